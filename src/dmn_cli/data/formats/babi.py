@@ -1,0 +1,229 @@
+"""bAbI tasks (Weston et al. 2015, arXiv 1502.05698), v1.2, as downloaded.
+
+    1 Mary moved to the bathroom.
+    2 John went to the hallway.
+    3 Where is Mary? <tab> bathroom <tab> 1
+
+Ids start again at 1 with each story. A question is a line with tabs: its answer, words joined by commas, and the ids of
+its supporting facts in the order of the reasoning, which some files leave out.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from dmn_cli.errors import DataError, UsageError
+from dmn_cli.records import Question, Story
+
+VARIANTS = ("en", "en-10k", "shuffled", "shuffled-10k", "hn", "hn-10k", "en-valid", "en-valid-10k")
+ANSWER_SEPARATOR = ","
+_NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
+_MAX_FILE = 1 << 30  # no bAbI file comes near; a bound against archives made to fill a disk
+_MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """One task's file of one split, wherever it lies."""
+
+    task: str
+    split: str
+    name: str  # as a person would look for it
+    size: int
+    open: Callable[[], IO[bytes]]
+
+    def stories(self) -> Iterator[Story]:
+        with self.open() as file:
+            yield from parse(file, self.task, self.name)
+
+
+@dataclass
+class BabiFiles:
+    """What was found of what was asked for."""
+
+    files: list[TaskFile]
+    missing: list[str] = field(default_factory=list)
+
+
+def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
+    """The stories of one file.
+
+    Raises: DataError, with `name`:line, at the first line that isn't bAbI.
+    """
+    facts: list[str] = []
+    questions: list[Question] = []
+    position_of: dict[int, int] = {}  # line id → position among the facts
+    last_id = number = 0
+
+    def wrong(message: str, hint: str | None = None) -> DataError:
+        return DataError(message, where=f"{name}:{number}", hint=hint)
+
+    for number, raw in enumerate(lines, start=1):
+        if len(raw) > _MAX_LINE:
+            raise wrong("the line is longer than a mebibyte")
+        try:
+            line = raw.decode("utf-8").strip(" \r\n")
+        except UnicodeDecodeError as error:
+            raise wrong(
+                f"byte {error.start + 1} of the line (0x{raw[error.start]:02x}) is not UTF-8",
+                "Convert the file first, for example: iconv -f latin1 -t utf-8 FILE > FILE.utf8",
+            ) from error
+        if not line:
+            continue
+        head, _, text = line.partition(" ")
+        if not (head.isascii() and head.isdigit() and len(head) < 10):
+            raise wrong(f"the line doesn't start with a number: {line[:60]!r}", "Every line of bAbI is 'ID text'.")
+        line_id = int(head)
+        if line_id == 1:
+            if questions:
+                yield Story(task, tuple(facts), tuple(questions))
+            facts, questions, position_of = [], [], {}
+        elif line_id <= last_id:
+            raise wrong(f"line id {line_id} comes after {last_id}", "Ids grow within a story; a new story starts at 1.")
+        last_id = line_id
+        if "\t" in text:
+            questions.append(_question(text, len(facts), position_of, wrong))
+        elif text.strip():
+            position_of[line_id] = len(facts)
+            facts.append(text.strip())
+        else:
+            raise wrong("the line has an id and no text")
+    if questions:
+        yield Story(task, tuple(facts), tuple(questions))
+
+
+def _question(text: str, position: int, position_of: dict[int, int], wrong: Callable[..., DataError]) -> Question:
+    columns = [column.strip() for column in text.split("\t")]
+    if len(columns) > 3:
+        raise wrong(f"a question has at most 3 columns (question, answer, supporting facts), not {len(columns)}")
+    if position == 0:
+        raise wrong("the story is empty: a question comes before any fact")
+    answer = tuple(word.strip() for word in columns[1].split(ANSWER_SEPARATOR))
+    if not columns[0] or not all(answer):
+        raise wrong("the question has no text" if not columns[0] else "the question has no answer")
+    support = []
+    for token in columns[2].split() if len(columns) == 3 else []:
+        if not (token.isascii() and token.isdigit() and len(token) < 10):
+            raise wrong(f"the supporting fact {token!r} is not a line id")
+        if int(token) not in position_of:
+            raise wrong(f"supporting fact {token} is not a fact of this story before the question")
+        support.append(position_of[int(token)])
+    return Question(columns[0], position, answer, tuple(support))
+
+
+@contextmanager
+def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
+    """The files of the tasks asked for, from an archive, its unpacked folder or single files.
+
+    Single files are taken as they are. Elsewhere each task must have its training and its test file, and its
+    validation file in the variants that have one; a task that lacks one is an error, or left out and named in
+    `missing` with `skip_missing`.
+
+    Raises: UsageError where a path or variant isn't there; DataError where an archive is damaged.
+    """
+    if variant not in VARIANTS:
+        raise UsageError(f"there is no variant {variant!r}", hint=f"The variants are: {', '.join(VARIANTS)}.")
+    with tempfile.TemporaryDirectory(prefix="dmn-") as scratch:
+        found: dict[tuple[str, str], TaskFile] = {}
+        whole = False
+        for path in paths:
+            if path.is_dir():
+                files, whole = _in_folder(path, variant), True
+            elif path.name.endswith((".tar.gz", ".tgz", ".tar")):
+                files, whole = _in_tar(path, variant, set(tasks), Path(scratch)), True
+            else:
+                files = [_single(path)]
+            for file in files:
+                if found.setdefault((file.task, file.split), file) is not file:
+                    raise UsageError(f"{file.task} has two files for {file.split}", where=file.name)
+        missing = _missing(found, tasks, variant) if whole else {}
+        names = [name for names in missing.values() for name in names]
+        if names and not skip_missing:
+            raise DataError(
+                f"missing: {', '.join(names)}",
+                where=", ".join(str(path) for path in paths),
+                hint="Leave these tasks out with --tasks, or skip what is missing with --skip-missing.",
+            )
+        splits = ("train", "valid", "test")
+        keep = [found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing]
+        if not keep:
+            raise DataError("holds none of the tasks asked for", where=", ".join(str(path) for path in paths))
+        yield BabiFiles(keep, names)
+
+
+def _missing(found: dict[tuple[str, str], TaskFile], tasks: list[str], variant: str) -> dict[str, list[str]]:
+    needed = ("train", "valid", "test") if "valid" in variant else ("train", "test")
+    lacking = {task: [s for s in needed if (task, s) not in found] for task in tasks}
+    return {task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits}
+
+
+def _task_of(name: str) -> tuple[str, str] | None:
+    match = _NAME.fullmatch(PurePosixPath(name).name)
+    return (f"qa{int(match[1])}", match[2]) if match else None
+
+
+def _single(path: Path) -> TaskFile:
+    task = _task_of(path.name)
+    if task is None:
+        raise UsageError("is not named as bAbI's files are", where=path, hint="For example qa1_single-supporting-fact_train.txt.")
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"can't be read: {error.strerror}", where=path) from error
+    return TaskFile(*task, name=str(path), size=size, open=lambda: path.open("rb"))
+
+
+def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
+    """Looks in FOLDER/variant, FOLDER/*/variant, and FOLDER itself where it is named as the variant or holds the files."""
+    for place in (folder / variant, *sorted(folder.glob(f"*/{variant}")), folder):
+        files = [_single(path) for path in sorted(place.glob("qa*.txt")) if _task_of(path.name)]
+        if files:
+            return files
+    raise DataError(f"holds no folder {variant!r} with bAbI files", where=folder)
+
+
+def _wanted(member: str, variant: str) -> tuple[str, str] | None:
+    return _task_of(member) if PurePosixPath(member).parent.name == variant else None
+
+
+def _no_variant(path: Path, variant: str, members: list[str]) -> DataError:
+    there = sorted({PurePosixPath(m).parent.name for m in members if _task_of(m)})
+    return DataError(f"holds no variant {variant!r}", where=path, hint=f"It holds: {', '.join(there) or 'no bAbI files'}.")
+
+
+def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[TaskFile]:
+    """Reads a tar member by member in one pass; what is wanted is copied to a scratch file under a name of ours."""
+    files, members = [], []
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                members.append(member.name)
+                task = _wanted(member.name, variant) if member.isfile() else None
+                if task is None or task[0] not in tasks:
+                    continue
+                if member.size > _MAX_FILE:
+                    raise DataError(f"the member is {member.size} bytes long, which no bAbI file is", where=f"{path}/{member.name}")
+                source = archive.extractfile(member)
+                assert source is not None  # it is a file
+                copy = scratch / f"{task[0]}_{task[1]}"
+                with copy.open("wb") as target:
+                    while block := source.read(1 << 20):
+                        target.write(block)
+                files.append(TaskFile(*task, f"{path}/{member.name}", member.size, lambda copy=copy: copy.open("rb")))
+    except FileNotFoundError as error:
+        raise UsageError("there is no such file", where=path) from error
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and not isinstance(error, tarfile.TarError) and error.errno is not None:
+            raise
+        raise DataError(f"the archive is damaged or cut short ({error})", where=path, hint="Download it again.") from error
+    if not files and not any(_wanted(member, variant) for member in members):
+        raise _no_variant(path, variant, members)
+    return files

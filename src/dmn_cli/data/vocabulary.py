@@ -1,0 +1,102 @@
+"""Words and answers, each with a number.
+
+Two lists: the words that are read, and the words that answers are made of. A data set's vocabulary covers all of its
+splits, with how often each occurs in which; a model's covers only what its training data holds, so that nothing of a
+test set reaches it. Numbers of one are mapped onto the other's by the words themselves (`mapping`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmn_cli.errors import DataError
+from dmn_cli.files import write_json
+
+FORMAT_VERSION = 1
+PADDING, UNKNOWN = "<pad>", "<unk>"  # word ids 0 and 1
+END = "<end>"  # answer id 0: it closes every answer
+
+
+class Index:
+    """A growing list of strings, each with its number, and how often each was seen in each split."""
+
+    def __init__(self, items: list[str], counts: dict[str, list[int]] | None = None) -> None:
+        self.items = items
+        self.ids = {item: i for i, item in enumerate(items)}
+        self.counts = counts or {}
+
+    def add(self, item: str) -> int:
+        i = self.ids.setdefault(item, len(self.items))
+        if i == len(self.items):
+            self.items.append(item)
+        return i
+
+    def restricted_to(self, split: str, keep: int) -> Index:
+        """Those that occur in a split, after the first `keep` special ones."""
+        counts = self.counts[split]
+        return Index([item for i, item in enumerate(self.items) if i < keep or counts[i]])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass
+class Vocabulary:
+    words: Index = field(default_factory=lambda: Index([PADDING, UNKNOWN]))
+    answers: Index = field(default_factory=lambda: Index([END]))
+
+    def of_training(self) -> Vocabulary:
+        """What a model may know: the words and answers of the training split."""
+        return Vocabulary(self.words.restricted_to("train", 2), self.answers.restricted_to("train", 1))
+
+    def save(self, path: Path) -> None:
+        write_json(
+            path,
+            {
+                "format_version": FORMAT_VERSION,
+                "words": self.words.items,
+                "answers": self.answers.items,
+                "word_counts": self.words.counts,
+                "answer_counts": self.answers.counts,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path, error: type[DataError] | type[Exception] = DataError) -> Vocabulary:
+        """Raises `error` (DataError for a data set, ModelError for a model) where the file is missing or invalid."""
+        saved = load_versioned_json(path, FORMAT_VERSION, error)
+        try:
+            words = Index(saved["words"], saved["word_counts"])
+            answers = Index(saved["answers"], saved["answer_counts"])
+        except (KeyError, TypeError) as cause:
+            raise error("is not a vocabulary of dmn", where=path) from cause  # type: ignore[call-arg]
+        return cls(words, answers)
+
+
+def mapping(source: Index, target: Index, missing: int) -> np.ndarray:
+    """ids of `source` → ids of `target`, an int64 array; what `target` lacks becomes `missing`."""
+    return np.array([target.ids.get(item, missing) for item in source.items], dtype=np.int64)
+
+
+def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
+    """Reads a JSON object with a `format_version` no newer than `version`; raises `error` otherwise."""
+    try:
+        value = json.loads(path.read_bytes())
+        found = value["format_version"]
+        newer = int(found) > version
+    except FileNotFoundError as cause:
+        raise error("is missing", where=path) from cause
+    except (ValueError, KeyError, TypeError) as cause:
+        raise error("is damaged: not the JSON that dmn writes", where=path) from cause
+    if newer:
+        raise error(
+            f"has format version {found}; this dmn reads up to {version}",
+            where=path,
+            hint="It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli.",
+        )
+    return value

@@ -1,0 +1,74 @@
+"""Everything that can go wrong, and the exit code that each kind owns.
+
+    DmnError                     70  (never raised itself)
+    ├── ScoreTooLow               1  a required score was not reached
+    ├── UsageError                2  the command line or the configuration is wrong
+    ├── DataError                 3  data is unreadable or invalid
+    ├── ModelError                4  a model is missing, damaged or too new
+    ├── ResourceError             5  the device, the memory or the disk does not suffice
+    └── Interrupted             130  Ctrl-C or a termination signal
+
+The core raises these and returns values; only `cli` prints them and exits. A message says what is wrong, `where` says
+where (a file, or file:line), and `hint` says what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+
+
+class DmnError(Exception):
+    """An error that a person can act on."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, *, where: object = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = None if where is None else str(where)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n{self.hint}" if self.hint else text
+
+
+class ScoreTooLow(DmnError):
+    exit_code = 1
+
+
+class UsageError(DmnError):
+    exit_code = 2
+
+
+class DataError(DmnError):
+    exit_code = 3
+
+
+class ModelError(DmnError):
+    exit_code = 4
+
+
+class ResourceError(DmnError):
+    exit_code = 5
+
+
+class Interrupted(DmnError):
+    exit_code = 130
+
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def from_os_error(error: OSError) -> DmnError:
+    """The project's own error for an operating system's one that nobody nearer to its cause has explained."""
+    where = error.filename
+    if error.errno in _DISK_FULL:
+        return ResourceError(
+            f"there is no room left to write ({error.strerror})",
+            where=where,
+            hint="Free some space or choose another --out. Nothing half-written was left behind.",
+        )
+    if isinstance(error, MemoryError):
+        return ResourceError("memory ran out", hint="Use a smaller training.batch_size.")
+    return UsageError(error.strerror or str(error), where=where)

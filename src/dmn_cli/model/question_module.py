@@ -1,0 +1,25 @@
+"""The question module: words → q.
+
+    q_t = GRU(v_t, q_{t-1});  q = the last q_t            (Kumar et al. 2016, sec. 2.2)
+
+The word vectors are those of the input module. Each distinct question of a batch is read once.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.records import Batch
+
+
+class QuestionModule(nn.Module):
+    def __init__(self, hidden: int, reset: Reset) -> None:
+        super().__init__()
+        self.gru = GatedGRU(hidden, hidden, reset=reset)
+
+    def forward(self, batch: Batch, embedding: nn.Embedding) -> Tensor:
+        """Returns (questions, hidden)."""
+        words = batch.question_sentences
+        q = self.gru.last(self.gru.project(embedding(words)), (words != 0).sum(dim=1))
+        return q[batch.question]

@@ -1,0 +1,79 @@
+"""What travels between the rooms of the program: plain records, no behaviour.
+
+    formats → Story → store → Batch → network → Output → answers
+
+Shape notation, used everywhere: `stories`, `facts` (of one story), `words` (of one sentence), `questions`, `steps` (of
+one answer), `passes`, `hidden`. Padding of a word is 0; of an answer step or a support, -1. A mask is True where real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Question(NamedTuple):
+    """One question about the facts that precede it."""
+
+    text: str
+    position: int  # it sees facts[:position]
+    answer: tuple[str, ...]
+    support: tuple[int, ...] = ()  # positions of the supporting facts in reading order; empty: unknown
+
+
+class Story(NamedTuple):
+    """Facts in order, and the questions asked along the way."""
+
+    task: str
+    facts: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions about stories. Each distinct sentence is held once; stories and questions point at it."""
+
+    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences
+    story: Tensor  # (stories, facts) rows of `sentences`; 0 past the end
+    story_length: Tensor  # (stories,) facts in each story
+    question_sentences: Tensor  # (sentences', words) word ids of the distinct questions
+    question: Tensor  # (questions,) rows of `question_sentences`
+    story_of: Tensor  # (questions,) the story that each question is about
+    facts_seen: Tensor  # (questions,) a question sees the first so many facts of its story
+    answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
+    support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
+    task: Tensor  # (questions,)
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
+
+    def __len__(self) -> int:
+        return self.question.shape[0]
+
+
+class Facts(NamedTuple):
+    """What the input module hands over: one vector for each fact that a question sees."""
+
+    vectors: Tensor  # (questions, facts, hidden)
+    length: Tensor  # (questions,)
+    mask: Tensor  # (questions, facts) True where real
+
+
+class Episode(NamedTuple):
+    """What the episodic memory hands over."""
+
+    memory: Tensor  # (questions, hidden) m^T
+    gates: Tensor  # (questions, passes, facts) g_i^t
+    stop: Tensor | None  # (questions, passes) the gate on the end-of-passes fact, where the model has one
+    running: Tensor  # (questions, passes) how much of pass t took place: 1, or less once a stop gate opened
+
+
+class Output(NamedTuple):
+    """What the network says of a batch."""
+
+    logits: Tensor  # (questions, steps, answers)
+    episode: Episode
