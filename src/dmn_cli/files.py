@@ -36,13 +36,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-def check_output(path: Path, *, force: bool) -> None:
+def check_output(path: Path, *, force: bool, marker: str | None = None) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
+
+    An output that is a folder may be overwritten only if it holds `marker`, the file that shows it to be one of ours.
 
     Raises: UsageError
     """
-    if path.exists() and not force:
-        raise UsageError("the output exists already", where=path, hint="Choose another name, or overwrite it with --force.")
+    if path.exists():
+        if not force:
+            raise UsageError(
+                "the output exists already",
+                where=path,
+                hint="Choose another name, or overwrite it with --force.",
+            )
+        if path.is_dir() and not (marker and (path / marker).is_file()):
+            raise UsageError("is a folder that dmn didn't write, so it isn't overwritten", where=path)
     parent = path.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,16 @@ class Story(NamedTuple):
     questions: tuple[Question, ...]
 
 
+class Example(NamedTuple):
+    """One question with what it sees, as text."""
+
+    task: str
+    facts: list[str]
+    question: str
+    answer: list[str]
+    support: list[int]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Questions about stories. Each distinct sentence is held once; stories and questions point at it."""

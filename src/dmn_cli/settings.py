@@ -49,6 +49,7 @@ class TrainingSettings(_Strict):
     l2: float = Field(ge=0)
     clip: float = _Positive
     patience: int = _Positive
+    flawless: int = _Positive
     gate_supervision: Literal["any-pass", "ordered", "off"]
     gate_weight: float = Field(ge=0)
     answers_from_epoch: int = _Positive
@@ -62,10 +63,16 @@ class Settings(_Strict):
 
 
 def presets() -> list[str]:
-    return sorted(p.name.removesuffix(".toml") for p in resources.files("dmn_cli.presets").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in resources.files("dmn_cli.presets").iterdir()
+        if p.name.endswith(".toml")
+    )
 
 
-def load(preset: str | None = None, config: Path | None = None, overrides: list[tuple[str, Any]] | None = None) -> Settings:
+def load(
+    preset: str | None = None, config: Path | None = None, overrides: list[tuple[str, Any]] | None = None
+) -> Settings:
     """A preset (by default the one that `config` names, or else dmn-plus), then a TOML file, then single keys.
 
     overrides: (dotted key, value) pairs; a string value is read as TOML where it is TOML.
@@ -93,7 +100,9 @@ def from_dict(values: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        raise UsageError(
+            f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from error
 
 
 def to_toml(settings: Settings) -> str:

@@ -6,7 +6,6 @@ length until it has about `batch_size` questions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +40,7 @@ class Batches:
         answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
         return cls(data, data.split(split), words, answers)
 
-    def plan(self, batch_size: int, random: np.random.Generator | None) -> list[np.ndarray]:
+    def plan(self, batch_size: int, random: np.random.Generator | None = None) -> list[np.ndarray]:
         """Which stories go into which batch: shuffled by `random`, or in order of length without."""
         n = self.split.stories
         order = np.arange(n) if random is None else random.permutation(n)
@@ -80,7 +79,12 @@ class Batches:
             support=padded(*split.supports.take(rows), -1),
             task=np.repeat(split.task[stories], questions),
         )  # type: ignore[arg-type]
-        return Batch(**{name: torch.from_numpy(array.astype(np.int64, copy=False)) for name, array in vars(arrays).items()})
+        return Batch(
+            **{
+                name: torch.from_numpy(array.astype(np.int64, copy=False))
+                for name, array in vars(arrays).items()
+            }
+        )
 
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The numbers, in the split, of all questions of some stories."""
@@ -90,8 +94,3 @@ class Batches:
     def _words(self, sentences: np.ndarray) -> np.ndarray:
         values, lengths = self.data.sentences.words.take(sentences)
         return padded(self.words[values], lengths, 0)
-
-    def in_order(self, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
-        """All questions once, with the number of each, for evaluation."""
-        for stories in self.plan(batch_size, None):
-            yield self.question_rows(stories), self.batch(stories)

@@ -13,7 +13,7 @@ memory grow with the data. (What is held for each story is its length: 8 bytes.)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from dmn_cli.data.tokenizers import Tokenizer
-from dmn_cli.data.vocabulary import Index, Vocabulary, load_versioned_json
+from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
-from dmn_cli.records import Story
+from dmn_cli.records import Example, Story
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -63,7 +63,10 @@ class _Table:
 
     def flush(self) -> None:
         if self.rows:
-            columns = [pa.array(column, field.type) for column, field in zip(zip(*self.rows, strict=True), self.schema, strict=True)]
+            columns = [
+                pa.array(column, field.type)
+                for column, field in zip(zip(*self.rows, strict=True), self.schema, strict=True)
+            ]
             self.writer.write_batch(pa.record_batch(columns, schema=self.schema))
             self.written += len(self.rows)
             self.rows = []
@@ -134,7 +137,10 @@ class _Writer:
     def close(self) -> None:
         for table in (self.sentences, *self.splits.values()):
             table.close()
-        for index, counts in ((self.vocabulary.words, self.word_counts), (self.vocabulary.answers, self.answer_counts)):
+        for index, counts in (
+            (self.vocabulary.words, self.word_counts),
+            (self.vocabulary.answers, self.answer_counts),
+        ):
             index.counts = {split: counts[split].padded(len(index)) for split in SPLITS}
 
 
@@ -154,7 +160,9 @@ class Counts:
         return self.values + [0] * (size - len(self.values))
 
 
-def write(out: Path, stories: Iterable[tuple[str, Story]], tokenizer: Tokenizer, source: dict[str, Any]) -> dict[str, Any]:
+def write(
+    out: Path, stories: Iterable[tuple[str, Story]], tokenizer: Tokenizer, source: dict[str, Any]
+) -> dict[str, Any]:
     """Writes a data set from (split, story) pairs, all or nothing, and returns what its dataset.json says.
 
     `source` says where the stories came from and is kept. Raises: DataError where there is no story.
@@ -185,27 +193,6 @@ def write(out: Path, stories: Iterable[tuple[str, Story]], tokenizer: Tokenizer,
         }
         write_json(folder / "dataset.json", summary)
     return summary
-
-
-def hold_out(
-    stories: Iterable[Story], seed: int, every: int = 10, split: Callable[[bool], str] = lambda held: "valid" if held else "train"
-) -> Iterator[tuple[str, Story]]:
-    """Marks one story of each `every` for validation, at random by the seed; a story is never split.
-
-    A stream in, a stream out: only `every` stories are held. Two stories or more give at least one for validation.
-    """
-    random = np.random.default_rng(seed)
-    block: list[Story] = []
-    first = True
-    for story in stories:
-        block.append(story)
-        if len(block) == every:
-            chosen = int(random.integers(every))
-            yield from ((split(i == chosen), story) for i, story in enumerate(block))
-            block, first = [], False
-    chosen = int(random.integers(max(1, len(block) if first else every)))
-    chosen = -1 if first and len(block) == 1 else chosen
-    yield from ((split(i == chosen), story) for i, story in enumerate(block))
 
 
 @dataclass(frozen=True)
@@ -284,7 +271,9 @@ class Split:
 
     def __init__(self, path: Path) -> None:
         batches = _open(path, _STORIES)
-        self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
+        self.task = np.concatenate(
+            [np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)]
+        )
         self.facts = _Column([batch.column("facts") for batch in batches])
         self.questions = _Column([batch.column("questions") for batch in batches])
         self.positions = _Column([batch.column("positions") for batch in batches])
@@ -308,7 +297,11 @@ class DataSet:
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
-            raise DataError("there is no such data set", where=path, hint="Make one with dmn prepare; dmn prepare --help says how.")
+            raise DataError(
+                "there is no such data set",
+                where=path,
+                hint="Make one with dmn prepare; dmn prepare --help says how.",
+            )
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
@@ -326,12 +319,24 @@ class DataSet:
             digest.update((self.path / name).read_bytes())
         return digest.hexdigest()[:16]
 
+    def example(self, split: Split, row: int) -> Example:
+        """Question number `row` of a split, as text."""
+        story = int(np.searchsorted(split.question_offset, row, side="right")) - 1
+        nth = row - split.question_offset[story]
+        one = np.array([story])
+        facts = split.facts.take(one)[0][: split.positions.take(one)[0][nth]]
+        answers = self.vocabulary.answers.items
+        return Example(
+            task=self.tasks[split.task[story]],
+            facts=[self.sentences.text(number) for number in facts],
+            question=self.sentences.text(split.questions.take(one)[0][nth]),
+            answer=[answers[i] for i in split.answers.take(np.array([row]))[0]],
+            support=split.supports.take(np.array([row]))[0].tolist(),
+        )
+
     def split(self, name: str) -> Split:
         """Raises: DataError where the split is empty."""
         split = Split(self.path / f"{name}.arrow")
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
         return split
-
-
-__all__ = ["SPLITS", "DataSet", "Index", "Ragged", "Split", "hold_out", "spans", "write"]

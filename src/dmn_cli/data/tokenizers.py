@@ -19,6 +19,10 @@ class Tokenizer(Protocol):
         """The words of a text, never empty ones."""
         ...
 
+    def sentences(self, text: str) -> list[str]:
+        """The sentences of a text; a line end always ends one."""
+        ...
+
 
 class SpacyTokenizer:
     """spaCy's rules for a language, with no trained pipeline; words are lower-cased."""
@@ -27,13 +31,19 @@ class SpacyTokenizer:
         import spacy
 
         try:
-            self._make_doc = spacy.blank(language).make_doc
+            self._pipeline = spacy.blank(language)
         except ImportError as error:
             raise UsageError(f"spaCy knows no language {language!r}") from error
         self.spec = {"kind": "spacy", "language": language, "lowercase": True}
 
     def __call__(self, text: str) -> list[str]:
-        return [token.text.lower() for token in self._make_doc(text) if not token.is_space]
+        return [token.text.lower() for token in self._pipeline.make_doc(text) if not token.is_space]
+
+    def sentences(self, text: str) -> list[str]:
+        if "sentencizer" not in self._pipeline.pipe_names:
+            self._pipeline.add_pipe("sentencizer")
+        docs = (self._pipeline(line) for line in text.splitlines())
+        return [sentence.text.strip() for doc in docs for sentence in doc.sents if sentence.text.strip()]
 
 
 def from_spec(spec: dict[str, Any]) -> Tokenizer:

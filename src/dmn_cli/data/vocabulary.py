@@ -7,7 +7,9 @@ test set reaches it. Numbers of one are mapped onto the other's by the words the
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from dmn_cli.files import write_json
 
 FORMAT_VERSION = 1
 PADDING, UNKNOWN = "<pad>", "<unk>"  # word ids 0 and 1
+ANSWER_SEPARATOR = ","
 END = "<end>"  # answer id 0: it closes every answer
 
 
@@ -53,6 +56,11 @@ class Vocabulary:
     def of_training(self) -> Vocabulary:
         """What a model may know: the words and answers of the training split."""
         return Vocabulary(self.words.restricted_to("train", 2), self.answers.restricted_to("train", 1))
+
+    def answer_text(self, ids: Iterable[int]) -> str:
+        """The words of a decoded answer, up to its end token, joined as bAbI joins a list."""
+        words = itertools.takewhile(bool, ids)
+        return ANSWER_SEPARATOR.join(self.answers.items[i] for i in words)
 
     def save(self, path: Path) -> None:
         write_json(

@@ -55,7 +55,9 @@ class AttentionGate(nn.Module):
         self.full = features == "dmn"
         extra = hidden + 1 if self.full else 0
         self.W1_q = nn.Linear(2 * hidden + extra, hidden)  # [c∘q, |c-q|] and, in full, [c, cᵀWq]; holds b1
-        self.W1_m = nn.Linear(2 * hidden + (1 if self.full else 0), hidden, bias=False)  # [c∘m, |c-m|], [cᵀWm]
+        self.W1_m = nn.Linear(
+            2 * hidden + (1 if self.full else 0), hidden, bias=False
+        )  # [c∘m, |c-m|], [cᵀWm]
         self.W2 = nn.Linear(hidden, 1)
         if self.full:
             self.W = nn.Linear(hidden, hidden, bias=False)  # the W of cᵀWq and cᵀWm

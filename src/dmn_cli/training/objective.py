@@ -31,7 +31,11 @@ def answer_loss(output: Output, batch: Batch) -> Tensor:
 def gate_loss(episode: Episode, batch: Batch, form: Literal["any-pass", "ordered"], gates: str) -> Tensor:
     """Cross-entropy of the gates against the supporting facts, the mean over the questions that have any: ()"""
     supports = (batch.support >= 0).sum(dim=1)
-    loss = any_pass_loss(episode, batch) if form == "any-pass" else ordered_loss(episode, batch, softmax=gates == "softmax")
+    loss = (
+        any_pass_loss(episode, batch)
+        if form == "any-pass"
+        else ordered_loss(episode, batch, softmax=gates == "softmax")
+    )
     known = supports > 0
     return (loss * known).sum() / known.sum().clamp(min=1)
 

@@ -16,15 +16,15 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
+from dmn_cli.data.splits import hold_out
+from dmn_cli.data.vocabulary import ANSWER_SEPARATOR
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Question, Story
 
 VARIANTS = ("en", "en-10k", "shuffled", "shuffled-10k", "hn", "hn-10k", "en-valid", "en-valid-10k")
-ANSWER_SEPARATOR = ","
 _NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
 _MAX_FILE = 1 << 30  # no bAbI file comes near; a bound against archives made to fill a disk
 _MAX_LINE = 1 << 20
@@ -37,12 +37,16 @@ class TaskFile:
     task: str
     split: str
     name: str  # as a person would look for it
-    size: int
-    open: Callable[[], IO[bytes]]
+    path: Path
 
-    def stories(self) -> Iterator[Story]:
-        with self.open() as file:
-            yield from parse(file, self.task, self.name)
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def stories(self, progress: Callable[[int], None] = lambda n: None) -> Iterator[Story]:
+        """`progress` is told of each line how many bytes it has."""
+        with self.path.open("rb") as file:
+            yield from parse(_counted(file, progress), self.task, self.name)
 
 
 @dataclass
@@ -50,7 +54,30 @@ class BabiFiles:
     """What was found of what was asked for."""
 
     files: list[TaskFile]
-    missing: list[str] = field(default_factory=list)
+    missing: list[str]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(file.size for file in self.files)
+
+    def stories(
+        self, seed: int, progress: Callable[[int], None] = lambda n: None
+    ) -> Iterator[tuple[str, Story]]:
+        """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out."""
+        validated = {file.task for file in self.files if file.split == "valid"}
+        for file in self.files:
+            stories = file.stories(progress)
+            if file.split == "train" and file.task not in validated:
+                yield from hold_out(stories, seed)
+            else:
+                yield from ((file.split, story) for story in stories)
+
+
+def _counted(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    for line in lines:
+        progress(len(line))
+        yield line
 
 
 def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
@@ -80,14 +107,19 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
             continue
         head, _, text = line.partition(" ")
         if not (head.isascii() and head.isdigit() and len(head) < 10):
-            raise wrong(f"the line doesn't start with a number: {line[:60]!r}", "Every line of bAbI is 'ID text'.")
+            raise wrong(
+                f"the line doesn't start with a number: {line[:60]!r}", "Every line of bAbI is 'ID text'."
+            )
         line_id = int(head)
         if line_id == 1:
             if questions:
                 yield Story(task, tuple(facts), tuple(questions))
             facts, questions, position_of = [], [], {}
         elif line_id <= last_id:
-            raise wrong(f"line id {line_id} comes after {last_id}", "Ids grow within a story; a new story starts at 1.")
+            raise wrong(
+                f"line id {line_id} comes after {last_id}",
+                "Ids grow within a story; a new story starts at 1.",
+            )
         last_id = line_id
         if "\t" in text:
             questions.append(_question(text, len(facts), position_of, wrong))
@@ -100,10 +132,14 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
         yield Story(task, tuple(facts), tuple(questions))
 
 
-def _question(text: str, position: int, position_of: dict[int, int], wrong: Callable[..., DataError]) -> Question:
+def _question(
+    text: str, position: int, position_of: dict[int, int], wrong: Callable[..., DataError]
+) -> Question:
     columns = [column.strip() for column in text.split("\t")]
     if len(columns) > 3:
-        raise wrong(f"a question has at most 3 columns (question, answer, supporting facts), not {len(columns)}")
+        raise wrong(
+            f"a question has at most 3 columns (question, answer, supporting facts), not {len(columns)}"
+        )
     if position == 0:
         raise wrong("the story is empty: a question comes before any fact")
     answer = tuple(word.strip() for word in columns[1].split(ANSWER_SEPARATOR))
@@ -120,7 +156,9 @@ def _question(text: str, position: int, position_of: dict[int, int], wrong: Call
 
 
 @contextmanager
-def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
+def find(
+    paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False
+) -> Iterator[BabiFiles]:
     """The files of the tasks asked for, from an archive, its unpacked folder or single files.
 
     Single files are taken as they are. Elsewhere each task must have its training and its test file, and its
@@ -153,7 +191,9 @@ def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: boo
                 hint="Leave these tasks out with --tasks, or skip what is missing with --skip-missing.",
             )
         splits = ("train", "valid", "test")
-        keep = [found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing]
+        keep = [
+            found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing
+        ]
         if not keep:
             raise DataError("holds none of the tasks asked for", where=", ".join(str(path) for path in paths))
         yield BabiFiles(keep, names)
@@ -162,7 +202,9 @@ def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: boo
 def _missing(found: dict[tuple[str, str], TaskFile], tasks: list[str], variant: str) -> dict[str, list[str]]:
     needed = ("train", "valid", "test") if "valid" in variant else ("train", "test")
     lacking = {task: [s for s in needed if (task, s) not in found] for task in tasks}
-    return {task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits}
+    return {
+        task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits
+    }
 
 
 def _task_of(name: str) -> tuple[str, str] | None:
@@ -173,12 +215,14 @@ def _task_of(name: str) -> tuple[str, str] | None:
 def _single(path: Path) -> TaskFile:
     task = _task_of(path.name)
     if task is None:
-        raise UsageError("is not named as bAbI's files are", where=path, hint="For example qa1_single-supporting-fact_train.txt.")
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", where=path) from error
-    return TaskFile(*task, name=str(path), size=size, open=lambda: path.open("rb"))
+        raise UsageError(
+            "is not named as bAbI's files are",
+            where=path,
+            hint="For example qa1_single-supporting-fact_train.txt.",
+        )
+    if not path.is_file():
+        raise UsageError("there is no such file", where=path)
+    return TaskFile(*task, name=str(path), path=path)
 
 
 def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
@@ -196,7 +240,9 @@ def _wanted(member: str, variant: str) -> tuple[str, str] | None:
 
 def _no_variant(path: Path, variant: str, members: list[str]) -> DataError:
     there = sorted({PurePosixPath(m).parent.name for m in members if _task_of(m)})
-    return DataError(f"holds no variant {variant!r}", where=path, hint=f"It holds: {', '.join(there) or 'no bAbI files'}.")
+    return DataError(
+        f"holds no variant {variant!r}", where=path, hint=f"It holds: {', '.join(there) or 'no bAbI files'}."
+    )
 
 
 def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[TaskFile]:
@@ -210,20 +256,25 @@ def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[Ta
                 if task is None or task[0] not in tasks:
                     continue
                 if member.size > _MAX_FILE:
-                    raise DataError(f"the member is {member.size} bytes long, which no bAbI file is", where=f"{path}/{member.name}")
+                    raise DataError(
+                        f"the member is {member.size} bytes long, which no bAbI file is",
+                        where=f"{path}/{member.name}",
+                    )
                 source = archive.extractfile(member)
                 assert source is not None  # it is a file
                 copy = scratch / f"{task[0]}_{task[1]}"
                 with copy.open("wb") as target:
                     while block := source.read(1 << 20):
                         target.write(block)
-                files.append(TaskFile(*task, f"{path}/{member.name}", member.size, lambda copy=copy: copy.open("rb")))
+                files.append(TaskFile(*task, f"{path}/{member.name}", copy))
     except FileNotFoundError as error:
         raise UsageError("there is no such file", where=path) from error
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, tarfile.TarError) and error.errno is not None:
             raise
-        raise DataError(f"the archive is damaged or cut short ({error})", where=path, hint="Download it again.") from error
+        raise DataError(
+            f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
+        ) from error
     if not files and not any(_wanted(member, variant) for member in members):
         raise _no_variant(path, variant, members)
     return files

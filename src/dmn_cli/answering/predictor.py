@@ -1,0 +1,145 @@
+"""A model that is asked things. One-shot, stream and prompt all answer through here, and so answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from dmn_cli import model_directory
+from dmn_cli.data.batches import padded
+from dmn_cli.errors import DataError
+from dmn_cli.evaluation.metrics import effective_gates, facts_read
+from dmn_cli.records import Batch
+
+_MAX_BATCH = 256
+_CACHE = 100_000  # distinct sentences remembered
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says, and why."""
+
+    text: str
+    confidence: float  # the probability that it gives to the whole answer
+    facts: list[str]
+    gates: list[list[float]]  # [pass][fact]: how far each pass let each fact through
+    read: list[int]  # positions of the facts that it read (see evaluation.metrics.facts_read)
+    unknown: list[str]  # words of the story and the question that it never saw in training
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "answer": self.text,
+            "confidence": round(self.confidence, 6),
+            "gates": [[round(g, 6) for g in row] for row in self.gates],
+            "facts": self.facts,
+            "read": self.read,
+            "unknown_words": self.unknown,
+        }
+
+
+class Encoded(NamedTuple):
+    ids: np.ndarray
+    unknown: list[str]
+
+
+class Predictor:
+    """Loads a model once and answers questions with it."""
+
+    def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
+        """Raises: ModelError where the model is missing, damaged or too new."""
+        self.model = model_directory.load(path, device)
+        self.device = torch.device(device)
+        self.tokenizer = self.model.tokenizer()
+        self._encoded: dict[str, Encoded] = {}
+
+    def story(self, value: str | Sequence[str]) -> list[str]:
+        """A story as facts: a list as it is, a text cut into sentences."""
+        return self.tokenizer.sentences(value) if isinstance(value, str) else [fact.strip() for fact in value]
+
+    def encode(self, text: str) -> Encoded:
+        """A sentence as word ids. Raises: DataError where it has no words."""
+        encoded = self._encoded.get(text)
+        if encoded is None:
+            words = self.tokenizer(text)
+            if not words:
+                raise DataError(f"a fact or question without words: {text!r}")
+            known = self.model.vocabulary.words.ids
+            ids = np.array([known.get(word, 1) for word in words])
+            if len(self._encoded) >= _CACHE:
+                self._encoded.clear()
+            encoded = self._encoded[text] = Encoded(ids, [word for word in words if word not in known])
+        return encoded
+
+    def answer(self, facts: Sequence[str], question: str) -> Answer:
+        """Raises: DataError where the story has no facts, or a fact or the question has no words."""
+        return self.answer_all([(facts, question)])[0]
+
+    def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+        """Answers (facts, question) pairs, in their order. Raises as `answer` does."""
+        answers = []
+        for start in range(0, len(asked), _MAX_BATCH):
+            answers += self._answer_batch(asked[start : start + _MAX_BATCH])
+        return answers
+
+    def _answer_batch(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+        batch = self._batch(asked)
+        words, confidence, episode = self.model.network.answer(batch.to(self.device))
+        gates = effective_gates(episode)
+        read = facts_read(gates)
+        return [
+            Answer(
+                text=self.model.vocabulary.answer_text(words[i].tolist()),
+                confidence=float(confidence[i]),
+                facts=list(facts),
+                gates=gates[i, :, : len(facts)].tolist(),
+                read=torch.nonzero(read[i, : len(facts)]).flatten().tolist(),
+                unknown=list(
+                    dict.fromkeys(word for text in (*facts, question) for word in self.encode(text).unknown)
+                ),
+            )
+            for i, (facts, question) in enumerate(asked)
+        ]
+
+    def _batch(self, asked: Sequence[tuple[Sequence[str], str]]) -> Batch:
+        facts = _Sentences()
+        questions = _Sentences()
+        for story, _ in asked:
+            if not story:
+                raise DataError("the story is empty", hint="Give at least one fact before the question.")
+            facts.point_at(story)
+        for _, question in asked:
+            questions.point_at([question])
+        tables = []
+        for sentences in (facts, questions):
+            tokens = [self.encode(text).ids for text in sentences.number]
+            tables.append(padded(np.concatenate(tokens), np.array([len(t) for t in tokens]), 0))
+        n = len(asked)
+        length = np.array([len(story) for story, _ in asked])
+        return Batch(
+            sentences=torch.from_numpy(tables[0]),
+            story=torch.from_numpy(padded(np.array(facts.pointers), length, 0)),
+            story_length=torch.from_numpy(length),
+            question_sentences=torch.from_numpy(tables[1]),
+            question=torch.tensor(questions.pointers),
+            story_of=torch.arange(n),
+            facts_seen=torch.from_numpy(length),
+            answer=torch.zeros(n, 1, dtype=torch.int64),
+            support=torch.full((n, 1), -1),
+            task=torch.zeros(n, dtype=torch.int64),
+        )
+
+
+class _Sentences:
+    """Distinct texts in the order of their first use, and who points at which."""
+
+    def __init__(self) -> None:
+        self.number: dict[str, int] = {}
+        self.pointers: list[int] = []
+
+    def point_at(self, texts: Sequence[str]) -> None:
+        self.pointers += [self.number.setdefault(text, len(self.number)) for text in texts]

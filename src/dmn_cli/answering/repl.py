@@ -1,0 +1,103 @@
+"""The prompt, without a terminal: lines in, replies out.
+
+A line is a fact; a line that ends with `?` asks about the facts so far; a line that starts with `/` is a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dmn_cli.answering.predictor import Answer, Predictor
+from dmn_cli.errors import DmnError
+from dmn_cli.files import write_text
+
+HELP = """\
+Type facts, one a line. End a line with ? to ask about them.
+  /why          show which facts the last answer rests on
+  /story        show the facts so far
+  /undo         take the last fact back
+  /clear        forget all facts
+  /load FILE    read facts from a file, one or more sentences a line
+  /save FILE    write the facts to a file
+  /help         show this
+  /quit         leave (so does Ctrl-D)"""
+
+
+@dataclass
+class Reply:
+    """What to show: text for a person, or an answer, with or without its reasons."""
+
+    text: str = ""
+    answer: Answer | None = None
+    why: bool = False
+    error: bool = False
+    end: bool = False
+
+
+@dataclass
+class Session:
+    predictor: Predictor
+    facts: list[str] = field(default_factory=list)
+    last: Answer | None = None
+
+    def reply(self, line: str) -> Reply:
+        """Takes one line; whatever is wrong with it is a reply too, never an exception."""
+        line = line.strip()
+        try:
+            if line.startswith("/"):
+                return self._command(line)
+            if line.endswith("?"):
+                self.last = self.predictor.answer(self.facts, line)
+                return Reply(answer=self.last)
+            return self._add([line]) if line else Reply()
+        except DmnError as error:
+            return Reply(str(error), error=True)
+        except (OSError, UnicodeDecodeError) as error:
+            return Reply(str(error), error=True)
+
+    def _add(self, facts: list[str]) -> Reply:
+        self.facts += facts
+        unknown = list(dict.fromkeys(word for fact in facts for word in self.predictor.encode(fact).unknown))
+        return Reply(f"The model doesn't know: {', '.join(unknown)}" if unknown else "")
+
+    def _command(self, line: str) -> Reply:
+        name, _, argument = line[1:].partition(" ")
+        commands: dict[str, Callable[[], Reply]] = {
+            "why": lambda: (
+                Reply(answer=self.last, why=True) if self.last else Reply("Nothing was asked yet.")
+            ),
+            "story": lambda: Reply("\n".join(self.facts) or "There are no facts yet."),
+            "undo": lambda: Reply(
+                f"Took back: {self.facts.pop()}" if self.facts else "There is no fact to take back."
+            ),
+            "clear": self._clear,
+            "load": lambda: self._load(argument.strip()),
+            "save": lambda: self._save(argument.strip()),
+            "help": lambda: Reply(HELP),
+            "quit": lambda: Reply(end=True),
+        }
+        if name not in commands:
+            return Reply(f"There is no command /{name}. /help shows them all.", error=True)
+        return commands[name]()
+
+    def _clear(self) -> Reply:
+        self.facts, self.last = [], None
+        return Reply("Forgot the story.")
+
+    def _load(self, name: str) -> Reply:
+        if not name:
+            return Reply("Say which file: /load FILE", error=True)
+        facts = self.predictor.story(Path(name).expanduser().read_text(encoding="utf-8"))
+        warning = self._add(facts).text
+        return Reply(f"Read {len(facts)} facts." + (f"\n{warning}" if warning else ""))
+
+    def _save(self, name: str) -> Reply:
+        if not name:
+            return Reply("Say which file: /save FILE", error=True)
+        path = Path(name).expanduser()
+        if path.exists():
+            return Reply(f"{path} exists already; choose another name.", error=True)
+        write_text(path, "".join(f"{fact}\n" for fact in self.facts))
+        return Reply(f"Wrote {len(self.facts)} facts to {path}.")

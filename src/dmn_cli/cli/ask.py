@@ -1,0 +1,180 @@
+"""dmn ask: one question, a stream of them, or the prompt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dmn_cli.cli.options import Device, Json, Model, Quiet
+from dmn_cli.cli.output import Output, write_json_line
+from dmn_cli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from dmn_cli.answering.predictor import Predictor
+
+
+def command(
+    model: Model,
+    story: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The facts, one or more sentences a line; - reads stdin.", show_default=False
+        ),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What to ask about them.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON lines of questions; - reads stdin. One JSON line is written for each.",
+            show_default=False,
+        ),
+    ] = None,
+    why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
+    device: Device = "cpu",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a model. With no question given, a prompt opens: type facts, end a line with ? to ask.
+
+    Example: dmn ask runs/two --story story.txt --question "Where is the football?" --why
+    """
+    output = Output(as_json=json, quiet=quiet)
+    if batch is not None:
+        if story is not None or question is not None:
+            raise UsageError(
+                "--batch takes its stories and questions from FILE, not from --story and --question"
+            )
+    elif (story is None) != (question is None):
+        raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
+
+    from dmn_cli.answering.predictor import Predictor
+    from dmn_cli.training.runtime import choose_device
+
+    predictor = Predictor(model, choose_device(device))
+    if batch is not None:
+        _stream(predictor, batch)
+    elif story is not None and question is not None:
+        _once(output, predictor, story, question, why)
+    else:
+        _prompt(output, predictor)
+
+
+def _once(output: Output, predictor: Predictor, story: str, question: str, why: bool) -> None:
+    with _opened(story) as lines:
+        raw = b"".join(lines)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
+    answer = predictor.answer(predictor.story(text), question)
+    output.json(answer.as_json())
+    if output.as_json:
+        return
+    if answer.unknown:
+        output.warning(f"The model doesn't know: {', '.join(answer.unknown)}")
+    output.result(answer.text)
+    if why:
+        from dmn_cli.cli.why import show
+
+        show(answer)
+
+
+def _stream(predictor: Predictor, name: str) -> None:
+    from dmn_cli.answering.stream import answers
+
+    with _opened(name) as lines:
+        for results in answers(predictor, lines):
+            for result in results:
+                write_json_line(result)
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a file, or of stdin for `-`."""
+    if name == "-":
+        yield iter(sys.stdin.buffer.readline, b"")
+        return
+    try:
+        file = Path(name).open("rb")
+    except OSError as error:
+        raise UsageError(f"can't be read: {error.strerror}", where=name) from error
+    with file:
+        yield iter(file)
+
+
+def _prompt(output: Output, predictor: Predictor) -> None:
+    from dmn_cli.answering.repl import Session
+    from dmn_cli.cli.why import show
+
+    typed = sys.stdin.isatty()
+    session = Session(predictor)
+    if typed:
+        output.note(
+            f"A {predictor.model.preset} model that knows {', '.join(predictor.model.tasks)}. /help shows what you can type."
+        )
+    with _history(typed):
+        while True:
+            try:
+                line = input("> " if typed else "")
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                sys.stderr.write("\n")
+                continue
+            reply = session.reply(line)
+            if reply.end:
+                break
+            if reply.text:
+                output.warning(reply.text) if reply.error else output.result(reply.text)
+            if reply.answer:
+                output.json(reply.answer.as_json())
+                if not output.as_json:
+                    _print_answer(output, reply.answer.text, reply.answer.unknown)
+                    if reply.why:
+                        show(reply.answer)
+            sys.stdout.flush()
+
+
+def _print_answer(output: Output, text: str, unknown: list[str]) -> None:
+    if unknown:
+        output.warning(f"The model doesn't know: {', '.join(unknown)}")
+    output.result(text)
+
+
+@contextmanager
+def _history(typed: bool) -> Iterator[None]:
+    """Line editing, with the lines of earlier sessions, where a person types."""
+    if not typed:
+        yield
+        return
+    import os
+
+    try:
+        import readline
+    except ImportError:  # a Python without it: no history, nothing else is lost
+        yield
+        return
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    path = state / "dmn" / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        readline.read_history_file(path)
+    except OSError:
+        pass
+    readline.set_history_length(1000)
+    try:
+        yield
+    finally:
+        try:
+            readline.write_history_file(path)
+        except OSError:
+            pass

@@ -1,0 +1,132 @@
+"""dmn eval: a model measured on a data set."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dmn_cli.cli.options import Device, Force, Json, Model, Quiet
+from dmn_cli.cli.output import Output, rows, stdout
+from dmn_cli.errors import ScoreTooLow, UsageError
+
+if TYPE_CHECKING:
+    from dmn_cli.evaluation.report import Report
+
+
+def command(
+    model: Model,
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)
+    ],
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="NAME=SCORE",
+            help="Exit with 1 below it: mean=0.95, qa2=0.9, …",
+            show_default=False,
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Write every question with its answer here, as JSON lines.", show_default=False),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
+    device: Device = "auto",
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a model: accuracy for each task, mean error, and whether it read the supporting facts.
+
+    Example: dmn eval runs/two data/two --fail-under mean=0.95 --fail-under qa2=0.9
+    """
+    output = Output(as_json=json, quiet=quiet)
+    required = dict(_score(text) for text in fail_under or [])
+    if split not in ("train", "valid", "test"):
+        raise UsageError(f"there is no split {split!r}", hint="There are: test, valid and train.")
+
+    from dmn_cli import model_directory
+    from dmn_cli.data.batches import Batches
+    from dmn_cli.data.store import DataSet
+    from dmn_cli.evaluation.predictions import writer
+    from dmn_cli.evaluation.report import evaluate
+    from dmn_cli.files import atomic_file, check_output
+    from dmn_cli.training.runtime import choose_device
+
+    where = choose_device(device)
+    loaded = model_directory.load(model, where)
+    data_set = DataSet(data)
+    batches = Batches.of(data_set, split, loaded.vocabulary)
+    options: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if predictions:
+            check_output(predictions, force=force)
+            options["each"] = writer(
+                stack.enter_context(atomic_file(predictions)), batches, loaded.vocabulary
+            )
+        report = evaluate(loaded.network, batches, where, batch_size=batch_size, **options)
+    short = report.below(required)
+    output.json({"model": str(model), "data": str(data), "split": split, **report.as_json()})
+    if not json:
+        _show(output, report)
+    if short:
+        raise ScoreTooLow("; ".join(short))
+
+
+def _score(text: str) -> tuple[str, float]:
+    name, _, score = text.partition("=")
+    try:
+        value = float(score)
+    except ValueError:
+        value = -1.0
+    if not name or not 0 <= value <= 1:
+        raise UsageError(
+            f"--fail-under {text!r} is not NAME=SCORE",
+            hint="A score is a fraction of 1: --fail-under mean=0.95",
+        )
+    return name, value
+
+
+_HEADER = ("task", "questions", "accuracy", "read right", "found")
+
+
+def _show(output: Output, report: Report) -> None:
+    lines = [_line(name, task) for name, task in report.tasks.items()]
+    if output.table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            caption="read right: facts read that are supporting facts · found: supporting facts that were read"
+        )
+        for i, name in enumerate(_HEADER):
+            table.add_column(name, justify="left" if i == 0 else "right")
+        for line in lines:
+            failed = line[0] in report.failed
+            table.add_row(*(Text(cell, "red" if failed else "") for cell in line))
+        stdout().print(table)
+    else:
+        output.result(rows([_HEADER, *lines]))
+    failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
+    output.result(
+        f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % over {len(report.tasks)} "
+        f"tasks, {failed}; {report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
+    )
+
+
+def _line(name: str, task: dict[str, float | int]) -> tuple[str, ...]:
+    def percent(key: str) -> str:
+        return f"{100 * task[key]:.1f} %" if key in task else "-"
+
+    return (
+        name,
+        f"{task['questions']:,}",
+        percent("accuracy"),
+        percent("gate_precision"),
+        percent("gate_recall"),
+    )

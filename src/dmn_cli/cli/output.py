@@ -1,0 +1,92 @@
+"""Where words go: results to stdout, everything else to stderr.
+
+Text of users never passes through Rich's markup (it would swallow `[unk]`), and nothing is cut to a width unless a
+person is looking at a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dmn_cli.errors import DmnError
+
+
+class Output:
+    """One command's voice."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json, self.quiet = as_json, quiet
+
+    def result(self, text: str) -> None:
+        """A line of the result, for a person."""
+        if not self.as_json:
+            sys.stdout.write(text + "\n")
+
+    def json(self, value: Any) -> None:
+        """The result, for a program: one line, flushed."""
+        if self.as_json:
+            write_json_line(value)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing while it runs."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+
+    def warning(self, text: str) -> None:
+        if not self.quiet:
+            stderr().print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def live(self) -> bool:
+        """Whether a person watches stderr: bars and colours are worth it."""
+        return not self.quiet and stderr().is_terminal
+
+    @property
+    def table(self) -> bool:
+        """Whether a person reads stdout: a table may use the width of the screen."""
+        return not self.as_json and sys.stdout.isatty()
+
+
+def write_json_line(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def stdout() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def show_error(error: DmnError) -> None:
+    """What is wrong, where, and what to do."""
+    from rich.text import Text
+
+    where = f"{error.where}: " if error.where else ""
+    line = Text.assemble(("error: ", "bold red"), (where, "bold"), error.message)
+    stderr().print(line, soft_wrap=True, highlight=False)
+    if error.hint:
+        stderr().print(Text(f"  {error.hint}"), soft_wrap=True, highlight=False)
+
+
+def rows(lines: list[tuple[str, ...]]) -> str:
+    """Columns wide enough for what is in them, the first to the left and the others to the right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,44 @@
+"""Facts × passes: what the network read before it answered."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from dmn_cli.cli.output import rows, stdout
+
+if TYPE_CHECKING:
+    from dmn_cli.answering.predictor import Answer
+
+
+def show(answer: Answer) -> None:
+    """A shaded table on a terminal; plain columns elsewhere. A star marks the facts that were read."""
+    passes = [f"pass {t + 1}" for t in range(len(answer.gates))]
+    if not sys.stdout.isatty():
+        table = [
+            (f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
+            for i, fact in enumerate(answer.facts)
+        ]
+        sys.stdout.write(rows([("  fact", *passes), *table]) + "\n")
+        sys.stdout.write(f"confidence {answer.confidence:.4f}\n")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    shaded = Table(caption=f"confidence {answer.confidence:.4f}", caption_justify="left")
+    shaded.add_column("fact")
+    for name in passes:
+        shaded.add_column(name, justify="right")
+    for i, fact in enumerate(answer.facts):
+        read = i in answer.read
+        cells = [Text(f" {row[i]:.2f} ", _shade(row[i])) for row in answer.gates]
+        shaded.add_row(Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
+    stdout().print(shaded)
+
+
+def _shade(gate: float) -> str:
+    """From the terminal's own background to a strong blue."""
+    if gate < 0.02:
+        return "dim"
+    level = round(40 + 160 * min(1.0, gate))
+    return f"white on rgb(0,{level // 2},{level})"

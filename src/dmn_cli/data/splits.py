@@ -1,0 +1,34 @@
+"""Which stories are trained on, and which are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from dmn_cli.records import Story
+
+
+def hold_out(stories: Iterable[Story], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
+    """Gives one story of each `every` to validation, at random by the seed, and the others to training.
+
+    A story is never split. A stream in, a stream out: only `every` stories are held at a time. Of two stories or more
+    at least one is held out.
+    """
+    random = np.random.default_rng(seed)
+    block: list[Story] = []
+    full_blocks = 0
+    for story in stories:
+        block.append(story)
+        if len(block) == every:
+            yield from _marked(block, int(random.integers(every)))
+            block, full_blocks = [], full_blocks + 1
+    if full_blocks:  # the chance stays 1 in `every`
+        yield from _marked(block, int(random.integers(every)))
+    else:
+        yield from _marked(block, int(random.integers(len(block))) if len(block) > 1 else -1)
+
+
+def _marked(block: list[Story], chosen: int) -> Iterator[tuple[str, Story]]:
+    for i, story in enumerate(block):
+        yield ("valid" if i == chosen else "train"), story

@@ -1,0 +1,135 @@
+"""Questions → figures: pure functions of a model's answers and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmn_cli.data.batches import Batches
+from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.model.answer_module import END
+from dmn_cli.records import Batch, Episode, Output
+from dmn_cli.training.objective import answer_loss
+
+READ = 0.5
+
+
+def effective_gates(episode: Episode) -> Tensor:
+    """The gates as they counted: those of a pass that the end of passes closed are 0. (questions, passes, facts)"""
+    return episode.gates * episode.running.unsqueeze(2)
+
+
+def facts_read(gates: Tensor) -> Tensor:
+    """Which facts the network read: those whose chance to be let through in some pass, 1 - Π_t (1 - g^t), is at least
+    a half. (questions, passes, facts) → (questions, facts)"""
+    return 1 - (1 - gates).prod(dim=1) >= READ
+
+
+def is_right(words: Tensor, answer: Tensor) -> Tensor:
+    """Whether an answer is exactly right, a list in its order included. An answer word that the model doesn't know
+    (-1 before the end token) is never right.
+
+    words: (questions, steps) decoded; answer: (questions, steps'), both ended by END → (questions,) bool
+    """
+    ended = (answer == END).cumsum(dim=1) > 0
+    answer = answer.masked_fill(ended, END)
+    steps = max(words.shape[1], answer.shape[1])
+    words, answer = (torch.nn.functional.pad(x, (0, steps - x.shape[1]), value=END) for x in (words, answer))
+    return (words == answer).all(dim=1)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One batch, answered and judged; all arrays have a row a question."""
+
+    rows: np.ndarray  # the number of each question in its split
+    words: np.ndarray  # (questions, steps) answer ids
+    confidence: np.ndarray
+    right: np.ndarray
+    loss: np.ndarray
+    task: np.ndarray
+    gates: np.ndarray  # (questions, passes, facts) as they counted
+    hits: np.ndarray  # supporting facts that were read
+    read: np.ndarray  # facts that were read, of the questions whose supporting facts are known
+    supports: np.ndarray  # supporting facts
+
+
+def judge(
+    network: DynamicMemoryNetwork, batches: Batches, batch_size: int, device: torch.device
+) -> Iterator[Judged]:
+    """Answers every question of a split once, in batches of stories of like length."""
+    for stories in batches.plan(batch_size):
+        yield judge_stories(network, batches, stories, device)
+
+
+@torch.inference_mode()
+def judge_stories(
+    network: DynamicMemoryNetwork, batches: Batches, stories: np.ndarray, device: torch.device
+) -> Judged:
+    """Answers the questions of some stories."""
+    network.eval()
+    batch = batches.batch(stories).to(device)
+    q, episode = network.remember(batch)
+    words, confidence = network.answer_module.decode(episode.memory, q)
+    loss = answer_loss(Output(network.answer_module(episode.memory, q, batch.answer), episode), batch)
+    gates = effective_gates(episode)
+    read = facts_read(gates)
+    supporting = _support_mask(batch)
+    known = supporting.any(dim=1, keepdim=True)
+    columns = (words, confidence, is_right(words, batch.answer), loss, batch.task, gates)
+    counts = ((read & supporting).sum(1), (read & known).sum(1), supporting.sum(1))
+    return Judged(batches.question_rows(stories), *(tensor.cpu().numpy() for tensor in (*columns, *counts)))
+
+
+def _support_mask(batch: Batch) -> Tensor:
+    """(questions, facts) True at the supporting facts."""
+    mask = torch.zeros(len(batch), batch.story.shape[1] + 1, dtype=torch.bool, device=batch.support.device)
+    at = batch.support.masked_fill(batch.support < 0, batch.story.shape[1])
+    return mask.scatter_(1, at, value=True)[:, :-1]
+
+
+@dataclass
+class Tally:
+    """Sums of one task."""
+
+    questions: int = 0
+    right: int = 0
+    loss: float = 0.0
+    hits: int = 0
+    read: int = 0
+    supports: int = 0
+
+    def figures(self) -> dict[str, float | int]:
+        """accuracy, questions, loss, and where supporting facts are known precision and recall of the facts read."""
+        figures: dict[str, float | int] = {
+            "accuracy": self.right / self.questions,
+            "questions": self.questions,
+            "loss": self.loss / self.questions,
+        }
+        if self.supports:
+            figures["gate_precision"] = self.hits / max(1, self.read)
+            figures["gate_recall"] = self.hits / self.supports
+        return figures
+
+
+def tally(judged: Judged, tallies: list[Tally]) -> None:
+    """Adds a judged batch to the tallies, one for each task of the data set."""
+    columns = {
+        "right": judged.right,
+        "loss": judged.loss,
+        "hits": judged.hits,
+        "read": judged.read,
+        "supports": judged.supports,
+    }
+    questions = np.bincount(judged.task, minlength=len(tallies))
+    for name, column in columns.items():
+        sums = np.bincount(judged.task, weights=column, minlength=len(tallies))
+        for task in np.flatnonzero(questions):
+            value = float(sums[task]) if name == "loss" else int(sums[task])
+            setattr(tallies[task], name, getattr(tallies[task], name) + value)
+    for task in np.flatnonzero(questions):
+        tallies[task].questions += int(questions[task])

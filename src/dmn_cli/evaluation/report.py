@@ -1,0 +1,91 @@
+"""A model measured on a data set: the report that `dmn eval` prints, that training selects by, and that a model keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dmn_cli.data.batches import Batches
+from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
+from dmn_cli.model import DynamicMemoryNetwork
+
+PASSED = 0.95  # a bAbI task is failed below it (Weston et al. 2015)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Accuracies are fractions of 1; `accuracy` is the mean over the tasks, each counting the same."""
+
+    tasks: dict[str, dict[str, float | int]]
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        return sum(task["accuracy"] for task in self.tasks.values()) / len(self.tasks)
+
+    @property
+    def loss(self) -> float:
+        return sum(task["loss"] for task in self.tasks.values()) / len(self.tasks)
+
+    @property
+    def questions(self) -> int:
+        return int(sum(task["questions"] for task in self.tasks.values()))
+
+    @property
+    def failed(self) -> list[str]:
+        return [name for name, task in self.tasks.items() if task["accuracy"] < PASSED]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "accuracy": self.accuracy,
+            "mean_error": 1 - self.accuracy,
+            "failed_tasks": self.failed,
+            "tasks": self.tasks,
+            "questions": self.questions,
+            "seconds": self.seconds,
+        }
+
+    def below(self, required: dict[str, float]) -> list[str]:
+        """What fell short, in words. Keys are task names, or `mean`. Raises: UsageError for a task that isn't there."""
+        short = []
+        for name, score in required.items():
+            if name != "mean" and name not in self.tasks:
+                raise UsageError(
+                    f"--fail-under names {name!r}", hint=f"There are: mean, {', '.join(self.tasks)}."
+                )
+            reached = self.accuracy if name == "mean" else self.tasks[name]["accuracy"]
+            if reached < score:
+                short.append(f"{name} is {reached:.4f}, below {score}")
+        return short
+
+
+def evaluate(
+    network: DynamicMemoryNetwork,
+    batches: Batches,
+    device: torch.device,
+    *,
+    batch_size: int = 512,
+    each: Callable[[Judged], None] = lambda judged: None,
+) -> Report:
+    """Measures a network on one split; `each` sees every judged batch as it comes."""
+    start = time.perf_counter()
+    names = batches.data.tasks
+    tallies = [Tally() for _ in names]
+    for judged in judge(network, batches, batch_size, device):
+        tally(judged, tallies)
+        each(judged)
+    tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
+    return Report(
+        dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start
+    )
+
+
+def _natural(name: str) -> tuple[str, int]:
+    """qa2 comes before qa10."""
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or 0)

@@ -1,0 +1,167 @@
+"""The model directory: everything that answering needs, and nothing that could run code.
+
+config.json         format version, settings, tokenizer, tasks, the hashes of the two files below
+model.safetensors   weights
+vocabulary.json     words and answers in the order of their numbers
+metrics.json        the validation that this model was chosen by
+golden.jsonl        a few validation questions with the answers it gave, in the form that dmn ask --batch reads
+README.md           a card, written from the figures above
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from dmn_cli import __version__
+from dmn_cli.data.tokenizers import Tokenizer, from_spec
+from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
+from dmn_cli.errors import DmnError, ModelError
+from dmn_cli.files import atomic_directory, write_json, write_text
+from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.settings import ModelSettings
+
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Model:
+    """A network with all that it takes to ask it things."""
+
+    network: DynamicMemoryNetwork
+    settings: ModelSettings
+    vocabulary: Vocabulary
+    tokenizer_spec: dict[str, Any]
+    max_answer_steps: int
+    tasks: list[str]
+    preset: str
+
+    def tokenizer(self) -> Tokenizer:
+        return from_spec(self.tokenizer_spec)
+
+
+def build(
+    settings: ModelSettings,
+    vocabulary: Vocabulary,
+    max_answer_steps: int,
+    tokenizer_spec: dict[str, Any],
+    tasks: list[str],
+    preset: str,
+) -> Model:
+    """A new model with random weights."""
+    network = DynamicMemoryNetwork(
+        words=len(vocabulary.words),
+        answers=len(vocabulary.answers),
+        max_answer_steps=max_answer_steps,
+        **settings.model_dump(),
+    )
+    return Model(network, settings, vocabulary, tokenizer_spec, max_answer_steps, tasks, preset)
+
+
+def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
+    """Writes the directory, all of it or nothing."""
+    with atomic_directory(path) as folder:
+        weights = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
+        }
+        metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
+        model.vocabulary.save(folder / "vocabulary.json")
+        write_json(folder / "metrics.json", metrics)
+        write_text(
+            folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden)
+        )
+        write_text(folder / "README.md", _card(model, metrics, sum(w.numel() for w in weights.values())))
+        config = {
+            "format_version": FORMAT_VERSION,
+            "dmn_version": __version__,
+            "preset": model.preset,
+            "model": model.settings.model_dump(),
+            "max_answer_steps": model.max_answer_steps,
+            "tokenizer": model.tokenizer_spec,
+            "tasks": model.tasks,
+            "sha256": {name: _sha256(folder / name) for name in ("model.safetensors", "vocabulary.json")},
+        }
+        write_json(folder / "config.json", config)
+
+
+def find(path: Path) -> Path:
+    """MODEL on the command line: a model directory, or a run that holds one. Raises: ModelError"""
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    if (path / "checkpoints").is_dir():
+        raise ModelError("has no model yet: its first validation is still to come", where=path)
+    raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Model:
+    """Reads a model directory, or that of a run, and checks it.
+
+    Raises: ModelError where it is missing, damaged or written by a newer dmn.
+    """
+    folder = find(path)
+    config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
+    try:
+        hashes = config["sha256"]
+        for name in ("model.safetensors", "vocabulary.json"):
+            if _sha256(folder / name) != hashes[name]:
+                raise ModelError(
+                    "is damaged: it isn't the file that was saved", where=folder / name, hint=_AGAIN
+                )
+        vocabulary = Vocabulary.load(folder / "vocabulary.json", ModelError)
+        settings = ModelSettings(**config["model"])
+        model = build(
+            settings,
+            vocabulary,
+            config["max_answer_steps"],
+            config["tokenizer"],
+            config["tasks"],
+            config["preset"],
+        )
+        model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+    except DmnError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelError("is missing from the model", where=error.filename, hint=_AGAIN) from error
+    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelError(
+            f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN
+        ) from error
+    model.network.to(device).eval()
+    return model
+
+
+_AGAIN = "Copy the model directory again, or train it again."
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _card(model: Model, metrics: dict[str, Any], weights: int) -> str:
+    rows = "\n".join(
+        f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |"
+        for name, task in metrics["tasks"].items()
+    )
+    return f"""# A Dynamic Memory Network
+
+Preset `{model.preset}`, {model.settings.passes} passes, width {model.settings.hidden}, {weights:,} weights;
+it knows {len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
+
+Chosen by its validation, not measured on a test set:
+
+| task | questions | accuracy |
+| --- | ---: | ---: |
+{rows}
+
+    dmn ask . --story story.txt --question "…" --why
+    dmn ask . --batch golden.jsonl    # answers as it did when it was saved
+"""

@@ -1,0 +1,307 @@
+"""Training: a generator of what happened. It prints nothing; whoever iterates it shows the progress and may stop it.
+
+The weights after step n depend on the settings, the data and n alone: batches are planned from (seed, epoch), dropout
+draws from a random state that checkpoints carry. So a training that was stopped or killed and resumed ends with the
+weights of one that never was (bit for bit on a CPU with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dmn_cli import model_directory
+from dmn_cli.data.batches import Batches
+from dmn_cli.data.store import DataSet
+from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.metrics import judge_stories
+from dmn_cli.evaluation.report import Report, evaluate
+from dmn_cli.files import write_text
+from dmn_cli.model_directory import Model
+from dmn_cli.records import Batch
+from dmn_cli.settings import Settings, TrainingSettings, to_toml
+from dmn_cli.training import checkpoint as checkpoints
+from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.objective import answer_loss, gate_loss
+from dmn_cli.training.runtime import random_state, restore_random_state
+
+CHECKPOINT = Path("checkpoints") / "last.pt"
+_GOLDEN = 8  # questions in golden.jsonl
+_REPORT_EVERY = 0.2  # seconds
+_SAVE_EVERY = 300.0  # seconds, within an epoch; each epoch's end is saved anyway
+
+
+@dataclass(frozen=True)
+class Step:
+    """Some steps of an epoch are done."""
+
+    epoch: int
+    step: int
+    steps: int  # in this epoch
+    loss: float  # of the answers, the epoch's mean so far
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch is done and validated."""
+
+    epoch: int
+    loss: float
+    gate_loss: float
+    validation: Report
+    best: bool
+    learning_rate: float
+    seconds: float  # of training so far, over all sessions
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            "gate_loss": self.gate_loss,
+            "valid_accuracy": self.validation.accuracy,
+            "valid_loss": self.validation.loss,
+            "valid_tasks": {name: task["accuracy"] for name, task in self.validation.tasks.items()},
+            "best": self.best,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The training is over. `best` holds the epoch, accuracy and loss of the validation that chose the model."""
+
+    reason: str
+    epochs: int
+    best: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The training was asked to stop, and has saved itself."""
+
+    epoch: int
+    step: int
+
+
+Event = Step | Epoch | Finished | Stopped
+
+
+def learning_rate(settings: TrainingSettings, epoch: int) -> float:
+    """Falls from the first to the final rate along half a cosine."""
+    done = (epoch - 1) / max(1, settings.epochs - 1)
+    low, high = settings.final_learning_rate, settings.learning_rate
+    return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+class Training:
+    """A run directory in the making."""
+
+    def __init__(self, data: DataSet, run: Path, settings: Settings, device: torch.device) -> None:
+        self.data, self.run, self.settings, self.device = data, run, settings, device
+        torch.manual_seed(settings.training.seed)
+        self.model = model_directory.build(
+            settings.model,
+            data.vocabulary.of_training(),
+            data.summary["longest_answer"] + 1,
+            data.summary["tokenizer"],
+            data.tasks,
+            settings.preset,
+        )
+        self.network = self.model.network.to(device)
+        self.train = Batches.of(data, "train", self.model.vocabulary)
+        self.valid = Batches.of(data, "valid", self.model.vocabulary)
+        decayed = [p for name, p in self.network.named_parameters() if not name.endswith(("b", "bias"))]
+        others = [p for name, p in self.network.named_parameters() if name.endswith(("b", "bias"))]
+        self.optimiser = torch.optim.Adam(
+            [{"params": decayed, "weight_decay": settings.training.l2}, {"params": others}],
+            lr=settings.training.learning_rate,
+            foreach=True,
+        )
+        self.state = Checkpoint(
+            epoch=1,
+            step=0,
+            network={},
+            optimiser={},
+            random={},
+            totals=[0.0, 0.0],
+            best=None,
+            flawless=0,
+            seconds=0.0,
+            finished=None,
+            data=data.fingerprint,
+        )
+
+    def begin(self, *, force: bool = False) -> None:
+        """Makes the run directory; with `force`, in place of the run that is there."""
+        if force and (self.run / "config.toml").is_file():
+            shutil.rmtree(self.run)
+        self.run.mkdir(parents=True, exist_ok=True)
+        write_text(self.run / "config.toml", to_toml(self.settings))
+        (self.run / "metrics.jsonl").write_text("")
+
+    def resume(self) -> None:
+        """Takes up the last checkpoint.
+
+        Raises: ModelError where there is none; UsageError where the data has changed or the training is over.
+        """
+        path = self.run / CHECKPOINT
+        state = checkpoints.load(path, self.device)
+        if state.data != self.data.fingerprint:
+            raise UsageError(
+                "this run was trained on other data",
+                where=self.run,
+                hint="Give the data set that it began with.",
+            )
+        if state.finished and state.epoch >= self.settings.training.epochs:
+            raise UsageError(
+                f"the training is over: {state.finished}",
+                where=self.run,
+                hint="Go on for longer with --resume --epochs N.",
+            )
+        self.network.load_state_dict(state.network)
+        self.optimiser.load_state_dict(state.optimiser)
+        restore_random_state(state.random, self.device)
+        if state.finished:
+            state.epoch, state.step, state.totals, state.finished = state.epoch + 1, 0, [0.0, 0.0], None
+        self.state = state
+        self._forget_metrics_after(state)
+
+    def _forget_metrics_after(self, state: Checkpoint) -> None:
+        """A killed run may have logged an epoch that it will now do again."""
+        path = self.run / "metrics.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        write_text(path, "".join(line for line in lines if json.loads(line)["epoch"] < state.epoch))
+
+    def save(self) -> None:
+        self.state.network = self.network.state_dict()
+        self.state.optimiser = self.optimiser.state_dict()
+        self.state.random = random_state(self.device)
+        checkpoints.save(self.run / CHECKPOINT, self.state)
+
+    def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Trains to the end. `stop` is asked between steps; once it says so, the state is saved and Stopped is last."""
+        state = self.state
+        began = time.perf_counter() - state.seconds
+        while True:
+            for event in self._epoch(stop):
+                if isinstance(event, Stopped):
+                    state.seconds = time.perf_counter() - began
+                    self.save()
+                    yield event
+                    return
+                yield event
+            report = evaluate(self.network, self.valid, self.device)
+            better = state.best is None or (report.accuracy, -report.loss) > (
+                state.best["accuracy"],
+                -state.best["loss"],
+            )
+            state.flawless = state.flawless + report.questions if report.accuracy == 1 else 0
+            state.seconds = time.perf_counter() - began
+            steps = max(1, state.step)
+            if better:
+                state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss}
+                model_directory.save(self.run / "model", self.model, report.as_json(), self._golden())
+            epoch = Epoch(
+                epoch=state.epoch,
+                loss=state.totals[0] / steps,
+                gate_loss=state.totals[1] / steps,
+                validation=report,
+                best=better,
+                learning_rate=self.optimiser.param_groups[0]["lr"],
+                seconds=state.seconds,
+            )
+            with (self.run / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps(epoch.as_json()) + "\n")
+            state.finished = self._reason_to_end()
+            finished_epoch = state.epoch
+            if not state.finished:
+                state.epoch, state.step, state.totals = state.epoch + 1, 0, [0.0, 0.0]
+            self.save()
+            yield epoch
+            if state.finished:
+                assert state.best is not None
+                yield Finished(state.finished, finished_epoch, state.best, state.seconds)
+                return
+            if stop():
+                yield Stopped(state.epoch, 0)
+                return
+
+    def _reason_to_end(self) -> str | None:
+        settings, state = self.settings.training, self.state
+        assert state.best is not None
+        if state.flawless >= settings.flawless:
+            return f"the last {state.flawless} validation questions were all answered right"
+        if state.epoch - state.best["epoch"] >= settings.patience:
+            return f"{settings.patience} epochs without a better validation"
+        if state.epoch >= settings.epochs:
+            return f"{settings.epochs} epochs are done"
+        return None
+
+    def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
+        settings, state = self.settings.training, self.state
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(settings, state.epoch)
+        random = np.random.default_rng([settings.seed, state.epoch])
+        plan = self.train.plan(settings.batch_size, random)
+        beta = 1.0 if state.epoch >= settings.answers_from_epoch else 0.0
+        totals = torch.tensor(state.totals, dtype=torch.float64, device=self.device)
+        reported = saved = time.perf_counter()
+        self.network.train()
+        for stories in plan[state.step :]:
+            totals += self._step(self.train.batch(stories).to(self.device), beta)
+            state.step += 1
+            if stop():
+                state.totals = totals.tolist()
+                yield Stopped(state.epoch, state.step)
+                return
+            now = time.perf_counter()
+            if now - saved > _SAVE_EVERY:
+                saved, state.totals = now, totals.tolist()
+                self.save()
+            if now - reported > _REPORT_EVERY:
+                reported = now
+                yield Step(state.epoch, state.step, len(plan), totals[0].item() / state.step)
+        state.totals = totals.tolist()
+
+    def _step(self, batch: Batch, beta: float) -> torch.Tensor:
+        """One step of J = α CE(gates) + β CE(answers); returns both losses."""
+        settings = self.settings.training
+        output = self.network(batch)
+        answers = answer_loss(output, batch).mean()
+        gates = answers.new_zeros(())
+        if settings.gate_supervision != "off":
+            gates = gate_loss(output.episode, batch, settings.gate_supervision, self.settings.model.gates)
+        self.optimiser.zero_grad(set_to_none=True)
+        (settings.gate_weight * gates + beta * answers).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        self.optimiser.step()
+        return torch.stack([answers.detach(), gates.detach()])
+
+    def _golden(self) -> list[dict[str, Any]]:
+        """The first validation questions, with the answers that the network gives them now."""
+        judged = judge_stories(self.network, self.valid, self.valid.plan(_GOLDEN)[0], self.device)
+        lines = []
+        for i, row in enumerate(judged.rows[:_GOLDEN]):
+            example = self.data.example(self.valid.split, int(row))
+            lines.append(
+                {
+                    "id": i + 1,
+                    "story": example.facts,
+                    "question": example.question,
+                    "answer": self.model.vocabulary.answer_text(judged.words[i]),
+                    "confidence": round(float(judged.confidence[i]), 6),
+                }
+            )
+        return lines
