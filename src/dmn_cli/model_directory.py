@@ -68,16 +68,12 @@ def build(
 def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
     """Writes the directory, all of it or nothing."""
     with atomic_directory(path) as folder:
-        weights = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
-        }
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
         metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
         (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
         model.vocabulary.save(folder / "vocabulary.json")
         write_json(folder / "metrics.json", metrics)
-        write_text(
-            folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden)
-        )
+        write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", _card(model, metrics, sum(w.numel() for w in weights.values())))
         config = {
             "format_version": FORMAT_VERSION,
@@ -113,9 +109,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         hashes = config["sha256"]
         for name in ("model.safetensors", "vocabulary.json"):
             if _sha256(folder / name) != hashes[name]:
-                raise ModelError(
-                    "is damaged: it isn't the file that was saved", where=folder / name, hint=_AGAIN
-                )
+                raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=_AGAIN)
         vocabulary = Vocabulary.load(folder / "vocabulary.json", ModelError)
         settings = ModelSettings(**config["model"])
         model = build(
@@ -132,9 +126,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     except FileNotFoundError as error:
         raise ModelError("is missing from the model", where=error.filename, hint=_AGAIN) from error
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        raise ModelError(
-            f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN
-        ) from error
+        raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN) from error
     model.network.to(device).eval()
     return model
 
@@ -148,13 +140,12 @@ def _sha256(path: Path) -> str:
 
 def _card(model: Model, metrics: dict[str, Any], weights: int) -> str:
     rows = "\n".join(
-        f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |"
-        for name, task in metrics["tasks"].items()
+        f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |" for name, task in metrics["tasks"].items()
     )
     return f"""# A Dynamic Memory Network
 
-Preset `{model.preset}`, {model.settings.passes} passes, width {model.settings.hidden}, {weights:,} weights;
-it knows {len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
+Preset `{model.preset}`, {model.settings.passes} passes, width {model.settings.hidden}, {weights:,} weights; it knows
+{len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
 
 Chosen by its validation, not measured on a test set:
 

@@ -64,9 +64,7 @@ class Settings(_Strict):
 
 def presets() -> list[str]:
     return sorted(
-        p.name.removesuffix(".toml")
-        for p in resources.files("dmn_cli.presets").iterdir()
-        if p.name.endswith(".toml")
+        p.name.removesuffix(".toml") for p in resources.files("dmn_cli.presets").iterdir() if p.name.endswith(".toml")
     )
 
 
@@ -100,9 +98,7 @@ def from_dict(values: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
-        ) from error
+        raise UsageError(f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 
 def to_toml(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dmn_cli import model_directory
-from dmn_cli.data.batches import padded
+from dmn_cli.data.batches import from_arrays, padded
 from dmn_cli.errors import DataError
 from dmn_cli.evaluation.metrics import effective_gates, facts_read
 from dmn_cli.records import Batch
@@ -98,9 +98,7 @@ class Predictor:
                 facts=list(facts),
                 gates=gates[i, :, : len(facts)].tolist(),
                 read=torch.nonzero(read[i, : len(facts)]).flatten().tolist(),
-                unknown=list(
-                    dict.fromkeys(word for text in (*facts, question) for word in self.encode(text).unknown)
-                ),
+                unknown=list(dict.fromkeys(word for text in (*facts, question) for word in self.encode(text).unknown)),
             )
             for i, (facts, question) in enumerate(asked)
         ]
@@ -120,17 +118,17 @@ class Predictor:
             tables.append(padded(np.concatenate(tokens), np.array([len(t) for t in tokens]), 0))
         n = len(asked)
         length = np.array([len(story) for story, _ in asked])
-        return Batch(
-            sentences=torch.from_numpy(tables[0]),
-            story=torch.from_numpy(padded(np.array(facts.pointers), length, 0)),
-            story_length=torch.from_numpy(length),
-            question_sentences=torch.from_numpy(tables[1]),
-            question=torch.tensor(questions.pointers),
-            story_of=torch.arange(n),
-            facts_seen=torch.from_numpy(length),
-            answer=torch.zeros(n, 1, dtype=torch.int64),
-            support=torch.full((n, 1), -1),
-            task=torch.zeros(n, dtype=torch.int64),
+        return from_arrays(
+            sentences=tables[0],
+            story=padded(np.array(facts.pointers), length, 0),
+            story_length=length,
+            question_sentences=tables[1],
+            question=np.array(questions.pointers),
+            story_of=np.arange(n),
+            facts_seen=length,
+            answer=np.zeros((n, 1)),
+            support=np.full((n, 1), -1),
+            task=np.zeros(n),
         )
 
 

@@ -65,13 +65,9 @@ class Session:
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
         commands: dict[str, Callable[[], Reply]] = {
-            "why": lambda: (
-                Reply(answer=self.last, why=True) if self.last else Reply("Nothing was asked yet.")
-            ),
+            "why": lambda: Reply(answer=self.last, why=True) if self.last else Reply("Nothing was asked yet."),
             "story": lambda: Reply("\n".join(self.facts) or "There are no facts yet."),
-            "undo": lambda: Reply(
-                f"Took back: {self.facts.pop()}" if self.facts else "There is no fact to take back."
-            ),
+            "undo": lambda: Reply(f"Took back: {self.facts.pop()}" if self.facts else "There is no fact to take back."),
             "clear": self._clear,
             "load": lambda: self._load(argument.strip()),
             "save": lambda: self._save(argument.strip()),

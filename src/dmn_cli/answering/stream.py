@@ -95,7 +95,5 @@ def _check(record: dict[str, Any]) -> None:
     story, question = record.get("story"), record.get("question")
     if not isinstance(question, str):
         raise DataError('"question" is not a text')
-    if not isinstance(story, str) and not (
-        isinstance(story, list) and all(isinstance(fact, str) for fact in story)
-    ):
+    if not isinstance(story, str) and not (isinstance(story, list) and all(isinstance(fact, str) for fact in story)):
         raise DataError('"story" is neither a text nor a list of texts')

@@ -50,9 +50,7 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar="DMN_DEBUG", help="Show the traceback of an error.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar="DMN_DEBUG", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
     if debug:
@@ -77,9 +75,7 @@ def main() -> None:
         _fail(from_os_error(error))
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
-            _fail(
-                ResourceError("the device's memory ran out", hint="Use a smaller --set training.batch_size.")
-            )
+            _fail(ResourceError("the device's memory ran out", hint="Use a smaller --set training.batch_size."))
         if "DMN_DEBUG" in os.environ:
             raise
         bug = DmnError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,9 +49,7 @@ def command(
     output = Output(as_json=json, quiet=quiet)
     if batch is not None:
         if story is not None or question is not None:
-            raise UsageError(
-                "--batch takes its stories and questions from FILE, not from --story and --question"
-            )
+            raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
     elif (story is None) != (question is None):
         raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
 
@@ -103,11 +101,10 @@ def _opened(name: str) -> Iterator[Iterator[bytes]]:
     if name == "-":
         yield iter(sys.stdin.buffer.readline, b"")
         return
-    try:
-        file = Path(name).open("rb")
-    except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", where=name) from error
-    with file:
+    path = Path(name)
+    if not path.exists() or path.is_dir():  # a pipe by name will do
+        raise UsageError("there is no such file", where=name)
+    with path.open("rb") as file:
         yield iter(file)
 
 
@@ -119,7 +116,7 @@ def _prompt(output: Output, predictor: Predictor) -> None:
     session = Session(predictor)
     if typed:
         output.note(
-            f"A {predictor.model.preset} model that knows {', '.join(predictor.model.tasks)}. /help shows what you can type."
+            f"A {predictor.model.preset} model that knows {', '.join(predictor.model.tasks)}. /help says what to type."
         )
     with _history(typed):
         while True:
@@ -165,16 +162,12 @@ def _history(typed: bool) -> Iterator[None]:
         return
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     path = state / "dmn" / "history"
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         readline.read_history_file(path)
-    except OSError:
-        pass
     readline.set_history_length(1000)
     try:
         yield
     finally:
-        try:
+        with suppress(OSError):
             readline.write_history_file(path)
-        except OSError:
-            pass

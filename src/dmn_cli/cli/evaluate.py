@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def command(
     model: Model,
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)
-    ],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)],
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     fail_under: Annotated[
         list[str] | None,
@@ -66,9 +64,7 @@ def command(
     with ExitStack() as stack:
         if predictions:
             check_output(predictions, force=force)
-            options["each"] = writer(
-                stack.enter_context(atomic_file(predictions)), batches, loaded.vocabulary
-            )
+            options["each"] = writer(stack.enter_context(atomic_file(predictions)), batches, loaded.vocabulary)
         report = evaluate(loaded.network, batches, where, batch_size=batch_size, **options)
     short = report.below(required)
     output.json({"model": str(model), "data": str(data), "split": split, **report.as_json()})
@@ -114,8 +110,9 @@ def _show(output: Output, report: Report) -> None:
         output.result(rows([_HEADER, *lines]))
     failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
     output.result(
-        f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % over {len(report.tasks)} "
-        f"tasks, {failed}; {report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
+        f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
+        f"over {len(report.tasks)} tasks, {failed}\n"
+        f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
 

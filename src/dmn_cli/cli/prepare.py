@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from dmn_cli.records import Story
 
-app = typer.Typer(
-    no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read."
-)
+app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
 
 Out = Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
@@ -82,9 +80,7 @@ def story(
     tasks: Annotated[str, typer.Option(help="Which families: 1, 2 and 3 supporting facts.")] = "1-3",
     questions: Annotated[
         int,
-        typer.Option(
-            help="For each family: so many to train and validate on, a tenth as many to test on.", min=20
-        ),
+        typer.Option(help="For each family: so many to train and validate on, a tenth as many to test on.", min=20),
     ] = 1000,
     seed: Seed = 1,
     force: Force = False,
@@ -125,9 +121,7 @@ def _numbers(text: str, highest: int) -> list[int]:
     for part in text.replace("qa", "").split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise UsageError(
-                f"--tasks {text!r} is not a list of numbers", hint="For example: --tasks 1,2,5-7"
-            )
+            raise UsageError(f"--tasks {text!r} is not a list of numbers", hint="For example: --tasks 1,2,5-7")
         numbers.update(range(int(first), int(last or first) + 1))
     if not numbers or min(numbers) < 1 or max(numbers) > highest:
         raise UsageError(f"--tasks {text!r}: the tasks are 1 to {highest}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,11 @@ from dmn_cli.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.settings import Settings
-    from dmn_cli.training.loop import Epoch, Event, Finished, Step
+    from dmn_cli.training.loop import Epoch, Event, Finished
 
 
 def command(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)
-    ],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
     preset: Annotated[
         str | None, typer.Option(help="dmn-plus (2016, the default) or dmn (2016).", show_default=False)
@@ -34,20 +31,14 @@ def command(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, for example model.passes=5.", show_default=False
-        ),
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example model.passes=5.", show_default=False),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="At most so many epochs.", min=1, show_default=False)
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="At most so many epochs.", min=1, show_default=False)] = None,
     seed: Annotated[
         int | None, typer.Option(help="Decides everything that is random.", min=0, show_default=False)
     ] = None,
     device: Device = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -76,9 +67,7 @@ def command(
     else:
         training.begin(force=force)
     weights = sum(p.numel() for p in training.network.parameters())
-    output.note(
-        f"{settings.preset} on {describe(where)}: {weights:,} weights, {len(training.train.split):,} questions"
-    )
+    output.note(f"{settings.preset} on {describe(where)}: {weights:,} weights, {len(training.train.split):,} questions")
 
     with _until_interrupted() as stop, _shown(output, settings) as show:
         for event in training.events(stop):
@@ -90,7 +79,10 @@ def command(
                     hint=f"Go on with: {again}",
                 )
             if isinstance(event, Finished):
-                finished = event
+                _report(output, out, data, event)
+
+
+def _report(output: Output, out: Path, data: Path, finished: Finished) -> None:
     output.json(
         {
             "run": str(out),
@@ -103,7 +95,7 @@ def command(
     )
     output.result(
         f"Done after {finished.epochs} epochs, {finished.seconds:.0f} s: {finished.reason}.\n"
-        f"The model is that of epoch {finished.best['epoch']}, right on {100 * finished.best['accuracy']:.2f} % of its validation.\n"
+        f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
         f"{out / 'model'} is ready. Next: dmn eval {out} {data}"
     )
 

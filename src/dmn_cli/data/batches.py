@@ -25,6 +25,11 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
     return rectangle
 
 
+def from_arrays(**arrays: np.ndarray) -> Batch:
+    """A Batch on the CPU; the names and shapes are its own."""
+    return Batch(**{name: torch.from_numpy(array.astype(np.int64, copy=False)) for name, array in arrays.items()})
+
+
 @dataclass(frozen=True)
 class Batches:
     """The batches of one split of a data set, in the numbers of a model's vocabulary."""
@@ -67,7 +72,7 @@ class Batches:
         answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
         answer[np.arange(len(rows)), answer_length] = 0  # the end token
         positions, _ = split.positions.take(stories)
-        arrays = Batch(
+        return from_arrays(
             sentences=self._words(distinct),
             story=padded(story, story_length, 0),
             story_length=story_length,
@@ -78,12 +83,6 @@ class Batches:
             answer=answer,
             support=padded(*split.supports.take(rows), -1),
             task=np.repeat(split.task[stories], questions),
-        )  # type: ignore[arg-type]
-        return Batch(
-            **{
-                name: torch.from_numpy(array.astype(np.int64, copy=False))
-                for name, array in vars(arrays).items()
-            }
         )
 
     def question_rows(self, stories: np.ndarray) -> np.ndarray:

@@ -271,9 +271,7 @@ class Split:
 
     def __init__(self, path: Path) -> None:
         batches = _open(path, _STORIES)
-        self.task = np.concatenate(
-            [np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)]
-        )
+        self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
         self.facts = _Column([batch.column("facts") for batch in batches])
         self.questions = _Column([batch.column("questions") for batch in batches])
         self.positions = _Column([batch.column("positions") for batch in batches])
@@ -329,7 +327,7 @@ class DataSet:
         return Example(
             task=self.tasks[split.task[story]],
             facts=[self.sentences.text(number) for number in facts],
-            question=self.sentences.text(split.questions.take(one)[0][nth]),
+            question=self.sentences.text(int(split.questions.take(one)[0][nth])),
             answer=[answers[i] for i in split.answers.take(np.array([row]))[0]],
             support=split.supports.take(np.array([row]))[0].tolist(),
         )

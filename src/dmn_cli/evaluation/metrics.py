@@ -58,18 +58,14 @@ class Judged:
     supports: np.ndarray  # supporting facts
 
 
-def judge(
-    network: DynamicMemoryNetwork, batches: Batches, batch_size: int, device: torch.device
-) -> Iterator[Judged]:
+def judge(network: DynamicMemoryNetwork, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
     """Answers every question of a split once, in batches of stories of like length."""
     for stories in batches.plan(batch_size):
         yield judge_stories(network, batches, stories, device)
 
 
 @torch.inference_mode()
-def judge_stories(
-    network: DynamicMemoryNetwork, batches: Batches, stories: np.ndarray, device: torch.device
-) -> Judged:
+def judge_stories(network: DynamicMemoryNetwork, batches: Batches, stories: np.ndarray, device: torch.device) -> Judged:
     """Answers the questions of some stories."""
     network.eval()
     batch = batches.batch(stories).to(device)

@@ -14,7 +14,8 @@ from dmn_cli.evaluation.metrics import READ, Judged
 
 
 def writer(file: BinaryIO, batches: Batches, vocabulary: Vocabulary) -> Callable[[Judged], None]:
-    """Writes each judged batch to `file`; `id` is the question's number in its split, and the order is the evaluation's.
+    """Returns what writes a judged batch to `file`. `id` is the question's number in its split; the order is the
+    evaluation's.
 
     A line can be asked again: dmn ask MODEL --batch FILE reads it.
     """

@@ -1,4 +1,4 @@
-"""A model measured on a data set: the report that `dmn eval` prints, that training selects by, and that a model keeps."""
+"""A model measured on a data set: what `dmn eval` prints, training selects by, and a model directory keeps."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ class Report:
         short = []
         for name, score in required.items():
             if name != "mean" and name not in self.tasks:
-                raise UsageError(
-                    f"--fail-under names {name!r}", hint=f"There are: mean, {', '.join(self.tasks)}."
-                )
+                raise UsageError(f"--fail-under names {name!r}", hint=f"There are: mean, {', '.join(self.tasks)}.")
             reached = self.accuracy if name == "mean" else self.tasks[name]["accuracy"]
             if reached < score:
                 short.append(f"{name} is {reached:.4f}, below {score}")
@@ -80,9 +78,7 @@ def evaluate(
         tally(judged, tallies)
         each(judged)
     tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
-    return Report(
-        dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start
-    )
+    return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
 
 
 def _natural(name: str) -> tuple[str, int]:

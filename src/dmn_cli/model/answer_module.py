@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.model.linear import linear
 
 END = 0  # the answer id that ends every answer
 
@@ -23,10 +24,8 @@ class AnswerModule(nn.Module):
         super().__init__()
         self.answers, self.max_steps = answers, max_steps
         self.gru = GatedGRU(answers + hidden, hidden, reset=reset)
-        self.W = nn.Linear(hidden, answers)
+        self.W = linear(hidden, answers)
         self.dropout = nn.Dropout(dropout)
-        nn.init.xavier_uniform_(self.W.weight)
-        nn.init.zeros_(self.W.bias)
 
     def start(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """a_0 and the part of the projected input that is the same at every step."""

@@ -7,7 +7,7 @@ It passes over the facts several times; the memory of one pass decides what the 
     h_i^t = g_i^t GRU(c_i, h_{i-1}^t) + (1 - g_i^t) h_{i-1}^t      the episode reads on, or skips (`gated_gru.py`)
     e^t   = the last h^t
     m^t   = GRU(e^t, m^{t-1})                                      Kumar et al. 2016, sec. 2.3
-    m^t   = ReLU(W^t [m^{t-1}; e^t; q] + b^t)                      Xiong et al. 2016, eq. 13, weights of its own per pass
+    m^t   = ReLU(W^t [m^{t-1}; e^t; q] + b^t)                      Xiong et al. 2016, eq. 13, W^t for each pass
 
 Gates (`AttentionGate`): score = W2 tanh(W1 z + b1) + b2, with
 
@@ -34,6 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
+from dmn_cli.model.linear import linear
 from dmn_cli.records import Episode, Facts
 
 STOP_THRESHOLD = 0.05
@@ -54,18 +55,12 @@ class AttentionGate(nn.Module):
         super().__init__()
         self.full = features == "dmn"
         extra = hidden + 1 if self.full else 0
-        self.W1_q = nn.Linear(2 * hidden + extra, hidden)  # [c∘q, |c-q|] and, in full, [c, cᵀWq]; holds b1
-        self.W1_m = nn.Linear(
-            2 * hidden + (1 if self.full else 0), hidden, bias=False
-        )  # [c∘m, |c-m|], [cᵀWm]
-        self.W2 = nn.Linear(hidden, 1)
+        self.W1_q = linear(2 * hidden + extra, hidden)  # [c∘q, |c-q|] and, in full, [c, cᵀWq]; holds b1
+        self.W1_m = linear(2 * hidden + (1 if self.full else 0), hidden, bias=False)  # [c∘m, |c-m|], [cᵀWm]
+        self.W2 = linear(hidden, 1)
         if self.full:
-            self.W = nn.Linear(hidden, hidden, bias=False)  # the W of cᵀWq and cᵀWm
-            self.W1_alone = nn.Linear(2 * hidden, hidden, bias=False)  # [m, q]: the same for all facts
-        for layer in self.children():
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+            self.W = linear(hidden, hidden, bias=False)  # the W of cᵀWq and cᵀWm
+            self.W1_alone = linear(2 * hidden, hidden, bias=False)  # [m, q]: the same for all facts
 
     def read(self, c: Tensor, q: Tensor) -> GateFeatures:
         """Everything that all passes share. c: (questions, facts, hidden); q: (questions, hidden)"""
@@ -110,10 +105,7 @@ class EpisodicMemory(nn.Module):
         self.end = nn.Parameter(torch.randn(hidden) / hidden**0.5) if end_of_passes else None
         self.gru = GatedGRU(hidden, hidden, reset=reset) if memory == "gru" else None
         untied = passes if memory == "relu" else 0
-        self.W_t = nn.ModuleList(nn.Linear(3 * hidden, hidden) for _ in range(untied))
-        for layer in self.W_t:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.W_t = nn.ModuleList(linear(3 * hidden, hidden) for _ in range(untied))
 
     def update(self, t: int, m: Tensor, e: Tensor, q: Tensor) -> Tensor:
         """m^t from m^{t-1}, e^t and q, all (questions, hidden)."""

@@ -61,9 +61,7 @@ class GatedGRU(nn.Module):
         u = (1 - Z) if gate is None else gate * (1 - Z)
         return h + u * (candidate - h)
 
-    def reference(
-        self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False
-    ) -> Tensor:
+    def reference(self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False) -> Tensor:
         """`forward` as a plain loop over `step`: what the fast path must equal."""
         rows, steps, _ = x.shape
         h = x.new_zeros(rows, self.hidden)
@@ -75,9 +73,7 @@ class GatedGRU(nn.Module):
             states[i] = torch.where(real, h, 0.0)
         return torch.stack(states, dim=1)
 
-    def forward(
-        self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False
-    ) -> Tensor:
+    def forward(self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False) -> Tensor:
         """All states of all rows.
 
         x: (rows, steps, blocks x hidden), from `project`; length: (rows,) real steps of each row;
@@ -86,9 +82,7 @@ class GatedGRU(nn.Module):
         """
         order = torch.argsort(length, descending=True, stable=True)
         alive = length.unsqueeze(0) > torch.arange(x.shape[1], device=x.device).unsqueeze(1)
-        counts = alive.sum(
-            dim=1
-        ).tolist()  # rows that have an i-th step: always the first ones, after sorting
+        counts = alive.sum(dim=1).tolist()  # rows that have an i-th step: always the first ones, after sorting
         g = x.new_ones(x.shape[1], x.shape[0]) if gates is None else gates.t()[:, order]
         states = _Recurrence.apply(
             x.transpose(0, 1).index_select(1, order), self.U, g, counts, reverse, self.reset, self.update
@@ -105,7 +99,7 @@ class _Recurrence(torch.autograd.Function):
     """The loop over time, on sorted rows, with its backward pass by hand. Time is the first axis in here."""
 
     @staticmethod
-    def forward(ctx, x, U, g, counts, reverse, reset, update):  # noqa: ANN001
+    def forward(ctx, x, U, g, counts, reverse, reset, update):
         steps, rows, _ = x.shape
         hidden = U.shape[0]
         before, learned = reset == "before", update == "gru"
@@ -140,7 +134,7 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
-    def backward(ctx, *grads):  # noqa: ANN002
+    def backward(ctx, *grads):
         (grad_states,) = grads
         U, g, states, zr, candidate, inner = ctx.saved_tensors
         counts, reverse, before, learned = ctx.options

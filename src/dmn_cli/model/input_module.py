@@ -36,9 +36,7 @@ class WordGRU(nn.Module):
         words, end = story_words(batch)
         x = self.gru.project(self.dropout(embedding(words)))
         h = self.gru(x, end[:, -1])  # (stories, words, hidden)
-        c = h.gather(
-            1, (end - 1).unsqueeze(2).expand(-1, -1, h.shape[2])
-        )  # the states at the ends of sentences
+        c = h.gather(1, (end - 1).unsqueeze(2).expand(-1, -1, h.shape[2]))  # the states at the ends of sentences
         return seen_by_question(c, batch)
 
 

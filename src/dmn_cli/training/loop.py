@@ -27,7 +27,6 @@ from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge_stories
 from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.files import write_text
-from dmn_cli.model_directory import Model
 from dmn_cli.records import Batch
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
 from dmn_cli.training import checkpoint as checkpoints

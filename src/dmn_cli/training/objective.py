@@ -42,7 +42,7 @@ def gate_loss(episode: Episode, batch: Batch, form: Literal["any-pass", "ordered
 
 def any_pass_loss(episode: Episode, batch: Batch) -> Tensor:
     """(questions,)"""
-    Q, T, _ = episode.gates.shape
+    T = episode.gates.shape[1]
     real = batch.support >= 0
     n = real.sum(dim=1)
     at = batch.support.clamp(min=0).unsqueeze(1).expand(-1, T, -1)
@@ -73,7 +73,7 @@ def ordered_targets(support: Tensor, passes: int, facts: int) -> tuple[Tensor, T
 
 def ordered_loss(episode: Episode, batch: Batch, *, softmax: bool) -> Tensor:
     """(questions,), the mean over the passes that have a target."""
-    Q, T, facts = episode.gates.shape
+    _, T, facts = episode.gates.shape
     target, after = ordered_targets(batch.support, T, facts)
     g = episode.gates
     if episode.stop is not None:

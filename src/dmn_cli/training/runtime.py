@@ -19,9 +19,7 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"there is no device {name!r}", hint="Use auto, cpu, cuda or cuda:N.")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         there = torch.cuda.device_count()
-        raise ResourceError(
-            f"there is no device {name}: {there} GPUs were found", hint="Use --device auto, or cpu."
-        )
+        raise ResourceError(f"there is no device {name}: {there} GPUs were found", hint="Use --device auto, or cpu.")
     return torch.device(name)
 
 

@@ -61,9 +61,7 @@ class BabiFiles:
         """Bytes in all."""
         return sum(file.size for file in self.files)
 
-    def stories(
-        self, seed: int, progress: Callable[[int], None] = lambda n: None
-    ) -> Iterator[tuple[str, Story]]:
+    def stories(self, seed: int, progress: Callable[[int], None] = lambda n: None) -> Iterator[tuple[str, Story]]:
         """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out."""
         validated = {file.task for file in self.files if file.split == "valid"}
         for file in self.files:
@@ -93,7 +91,7 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
     def wrong(message: str, hint: str | None = None) -> DataError:
         return DataError(message, where=f"{name}:{number}", hint=hint)
 
-    for number, raw in enumerate(lines, start=1):
+    for number, raw in enumerate(lines, start=1):  # noqa: B007
         if len(raw) > _MAX_LINE:
             raise wrong("the line is longer than a mebibyte")
         try:
@@ -107,9 +105,7 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
             continue
         head, _, text = line.partition(" ")
         if not (head.isascii() and head.isdigit() and len(head) < 10):
-            raise wrong(
-                f"the line doesn't start with a number: {line[:60]!r}", "Every line of bAbI is 'ID text'."
-            )
+            raise wrong(f"the line doesn't start with a number: {line[:60]!r}", "Every line of bAbI is 'ID text'.")
         line_id = int(head)
         if line_id == 1:
             if questions:
@@ -132,14 +128,10 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
         yield Story(task, tuple(facts), tuple(questions))
 
 
-def _question(
-    text: str, position: int, position_of: dict[int, int], wrong: Callable[..., DataError]
-) -> Question:
+def _question(text: str, position: int, position_of: dict[int, int], wrong: Callable[..., DataError]) -> Question:
     columns = [column.strip() for column in text.split("\t")]
     if len(columns) > 3:
-        raise wrong(
-            f"a question has at most 3 columns (question, answer, supporting facts), not {len(columns)}"
-        )
+        raise wrong(f"a question has at most 3 columns (question, answer, supporting facts), not {len(columns)}")
     if position == 0:
         raise wrong("the story is empty: a question comes before any fact")
     answer = tuple(word.strip() for word in columns[1].split(ANSWER_SEPARATOR))
@@ -156,9 +148,7 @@ def _question(
 
 
 @contextmanager
-def find(
-    paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False
-) -> Iterator[BabiFiles]:
+def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
     """The files of the tasks asked for, from an archive, its unpacked folder or single files.
 
     Single files are taken as they are. Elsewhere each task must have its training and its test file, and its
@@ -191,9 +181,7 @@ def find(
                 hint="Leave these tasks out with --tasks, or skip what is missing with --skip-missing.",
             )
         splits = ("train", "valid", "test")
-        keep = [
-            found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing
-        ]
+        keep = [found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing]
         if not keep:
             raise DataError("holds none of the tasks asked for", where=", ".join(str(path) for path in paths))
         yield BabiFiles(keep, names)
@@ -202,9 +190,7 @@ def find(
 def _missing(found: dict[tuple[str, str], TaskFile], tasks: list[str], variant: str) -> dict[str, list[str]]:
     needed = ("train", "valid", "test") if "valid" in variant else ("train", "test")
     lacking = {task: [s for s in needed if (task, s) not in found] for task in tasks}
-    return {
-        task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits
-    }
+    return {task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits}
 
 
 def _task_of(name: str) -> tuple[str, str] | None:
@@ -226,7 +212,7 @@ def _single(path: Path) -> TaskFile:
 
 
 def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
-    """Looks in FOLDER/variant, FOLDER/*/variant, and FOLDER itself where it is named as the variant or holds the files."""
+    """Looks in FOLDER/variant, in FOLDER/*/variant, and in FOLDER itself."""
     for place in (folder / variant, *sorted(folder.glob(f"*/{variant}")), folder):
         files = [_single(path) for path in sorted(place.glob("qa*.txt")) if _task_of(path.name)]
         if files:

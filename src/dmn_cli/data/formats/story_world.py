@@ -2,7 +2,7 @@
 
     qa1   Where is Mary?                                one supporting fact
     qa2   Where is the football?                        two: who had it last, and where that person was
-    qa3   Where was the football before the kitchen?    three: who had it last, and the last two places it was brought to
+    qa3   Where was the football before the kitchen?    three: who had it last, and where it was brought twice
 
 Same families, words and sentence forms as the bAbI tasks of these names (Weston et al. 2015, sec. 3), told from the
 state of the world: an answer and its supporting facts are read off what happened, never guessed from the text.
@@ -37,9 +37,7 @@ class Thing:
     name: str
     carrier: Person | None = None
     handled: int = -1  # the fact of its being taken or left last
-    trail: list[tuple[str, int]] = field(
-        default_factory=list
-    )  # places it was at, and the move that brought it there
+    trail: list[tuple[str, int]] = field(default_factory=list)  # places it was at, and the move that brought it there
 
     def seen_at(self, place: str, moved: int) -> None:
         if not self.trail or self.trail[-1][0] != place:
