@@ -1,16 +1,24 @@
-# make setup | demo | test | lint | types | completions | docs | bench. Each sets up what it needs by itself.
+# Everything is a target, and each sets up what it needs by itself.
+#
+#   make demo         make stories, train on them, measure, and ask one question with its reasons
+#   make test         the tests
+#   make lint types   ruff and pyright
+#   make docs         write docs/cli.md and completions/ anew from the program's own help
+#   make bench        speed of training and answering, against the plain loops, in one run
+#   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 
 PYTHON ?= python3
+BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench clean
+.PHONY: setup demo test lint types completions docs bench results clean
 
 setup: .venv/.ready
 
-# torch goes in first and exactly: a bare `torch` would pull gigabytes of CUDA packages
+# torch goes in first and exactly: a bare `torch` pulls gigabytes of CUDA packages
 .venv/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dmn needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -c 'import sys; sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ..." * (sys.version_info < (3, 11)))'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . hypothesis pyright pytest pytest-xdist ruff
@@ -19,6 +27,29 @@ setup: .venv/.ready
 demo: setup
 	rm -rf $(BUILD)/demo
 	$(BIN)/dmn prepare story --tasks 1,2 --questions 5000 --out $(BUILD)/demo/data
-	$(BIN)/dmn train $(BUILD)/demo/data --out $(BUILD)/demo/run
+	$(BIN)/dmn train $(BUILD)/demo/data --out $(BUILD)/demo/run --epochs 12
 	$(BIN)/dmn eval $(BUILD)/demo/run $(BUILD)/demo/data
 	$(BIN)/dmn ask $(BUILD)/demo/run --story docs/story.txt --question "Where is the football?" --why
+
+test: setup
+	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/pyright
+
+completions docs: setup
+	$(BIN)/python tools/completions.py
+	$(BIN)/python tools/cli_reference.py
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+results: setup
+	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results
+
+clean:
+	rm -rf $(BUILD) .venv .pytest_cache .ruff_cache

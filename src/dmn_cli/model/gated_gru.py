@@ -106,9 +106,9 @@ class _Recurrence(torch.autograd.Function):
         gated = U.shape[1] - hidden  # width of [Z, R] or [R]
         U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
         states = x.new_zeros(steps, rows, hidden)
-        zr = x.new_zeros(steps, rows, gated)
-        candidate = x.new_zeros(steps, rows, hidden)  # H~
-        inner = x.new_zeros(steps, rows, hidden)  # R ∘ H (before) or H U_h (after)
+        zr = x.new_empty(steps, rows, gated)  # never read past a row's end, nor is the next
+        candidate = x.new_empty(steps, rows, hidden)  # H~
+        inner = x.new_zeros(steps, rows, hidden) if before else x.new_empty(steps, rows, hidden)  # R ∘ H, or H U_h
         h = x.new_zeros(rows, hidden)
         for i in reversed(range(steps)) if reverse else range(steps):
             n = counts[i]

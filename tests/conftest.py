@@ -1,0 +1,140 @@
+"""What all tests share: the command `dmn`, a small world and a model that knows it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+
+from dmn_cli.cli.app import main
+
+Process = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of dmn left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        assert self.out.count("\n") == 1, self.out
+        return strict_json(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines on stdout."""
+        return [strict_json(line) for line in self.out.splitlines()]
+
+
+Dmn = Callable[..., Result]
+
+
+def strict_json(text: str) -> Any:
+    """JSON as the standard has it: no NaN, no Infinity."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def fails(result: Result, code: int, *said: str) -> None:
+    """Asserts how dmn fails: its exit code, one error on stderr that says what is wrong, and nothing else."""
+    assert result.code == code, result.err
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    assert [line[:7] for line in result.err.splitlines() if "error:" in line.lower()] == ["error: "], result.err
+    for text in said:
+        assert text in result.err
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_everywhere() -> Iterator[None]:
+    """No colours, one width, and one thread for each process: several run side by side."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "DMN_DEBUG"):
+            patch.delenv(name, raising=False)
+        values = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+        for name, value in values.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dmn() -> Dmn:
+    """dmn(*args, stdin=b"") → Result: the entry point, run within this process."""
+
+    def run(*args: object, stdin: bytes = b"") -> Result:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+        with (
+            mock.patch.object(sys, "argv", ["dmn", *map(str, args)]),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")),
+            mock.patch.object(sys, "stdout", out),
+            mock.patch.object(sys, "stderr", err),
+            mock.patch.dict(os.environ),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        texts = []
+        for stream in (out, err):
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        return Result(int(ended.value.code or 0), *texts)
+
+    return run
+
+
+@pytest.fixture
+def dmn_process() -> Iterator[Process]:
+    """dmn_process(*args, **popen_arguments) → a running dmn, with pipes; it is killed at the end of the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*args: object, **arguments: Any) -> "subprocess.Popen[bytes]":
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-m", "dmn_cli", *map(str, args)], **{**pipes, **arguments})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with suppress(OSError):
+                    pipe.close()
+
+
+@pytest.fixture(scope="session")
+def world(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set: 500 questions of qa1 from the story world."""
+    out = tmp_path_factory.mktemp("world") / "data"
+    result = dmn("prepare", "story", "--tasks", 1, "--questions", 500, "--out", out)
+    assert result.code == 0, result.err
+    return out
+
+
+@pytest.fixture(scope="session")
+def run(dmn: Dmn, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose model is good at `world`."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    settings = {"model.hidden": 32, "training.batch_size": 32, "training.learning_rate": 0.01}
+    sets = [f"--set={key}={value}" for key, value in settings.items()]
+    result = dmn("train", world, "--out", out, "--epochs", 12, "--device", "cpu", *sets)
+    assert result.code == 0, result.err
+    return out

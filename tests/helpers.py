@@ -1,0 +1,52 @@
+"""Small networks and batches for the tests of the model."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from dmn_cli.data.batches import from_arrays, padded
+from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.records import Batch
+from dmn_cli.settings import load
+
+WORDS, ANSWERS = 12, 5
+
+Asked = tuple[list[list[int]], list[int], list[int], list[int]]  # facts, question, answer, support
+
+
+def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:
+    torch.manual_seed(seed)
+    settings = {**load(preset).model.model_dump(), "hidden": 8, "dropout": 0.0, **changes}
+    net = DynamicMemoryNetwork(words=WORDS, answers=ANSWERS, max_answer_steps=4, **settings)
+    for name, parameter in net.named_parameters():
+        if name.endswith(("b", "bias")):
+            torch.nn.init.normal_(parameter)
+    return net.double().eval()
+
+
+def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> Batch:
+    """Each question with a story of its own; padding can be added at will."""
+    sentences = [fact for facts, *_ in asked for fact in facts]
+    length = np.array([len(facts) for facts, *_ in asked])
+    ended = [[*answer, 0] for _, _, answer, _ in asked]
+
+    def rectangle(rows: list[list[int]], fill: int, extra: int = 0) -> np.ndarray:
+        values = np.array([value for row in rows for value in row], dtype=np.int64)
+        return np.pad(
+            padded(values, np.array([len(r) for r in rows]), fill), ((0, 0), (0, extra)), constant_values=fill
+        )
+
+    numbers = np.arange(len(sentences))
+    return from_arrays(
+        sentences=rectangle(sentences, 0, extra_words),
+        story=np.pad(padded(numbers, length, 0), ((0, 0), (0, extra_facts))),
+        story_length=length,
+        question_sentences=rectangle([question for _, question, _, _ in asked], 0, extra_words),
+        question=np.arange(len(asked)),
+        story_of=np.arange(len(asked)),
+        facts_seen=length,
+        answer=rectangle(ended, -1),
+        support=rectangle([support for *_, support in asked], -1),
+        task=np.zeros(len(asked)),
+    )

@@ -1,0 +1,75 @@
+"""What counts as right, as read, and as too low."""
+
+import numpy as np
+import pytest
+import torch
+
+from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, is_right, tally
+from dmn_cli.evaluation.report import Report
+
+
+def test_an_answer_is_right_only_if_it_is_exactly_right() -> None:
+    answer = torch.tensor([[2, 3, 0], [2, 0, -1], [2, 3, 0], [2, 3, 0], [-1, 0, -1], [2, -1, 0]])
+    words = torch.tensor([[2, 3, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0], [3, 2, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]])
+    said = ["the list", "the word", "its beginning", "another order", "nothing for an unknown", "half an unknown"]
+    right = dict(zip(said, is_right(words, answer).tolist(), strict=True))
+    assert [what for what, is_it in right.items() if is_it] == ["the list", "the word"]
+
+
+def test_an_answer_longer_than_what_was_decoded_is_wrong() -> None:
+    assert is_right(torch.tensor([[2]]), torch.tensor([[2, 3, 0]])).tolist() == [False]
+    assert is_right(torch.tensor([[2, 3, 4]]), torch.tensor([[2, 0]])).tolist() == [False]
+
+
+def test_a_fact_is_read_if_some_pass_reads_it() -> None:
+    """1 - Π_t (1 - g): two passes at 0.3 each make 0.51, at 0.25 each 0.44."""
+    gates = torch.tensor([[[0.9, 0.1, 0.0], [0.1, 0.2, 0.7]], [[0.3, 0.25, 0.45], [0.3, 0.25, 0.45]]])
+    assert facts_read(gates).tolist() == [[True, False, True], [True, False, True]]
+
+
+def test_tallies_are_kept_apart_by_task() -> None:
+    tallies = [Tally(), Tally(), Tally()]
+    judged = Judged(
+        rows=np.arange(3),
+        words=np.zeros((3, 1)),
+        confidence=np.ones(3),
+        right=np.array([True, False, True]),
+        loss=np.array([1.0, 2.0, 3.0]),
+        task=np.array([0, 2, 2]),
+        gates=np.zeros((3, 1, 1)),
+        hits=np.array([1, 1, 0]),
+        read=np.array([2, 1, 0]),
+        supports=np.array([1, 2, 0]),
+    )
+    tally(judged, tallies)
+    tally(judged, tallies)
+    assert tallies[0].figures() == {"accuracy": 1, "questions": 2, "loss": 1, "gate_precision": 0.5, "gate_recall": 1}
+    assert tallies[1].questions == 0
+    assert tallies[2].figures() == {
+        "accuracy": 0.5,
+        "questions": 4,
+        "loss": 2.5,
+        "gate_precision": 1,
+        "gate_recall": 0.5,
+    }
+
+
+def report(**accuracy: float) -> Report:
+    return Report({name: {"accuracy": a, "questions": 10, "loss": 0.0} for name, a in accuracy.items()}, 1.0)
+
+
+def test_mean_error_counts_each_task_the_same() -> None:
+    r = report(qa1=1.0, qa2=0.9, qa3=0.5)
+    assert r.accuracy == pytest.approx(0.8)
+    assert r.as_json()["mean_error"] == pytest.approx(0.2)
+    assert r.failed == ["qa2", "qa3"]
+    assert r.questions == 30
+
+
+def test_below() -> None:
+    r = report(qa1=1.0, qa2=0.9)
+    assert r.below({"mean": 0.95, "qa2": 0.9}) == []
+    assert len(r.below({"mean": 0.96, "qa2": 0.91, "qa1": 1.0})) == 2
+    with pytest.raises(UsageError, match="qa7"):
+        r.below({"qa7": 0.5})

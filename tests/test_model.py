@@ -1,0 +1,210 @@
+"""What must hold of every form of the network: padding, company and order never change an answer."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from helpers import ANSWERS, WORDS, Asked, batch, network
+from hypothesis import given, settings
+
+from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.model.answer_module import END
+from dmn_cli.model.episodic_memory import AttentionGate
+from dmn_cli.model.input_module import position_encoding, story_words
+from dmn_cli.records import Batch, Facts
+
+FORMS: dict[str, dict[str, Any]] = {
+    "dmn": {},
+    "dmn-plus": {},
+    "dmn, sigmoid gates": {"gates": "sigmoid"},
+    "dmn, no end of passes": {"end_of_passes": False},
+    "dmn-plus, end of passes": {"end_of_passes": True},
+    "dmn-plus, one pass, GRU memory": {"passes": 1, "memory": "gru"},
+}
+
+
+def form(name: str) -> DynamicMemoryNetwork:
+    return network(name.partition(",")[0], **FORMS[name])
+
+
+word = st.integers(2, WORDS - 1)
+sentence = st.lists(word, min_size=1, max_size=5)
+asked: st.SearchStrategy[Asked] = st.tuples(
+    st.lists(sentence, min_size=1, max_size=6),
+    sentence,
+    st.lists(st.integers(1, ANSWERS - 1), min_size=1, max_size=3),
+    st.just([0]),
+)
+
+
+def everything(net: DynamicMemoryNetwork, b: Batch, row: int = 0) -> list[torch.Tensor]:
+    """All that the network says of one question, cut to what is real."""
+    output = net(b)
+    facts, steps = int(b.facts_seen[row]), int((b.answer[row] >= 0).sum())
+    words, confidence, episode = net.answer(b)
+    ended = torch.nn.functional.pad(words[row], (0, 4 - words.shape[1]), value=END)
+    gates = episode.gates[row, :, :facts]
+    return [output.logits[row, :steps], gates, episode.running[row], episode.memory[row], ended, confidence[row]]
+
+
+def assert_same(one: list[torch.Tensor], other: list[torch.Tensor]) -> None:
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@settings(deadline=None, max_examples=8)
+@given(question=asked, words=st.integers(0, 3), facts=st.integers(0, 3))
+def test_padding_never_changes_an_answer(name: str, question: Asked, words: int, facts: int) -> None:
+    net = form(name)
+    assert_same(
+        everything(net, batch([question])), everything(net, batch([question], extra_words=words, extra_facts=facts))
+    )
+
+
+@pytest.mark.parametrize("name", FORMS)
+@settings(deadline=None, max_examples=8)
+@given(questions=st.lists(asked, min_size=1, max_size=5), data=st.data())
+def test_company_and_order_never_change_an_answer(name: str, questions: list[Asked], data: st.DataObject) -> None:
+    net = form(name)
+    order = data.draw(st.permutations(range(len(questions))))
+    together = batch([questions[i] for i in order])
+    for row, i in enumerate(order):
+        assert_same(everything(net, together, row), everything(net, batch([questions[i]])))
+
+
+@pytest.mark.parametrize("name", ["dmn", "dmn-plus"])
+def test_a_story_read_once_equals_one_read_for_each_question(name: str) -> None:
+    """Three questions at different places of one story, against three stories cut off there. Gradients too."""
+    net = form(name)
+    story: list[list[int]] = [[2, 3, 4], [5, 6], [7], [8, 9, 10, 11], [3, 5]]
+    seen, question = [2, 5, 3], [4, 9]
+    apart = batch([(story[:n], question, [1], [0]) for n in seen])
+    once = batch([(story, question, [1], [0])] * 3)
+    shared = Batch(
+        **{**vars(once), "story": once.story[:1], "story_length": once.story_length[:1]}
+        | {"story_of": torch.zeros(3, dtype=torch.int64), "facts_seen": torch.tensor(seen)}
+    )
+    gradients = []
+    for b in (apart, shared):
+        net.zero_grad()
+        net(b).logits.sin().sum().backward()
+        gradients.append([p.grad.clone() for p in net.parameters() if p.grad is not None])
+    assert_same([net(apart).logits, *gradients[0]], [net(shared).logits, *gradients[1]])
+
+
+def test_position_encoding_is_equation_5() -> None:
+    """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M), j and d from 1, M the sentence's own length."""
+    torch.manual_seed(0)
+    lengths, D = [3, 1, 4], 6
+    words = torch.randn(3, 4, D).double()
+    expected = torch.zeros(3, D).double()
+    for s, M in enumerate(lengths):
+        words[s, M:] = 0
+        for j in range(1, M + 1):
+            for d in range(1, D + 1):
+                expected[s, d - 1] += ((1 - j / M) - (d / D) * (1 - 2 * j / M)) * words[s, j - 1, d - 1]
+    torch.testing.assert_close(position_encoding(words, torch.tensor(lengths)), expected)
+
+
+def test_story_words_joins_the_sentences() -> None:
+    b = batch([([[2, 3], [4], [5, 6, 7]], [2], [1], [0]), ([[8]], [2], [1], [0])])
+    words, end = story_words(b)
+    assert words.tolist() == [[2, 3, 4, 5, 6, 7], [8, 0, 0, 0, 0, 0]]
+    assert end[0].tolist() == [2, 3, 6]
+    assert end[1, 0] == 1
+
+
+@pytest.mark.parametrize("features", ["dmn", "dmn-plus"])
+def test_gate_is_one_layer_over_all_features(features: str) -> None:
+    """W1 in parts equals W2 tanh(W1 z + b1) + b2 with the whole z of the paper."""
+    torch.manual_seed(0)
+    H = 3
+    gate = AttentionGate(H, features).double()  # type: ignore[arg-type]
+    torch.nn.init.normal_(gate.W1_q.bias)
+    c, q, m = torch.randn(2, 4, H).double(), torch.randn(2, H).double(), torch.randn(2, H).double()
+    score = gate(gate.read(c, q), m, q)
+    for row in range(2):
+        for i in range(4):
+            f, q_, m_ = c[row, i], q[row], m[row]
+            with_q, with_m = [f * q_, (f - q_).abs()], [f * m_, (f - m_).abs()]
+            alone = torch.zeros(H).double()
+            if features == "dmn":
+                W = gate.W.weight.t()
+                with_q += [f, (f @ W @ q_).reshape(1)]
+                with_m += [(f @ W @ m_).reshape(1)]
+                alone = gate.W1_alone.weight @ torch.cat([m_, q_])
+            z = gate.W1_q.weight @ torch.cat(with_q) + gate.W1_m.weight @ torch.cat(with_m) + alone
+            expected = gate.W2.weight @ torch.tanh(z + gate.W1_q.bias) + gate.W2.bias
+            torch.testing.assert_close(score[row, i], expected.squeeze())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_gates_are_a_distribution_or_each_its_own(name: str) -> None:
+    net = form(name)
+    episode = net(batch([([[2], [3], [4]], [5], [1], [0]), ([[2]], [5], [1], [0])])).episode
+    total = episode.gates.sum(dim=2) + (0 if episode.stop is None else episode.stop)
+    assert (episode.gates[1, :, 1:] == 0).all(), "padding has no gate"
+    if net.episodic_memory.gates == "softmax":
+        torch.testing.assert_close(total, torch.ones_like(total))
+    else:
+        assert ((episode.gates >= 0) & (episode.gates <= 1)).all()
+
+
+def test_a_gate_on_one_fact_makes_the_episode_that_fact() -> None:
+    """The memory after one pass with all weight on fact 2 is that of a story of fact 2 alone."""
+    net = network("dmn-plus", passes=1)
+    memory = net.episodic_memory
+    c, q = torch.randn(1, 4, 8).double(), torch.randn(1, 8).double()
+    score = torch.tensor([[-1e9, -1e9, 0.0, -1e9]]).double()
+    memory.gate.forward = lambda features, m, q: score  # type: ignore[method-assign]
+    whole = memory(Facts(c, torch.tensor([4]), torch.ones(1, 4, dtype=torch.bool)), q)
+    score = torch.zeros(1, 1).double()
+    alone = memory(Facts(c[:, 2:3], torch.tensor([1]), torch.ones(1, 1, dtype=torch.bool)), q)
+    torch.testing.assert_close(whole.memory, alone.memory)
+
+
+def test_the_end_of_passes_keeps_the_memory() -> None:
+    """Once the end-of-passes fact has all the weight, later passes change nothing, and are said not to have run."""
+    net = network("dmn", passes=3)
+    memory = net.episodic_memory
+    scores = iter([[0.0, -1e9, -1e9], [-1e9, -1e9, 0.0], [0.0, -1e9, -1e9]])  # two facts and the end
+    memory.gate.forward = lambda features, m, q: torch.tensor([next(scores)]).double()  # type: ignore[method-assign]
+    facts = Facts(torch.randn(1, 2, 8).double(), torch.tensor([2]), torch.ones(1, 2, dtype=torch.bool))
+    q = torch.randn(1, 8).double()
+    stopped = memory(facts, q)
+    assert stopped.running.tolist() == [[1, 0, 0]]
+    memory.passes = 1
+    scores = iter([[0.0, -1e9, -1e9]])
+    torch.testing.assert_close(stopped.memory, memory(facts, q).memory)
+
+
+@torch.no_grad()
+def test_decoding_is_the_equation_with_one_hot_words() -> None:
+    """a_t = GRU([y_{t-1}, q], a_{t-1}) with y one-hot; what is decoded is what teacher forcing would say of it."""
+    net = network("dmn", seed=3)
+    module = net.answer_module
+    m, q = torch.randn(6, 8).double(), torch.randn(6, 8).double()
+    words, confidence = module.decode(m, q)
+    for row in range(6):
+        a, y, p, said = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0, []
+        for _ in range(4):
+            a = module.gru.step(module.gru.project(torch.cat([y, q[row : row + 1]], dim=1)), a)
+            distribution = torch.softmax(module.W(a), dim=1)
+            best = int(distribution.argmax())
+            p, said = p * float(distribution[0, best]), [*said, best]
+            y = torch.nn.functional.one_hot(torch.tensor([best]), ANSWERS).double()
+            if best == END:
+                break
+        assert words[row, : len(said)].tolist() == said
+        assert (words[row, len(said) :] == END).all()
+        assert float(confidence[row]) == pytest.approx(p)
+    forced = module(m, q, words)
+    ended_before = (words == END).cumsum(1) - (words == END).long() > 0
+    assert ((forced.argmax(dim=2) == words) | ended_before).all()
+
+
+def test_the_unknown_word_says_nothing() -> None:
+    net = network("dmn-plus")
+    assert (net.embedding.weight[:2] == 0).all()
