@@ -37,7 +37,7 @@ class Result:
     @property
     def lines(self) -> list[Any]:
         """The JSON lines on stdout."""
-        return [strict_json(line) for line in self.out.splitlines()]
+        return [strict_json(line) for line in self.out.removesuffix("\n").split("\n")]
 
 
 Dmn = Callable[..., Result]

@@ -172,9 +172,10 @@ class Training:
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(state.optimiser)
         restore_random_state(state.random, self.device)
-        if state.finished:
-            state.epoch, state.step, state.totals, state.finished = state.epoch + 1, 0, [0.0, 0.0], None
         self.state = state
+        if state.finished:
+            state.finished = None
+            self._next_epoch()
         self._forget_metrics_after(state)
 
     def _forget_metrics_after(self, state: Checkpoint) -> None:
@@ -193,7 +194,7 @@ class Training:
         """Trains to the end. `stop` is asked between steps; once it says so, the state is saved and Stopped is last."""
         state = self.state
         began = time.perf_counter() - state.seconds
-        while True:
+        while not state.finished:
             for event in self._epoch(stop):
                 if isinstance(event, Stopped):
                     state.seconds = time.perf_counter() - began
@@ -201,48 +202,50 @@ class Training:
                     yield event
                     return
                 yield event
-            report = evaluate(self.network, self.valid, self.device)
-            better = state.best is None or (report.accuracy, -report.loss) > (
-                state.best["accuracy"],
-                -state.best["loss"],
-            )
-            state.flawless = state.flawless + report.questions if report.accuracy == 1 else 0
-            state.seconds = time.perf_counter() - began
-            steps = max(1, state.step)
-            if better:
-                state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss}
-                model_directory.save(self.run / "model", self.model, report.as_json(), self._golden())
-            epoch = Epoch(
-                epoch=state.epoch,
-                loss=state.totals[0] / steps,
-                gate_loss=state.totals[1] / steps,
-                validation=report,
-                best=better,
-                learning_rate=self.optimiser.param_groups[0]["lr"],
-                seconds=state.seconds,
-            )
-            with (self.run / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(epoch.as_json()) + "\n")
-            state.finished = self._reason_to_end()
-            finished_epoch = state.epoch
-            if not state.finished:
-                state.epoch, state.step, state.totals = state.epoch + 1, 0, [0.0, 0.0]
-            self.save()
-            yield epoch
-            if state.finished:
-                assert state.best is not None
-                yield Finished(state.finished, finished_epoch, state.best, state.seconds)
-                return
-            if stop():
+            yield self._end_epoch(began)
+            if stop() and not state.finished:
                 yield Stopped(state.epoch, 0)
                 return
+        assert state.best is not None
+        yield Finished(state.finished, state.epoch, state.best, state.seconds)
+
+    def _end_epoch(self, began: float) -> Epoch:
+        """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state."""
+        state = self.state
+        report = evaluate(self.network, self.valid, self.device)
+        score = (report.accuracy, -report.loss)
+        better = state.best is None or score > (state.best["accuracy"], -state.best["loss"])
+        if better:
+            state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss}
+            model_directory.save(self.run / "model", self.model, report.as_json(), self._golden())
+        state.flawless = state.flawless + report.questions if report.accuracy == 1 else 0
+        state.seconds = time.perf_counter() - began
+        epoch = Epoch(
+            epoch=state.epoch,
+            loss=state.totals[0] / state.step,
+            gate_loss=state.totals[1] / state.step,
+            validation=report,
+            best=better,
+            learning_rate=self.optimiser.param_groups[0]["lr"],
+            seconds=state.seconds,
+        )
+        with (self.run / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(epoch.as_json()) + "\n")
+        state.finished = self._reason_to_end()
+        if not state.finished:
+            self._next_epoch()
+        self.save()
+        return epoch
+
+    def _next_epoch(self) -> None:
+        self.state.epoch, self.state.step, self.state.totals = self.state.epoch + 1, 0, [0.0, 0.0]
 
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state
         assert state.best is not None
         if state.flawless >= settings.flawless:
             return f"the last {state.flawless} validation questions were all answered right"
-        if state.epoch - state.best["epoch"] >= settings.patience:
+        if state.epoch - max(state.best["epoch"], settings.answers_from_epoch - 1) >= settings.patience:
             return f"{settings.patience} epochs without a better validation"
         if state.epoch >= settings.epochs:
             return f"{settings.epochs} epochs are done"
