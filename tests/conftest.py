@@ -75,12 +75,21 @@ def _same_everywhere() -> Iterator[None]:
         yield
 
 
+class _Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture(scope="session")
 def dmn() -> Dmn:
-    """dmn(*args, stdin=b"") → Result: the entry point, run within this process."""
+    """dmn(*args, stdin=b"", terminal=False) → Result: the entry point, run within this process.
 
-    def run(*args: object, stdin: bytes = b"") -> Result:
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    With `terminal`, stdout and stderr say that they are terminals.
+    """
+
+    def run(*args: object, stdin: bytes = b"", terminal: bool = False) -> Result:
+        kind = _Terminal if terminal else io.TextIOWrapper
+        out, err = (kind(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
         with (
             mock.patch.object(sys, "argv", ["dmn", *map(str, args)]),
             mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")),

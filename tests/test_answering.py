@@ -62,7 +62,7 @@ BAD = {
 
 
 @given(st.lists(st.tuples(ids, good_records | st.sampled_from(sorted(BAD))), max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_line_is_answered_in_order(predictor: Predictor, asked: list[tuple[Any, dict[str, Any] | str]]) -> None:
     lines = [BAD[record] if isinstance(record, str) else line(id=i, **record) for i, record in asked]
     answered = answers(predictor, lines)

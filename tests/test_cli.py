@@ -4,19 +4,21 @@ import json
 import os
 import pty
 import re
+import resource
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Dmn, Process, Result, fails, strict_json
 
 import dmn_cli
+from dmn_cli.evaluation.report import Report, evaluate
 
 QUESTION = "Where is Mary?"
 STORY = "Mary went to the kitchen.\nJohn went to the office.\n"
@@ -297,13 +299,17 @@ def test_a_data_set_with_a_folder_in_place_of_a_file(dmn: Dmn, run: Path, damage
 
 
 @pytest.mark.parametrize("name", ["sentences.arrow", "test.arrow"])
-def test_a_data_set_with_flipped_bytes_is_never_our_bug(dmn: Dmn, run: Path, damaged: Path, name: str) -> None:
-    """Nor may wrong numbers pass for right ones."""
-    whole = (damaged / name).read_bytes()
+def test_a_data_set_with_flipped_bytes(dmn: Dmn, run: Path, damaged: Path, name: str) -> None:
+    """It is refused, unless the flipped byte is one that nobody reads. Wrong figures never pass for right ones."""
+    whole, right = (damaged / name).read_bytes(), dmn("eval", run, damaged, "--json").document["tasks"]
     for at in range(len(whole) // 16, len(whole), len(whole) // 8):
         (damaged / name).write_bytes(whole)
         flip_a_byte(damaged / name, at)
-        fails(dmn("eval", run, damaged), 3, str(damaged))
+        result = dmn("eval", run, damaged, "--json")
+        if result.code:
+            fails(result, 3, str(damaged))
+        else:
+            assert result.document["tasks"] == right
 
 
 def test_a_newer_data_set(dmn: Dmn, run: Path, damaged: Path) -> None:
@@ -410,36 +416,33 @@ def test_a_device_that_is_not_there(dmn: Dmn, run: Path, world: Path, tmp_path: 
 
 
 def test_a_network_too_big_for_the_memory(dmn: Dmn, world: Path, tmp_path: Path) -> None:
-    fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=10000000"), 5, "memory")
+    fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=10_000_000_000_000"), 5, "memory")
 
 
-# a file can grow no longer than the first argument says, as if the disk were full then
-FULL = """
-import resource, sys
-size = int(sys.argv.pop(1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-from dmn_cli.cli.app import main
-main()
-"""
-
-
-def on_a_full_disk(size: int, *args: object) -> Result:
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(size), *map(str, args)], capture_output=True, text=True, timeout=60
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+@contextmanager
+def disk_that_fills_up(size: int) -> Iterator[None]:
+    """No file can grow beyond `size`. (Python ignores the signal that goes with the error.)"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("size", [0, 10_000])
-def test_a_full_disk(tmp_path: Path, size: int) -> None:
-    fails(on_a_full_disk(size, "prepare", "story", "--out", tmp_path / "data"), 5, "no room left to write")
+def test_a_full_disk(dmn: Dmn, tmp_path: Path, size: int) -> None:
+    with disk_that_fills_up(size):
+        result = dmn("prepare", "story", "--out", tmp_path / "data")
+    fails(result, 5, "no room left to write")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_fills_up_in_training(world: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_in_training(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     """The weights fit, the checkpoint with the optimiser's state doesn't."""
-    command = ("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set", "model.hidden=32")
-    fails(on_a_full_disk(250_000, *command), 5, "no room left to write")
+    with disk_that_fills_up(250_000):
+        result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set", "model.hidden=32")
+    fails(result, 5, "no room left to write")
     assert not [path for path in tmp_path.rglob("*") if ".tmp" in path.name]
 
 
@@ -484,30 +487,43 @@ def test_debug_shows_where_an_error_comes_from(dmn: Dmn, tmp_path: Path) -> None
 # ------------------------------------------------------------------------------------------------- 130 Ctrl-C
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_says_how_to_go_on(
-    dmn: Dmn, dmn_process: Process, world: Path, tmp_path: Path, number: signal.Signals
+def test_an_interrupted_training_goes_on_as_it_said(
+    dmn: Dmn, dmn_process: Process, world: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "my run"
-    process = dmn_process("train", world, "--out", run, "--epochs", 100, "--device", "cpu", "--set", "model.hidden=8")
+    process = dmn_process("train", world, "--out", run, "--epochs", 10, "--device", "cpu", "--set", "model.hidden=8")
     assert process.stderr
     said = b""
     while b"epoch   1" not in said:
         said = process.stderr.readline()
         assert said, "it ended before its first epoch did"
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     fails(Result(process.returncode, out.decode(), err.decode()), 130, "saved")
-
-    [command] = re.findall("Go on with: (.*)", err.decode())
-    words = shlex.split(command)
-    assert words[0] == "dmn"
-    epochs = len((run / "metrics.jsonl").read_text().splitlines())
-    resumed = dmn(*words[1:], "--epochs", epochs + 1, "--json")
-    assert resumed.code == 0, resumed.err
-    assert resumed.document["epochs"] == epochs + 1
+    assert resumed_as_said(dmn, err.decode()).code == 0
     logged = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert logged == list(range(1, epochs + 2))
+    assert logged == list(range(1, 11))
+
+
+def resumed_as_said(dmn: Dmn, err: str) -> Result:
+    [command] = re.findall("Go on with: (.*)", err)
+    name, *words = shlex.split(command)
+    assert name == "dmn"
+    return dmn(*words)
+
+
+def test_a_terminated_training_saves_itself_too(
+    dmn: Dmn, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*args: Any) -> Report:
+        signal.raise_signal(signal.SIGTERM)
+        return evaluate(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dmn_cli.training.loop.evaluate", terminated)
+        result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 2, "--set", "model.hidden=4")
+    fails(result, 130, "saved")
+    assert resumed_as_said(dmn, result.err).code == 0
 
 
 def test_an_interrupted_stream(dmn_process: Process, run: Path) -> None:
@@ -630,10 +646,10 @@ def test_a_story_from_stdin(dmn: Dmn, run: Path, text: str) -> None:
 
 
 def test_unknown_words_are_named_and_it_still_answers(dmn: Dmn, run: Path, story: Path) -> None:
-    story.write_text(STORY + "Zaphod went to the [bold]lounge[/].\n")
+    story.write_text(STORY + "Zaphod went to the [lounge].\n")
     result = dmn("ask", run, "--story", story, "--question", QUESTION)
     assert (result.code, result.out) == (0, "kitchen\n")
-    for word in ("zaphod", "[bold]lounge[/]"):
+    for word in ("zaphod", "[", "lounge"):
         assert word in result.err
     assert "mary" not in result.err
     told = dmn("ask", run, "--story", story, "--question", QUESTION, "--json")
@@ -682,6 +698,41 @@ def test_answers_are_utf_8_whatever_the_terminal_is(
     out, err = dmn_process("ask", run, "--batch", "-").communicate(line.encode(), timeout=30)
     assert err == b""
     assert json.loads(out)["id"] == "żółw"
+
+
+# -------------------------------------------------------------------------------------------------- a terminal
+
+
+def seen(result: Result) -> str:
+    """What a person sees of it, without colours and cursor movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", result.out + result.err)
+
+
+def test_eval_on_a_terminal_is_a_table(dmn: Dmn, run: Path, world: Path) -> None:
+    result = dmn("eval", run, world, terminal=True)
+    assert result.code == 0
+    assert re.search(r"│ qa1 +│ +50 │ +\d+\.\d % │", seen(result))
+    assert "mean error" in result.out
+    assert dmn("eval", run, world, "--json", terminal=True).document["questions"] == 50
+
+
+def test_why_on_a_terminal_is_a_table_with_the_facts_as_they_are(dmn: Dmn, run: Path, story: Path) -> None:
+    story.write_text(STORY + "Sandra went to the [red]garden[/red].\n")
+    result = dmn("ask", run, "--story", story, "--question", QUESTION, "--why", terminal=True)
+    assert result.code == 0
+    assert "• Mary went to the kitchen." in seen(result)
+    assert "Sandra went to the [red]garden[/red]." in seen(result)
+
+
+def test_progress_on_a_terminal_is_on_stderr(dmn: Dmn, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    prepare = ("prepare", "story", "--tasks", "1", "--questions", 50, "--out", data, "--json")
+    train = ("train", data, "--out", run, "--epochs", 2, "--set", "model.hidden=4", "--json")
+    assert dmn(*prepare, terminal=True).document["tasks"] == ["qa1"]
+    result = dmn(*train, terminal=True)
+    assert result.document["epochs"] == 2
+    assert re.search(r"^epoch +2 .*validation", seen(result), re.MULTILINE)
+    assert dmn(*train, "--force", "--quiet", terminal=True).err == ""
 
 
 # ---------------------------------------------------------------------------------------------------- the prompt

@@ -97,9 +97,7 @@ def _show(output: Output, report: Report) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(
-            caption="read right: facts read that are supporting facts · found: supporting facts that were read"
-        )
+        table = Table()
         for i, name in enumerate(_HEADER):
             table.add_column(name, justify="left" if i == 0 else "right")
         for line in lines:

@@ -73,8 +73,11 @@ def show_error(error: DmnError) -> None:
     """What is wrong, where, and what to do."""
     from rich.text import Text
 
+    from dmn_cli.errors import Interrupted
+
     where = f"{error.where}: " if error.where else ""
-    line = Text.assemble(("error: ", "bold red"), (where, "bold"), error.message)
+    kind = ("stopped: ", "bold yellow") if isinstance(error, Interrupted) else ("error: ", "bold red")
+    line = Text.assemble(kind, (where, "bold"), error.message)
     stderr().print(line, soft_wrap=True, highlight=False)
     if error.hint:
         stderr().print(Text(f"  {error.hint}"), soft_wrap=True, highlight=False)

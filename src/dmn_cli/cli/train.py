@@ -75,7 +75,7 @@ def command(
             if isinstance(event, Stopped):
                 again = shlex.join(["dmn", "train", str(data), "--out", str(out), "--resume"])
                 raise Interrupted(
-                    f"stopped at epoch {event.epoch}, step {event.step}; everything is saved",
+                    f"at epoch {event.epoch}, step {event.step}; everything is saved",
                     hint=f"Go on with: {again}",
                 )
             if isinstance(event, Finished):

@@ -31,9 +31,14 @@ def show(answer: Answer) -> None:
         shaded.add_column(name, justify="right")
     for i, fact in enumerate(answer.facts):
         read = i in answer.read
-        cells = [Text(f" {row[i]:.2f} ", _shade(row[i])) for row in answer.gates]
+        cells = [Text(f" {_block(row[i])} {row[i]:.2f} ", _shade(row[i])) for row in answer.gates]
         shaded.add_row(Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
     stdout().print(shaded)
+
+
+def _block(gate: float) -> str:
+    """Shading for a terminal without colours."""
+    return " ░▒▓█"[min(4, int(5 * gate))] * 2
 
 
 def _shade(gate: float) -> str:
