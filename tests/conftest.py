@@ -53,11 +53,13 @@ def strict_json(text: str) -> Any:
 
 
 def fails(result: Result, code: int, *said: str) -> None:
-    """Asserts how dmn fails: its exit code, one error on stderr that says what is wrong, and nothing else."""
+    """Asserts how dmn fails: its exit code, one error on stderr that says what is wrong, and no result."""
     assert result.code == code, result.err
     assert result.out == ""
     assert "Traceback" not in result.err
-    assert [line[:7] for line in result.err.splitlines() if "error:" in line.lower()] == ["error: "], result.err
+    errors = [line for line in result.err.splitlines() if line.startswith(("error: ", "stopped: "))]
+    assert len(errors) == 1, result.err
+    assert errors[0].startswith("stopped: ") == (code == 130)
     for text in said:
         assert text in result.err
 
@@ -110,12 +112,12 @@ def dmn() -> Dmn:
 
 @pytest.fixture
 def dmn_process() -> Iterator[Process]:
-    """dmn_process(*args, **popen_arguments) → a running dmn, with pipes; it is killed at the end of the test."""
+    """dmn_process(*args, stdin=PIPE, stderr=PIPE) → a running dmn; it is killed at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*args: object, **arguments: Any) -> "subprocess.Popen[bytes]":
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        process = subprocess.Popen([sys.executable, "-m", "dmn_cli", *map(str, args)], **{**pipes, **arguments})
+    def start(*args: object, stdin: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dmn_cli", *map(str, args)]
+        process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
         started.append(process)
         return process
 

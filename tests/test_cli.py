@@ -1,5 +1,6 @@
 """The command line as scripts, pipes and people meet it: exit codes, messages, streams and the prompt."""
 
+import gc
 import json
 import os
 import pty
@@ -434,6 +435,7 @@ def disk_that_fills_up(size: int) -> Iterator[None]:
 def test_a_full_disk(dmn: Dmn, tmp_path: Path, size: int) -> None:
     with disk_that_fills_up(size):
         result = dmn("prepare", "story", "--out", tmp_path / "data")
+    gc.collect()  # a file that was left open would be found only now
     fails(result, 5, "no room left to write")
     assert not list(tmp_path.iterdir())
 
@@ -524,6 +526,14 @@ def test_a_terminated_training_saves_itself_too(
         result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 2, "--set", "model.hidden=4")
     fails(result, 130, "saved")
     assert resumed_as_said(dmn, result.err).code == 0
+
+
+def test_an_interruption_anywhere_else(dmn: Dmn, run: Path, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object, text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dmn_cli.answering.predictor.Predictor.encode", interrupted)
+    fails(dmn("ask", run, "--story", story, "--question", QUESTION), 130)
 
 
 def test_an_interrupted_stream(dmn_process: Process, run: Path) -> None:
@@ -712,7 +722,6 @@ def test_eval_on_a_terminal_is_a_table(dmn: Dmn, run: Path, world: Path) -> None
     result = dmn("eval", run, world, terminal=True)
     assert result.code == 0
     assert re.search(r"│ qa1 +│ +50 │ +\d+\.\d % │", seen(result))
-    assert "mean error" in result.out
     assert dmn("eval", run, world, "--json", terminal=True).document["questions"] == 50
 
 

@@ -53,6 +53,7 @@ class TrainingSettings(_Strict):
     gate_supervision: Literal["any-pass", "ordered", "off"]
     gate_weight: float = Field(ge=0)
     answers_from_epoch: int = _Positive
+    answers_from_gate_loss: float = Field(ge=0)
     seed: int = Field(ge=0, lt=2**63)
 
 

@@ -55,6 +55,8 @@ def options(
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
     if debug:
         os.environ["DMN_DEBUG"] = "1"
+    # Threads that wait must not spin: on a machine that others use too, that makes training many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def main() -> None:

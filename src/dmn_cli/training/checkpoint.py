@@ -27,6 +27,7 @@ class Checkpoint:
     network: dict[str, torch.Tensor]
     optimiser: dict[str, Any]
     random: dict[str, torch.Tensor]
+    answers_from: int | None  # the epoch from which on answers are trained, once that is known
     totals: list[float]  # of the losses of this epoch so far: answers, gates
     best: dict[str, Any] | None  # epoch, accuracy and loss of the best validation
     flawless: int  # validation questions in a row without a mistake

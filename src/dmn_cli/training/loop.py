@@ -128,12 +128,14 @@ class Training:
             lr=settings.training.learning_rate,
             foreach=True,
         )
+        self.supervised = settings.training.gate_supervision != "off" and data.summary["questions_with_support"] > 0
         self.state = Checkpoint(
             epoch=1,
             step=0,
             network={},
             optimiser={},
             random={},
+            answers_from=None if self.supervised else 1,
             totals=[0.0, 0.0],
             best=None,
             flawless=0,
@@ -231,6 +233,8 @@ class Training:
         )
         with (self.run / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(epoch.as_json()) + "\n")
+        if state.answers_from is None and epoch.gate_loss < self.settings.training.answers_from_gate_loss:
+            state.answers_from = state.epoch + 1
         state.finished = self._reason_to_end()
         if not state.finished:
             self._next_epoch()
@@ -245,7 +249,7 @@ class Training:
         assert state.best is not None
         if state.flawless >= settings.flawless:
             return f"the last {state.flawless} validation questions were all answered right"
-        if state.epoch - max(state.best["epoch"], settings.answers_from_epoch - 1) >= settings.patience:
+        if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= settings.patience:
             return f"{settings.patience} epochs without a better validation"
         if state.epoch >= settings.epochs:
             return f"{settings.epochs} epochs are done"
@@ -257,7 +261,9 @@ class Training:
             group["lr"] = learning_rate(settings, state.epoch)
         random = np.random.default_rng([settings.seed, state.epoch])
         plan = self.train.plan(settings.batch_size, random)
-        beta = 1.0 if state.epoch >= settings.answers_from_epoch else 0.0
+        if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
+            state.answers_from = settings.answers_from_epoch
+        beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
         totals = torch.tensor(state.totals, dtype=torch.float64, device=self.device)
         reported = saved = time.perf_counter()
         self.network.train()
@@ -283,7 +289,7 @@ class Training:
         output = self.network(batch)
         answers = answer_loss(output, batch).mean()
         gates = answers.new_zeros(())
-        if settings.gate_supervision != "off":
+        if self.supervised and settings.gate_supervision != "off":
             gates = gate_loss(output.episode, batch, settings.gate_supervision, self.settings.model.gates)
         self.optimiser.zero_grad(set_to_none=True)
         (settings.gate_weight * gates + beta * answers).backward()
