@@ -69,7 +69,7 @@ def _same_everywhere() -> Iterator[None]:
     """No colours, one width, and one thread for each process: several run side by side."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "DMN_DEBUG"):
+        for name in ("PYTHONUNBUFFERED", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "DMN_DEBUG"):
             patch.delenv(name, raising=False)
         values = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
         for name, value in values.items():

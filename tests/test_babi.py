@@ -106,7 +106,7 @@ nearly = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(st.one_of(nearly, st.binary(max_size=30))))
 @example([b"1 a", b"2 b\ta\t1", b"2 c"])
 def test_any_bytes_give_sound_stories_or_a_data_error(lines: list[bytes]) -> None:
@@ -310,19 +310,16 @@ def test_garbage_is_no_archive(tmp_path_factory: pytest.TempPathFactory, content
         pass
 
 
-@settings(deadline=None)
-@given(st.data())
-def test_a_damaged_archive_gives_stories_or_an_error_of_ours(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "damaged.tar.gz"
+@pytest.mark.parametrize("bit", [1, 128])
+def test_a_damaged_archive_never_passes_for_a_whole_one(tmp_path: Path, bit: int) -> None:
+    """With one bit wrong, wherever it is: the same stories (it was of no account), or an error of ours."""
+    path = tmp_path / "damaged.tar.gz"
     whole = archive(path, {f"en/qa1_{split}.txt": task_text(split, 3) for split in ("train", "test")}).read_bytes()
-    damaged = bytearray(whole)
-    for at in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=3)):
-        damaged[at] = data.draw(st.integers(0, 255))
-    path.write_bytes(damaged)
-    with suppress(DataError, UsageError):
-        assert {story.task for _, story in found(path, tasks=["qa1"])} == {"qa1"}
+    expected = found(path, tasks=["qa1"])
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        with suppress(DataError, UsageError):
+            assert found(path, tasks=["qa1"]) == expected, f"byte {at}"
 
 
 @pytest.mark.parametrize("name", ["en/qa1_x_train.txt", "en/qa3_x_train.txt", "readme.txt"])
@@ -433,4 +430,18 @@ def test_a_truncated_real_archive(tmp_path: Path) -> None:
     with ARCHIVE.open("rb") as file:
         cut.write_bytes(file.read(random.Random(1).randrange(1 << 18, 1 << 19)))
     with pytest.raises(DataError, match="damaged"), find([cut], "en", TWENTY):
+        pass
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    text = b"\xef\xbb\xbf1 Mary went home.\n2 Where is Mary?\thome\t1\n"
+    (story,) = parse(text.splitlines(keepends=True), "qa1", "f.txt")
+    assert story.facts == ("Mary went home.",)
+
+
+def test_a_folder_of_another_variant_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "en" / f"qa1_x_{split}.txt").write_text("1 Mary went home.\n2 Where is Mary?\thome\t1\n")
+    with pytest.raises(DataError, match="en-10k"), find([tmp_path / "en"], "en-10k", ["qa1"]):
         pass

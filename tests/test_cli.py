@@ -617,7 +617,7 @@ def test_predictions_are_one_line_a_question_and_can_be_asked_again(
     dmn: Dmn, run: Path, world: Path, tmp_path: Path
 ) -> None:
     written = tmp_path / "predictions.jsonl"
-    report = dmn("eval", run, world, "--predictions", written, "--json").document
+    report = dmn("eval", run, world, "--predictions", written, "--batch-size", 16, "--json").document
     predictions = [strict_json(line) for line in written.read_text().splitlines()]
     assert sorted(line["id"] for line in predictions) == list(range(50))
     assert sum(line["correct"] for line in predictions) == round(50 * report["accuracy"])

@@ -174,6 +174,8 @@ def test_a_config_names_its_preset_and_the_command_line_another(config: Path) ->
         "preset = 5",
         "preset = [1]",
         "[preset]\nname = 1",
+        pytest.param("[training]\nseed = 1" + "0" * 5000, id="more digits than Python reads"),
+        pytest.param("a = " + "[" * 5000, id="nested without end"),
     ],
 )
 def test_a_wrong_config_is_a_usage_error(config: Path, content: str) -> None:

@@ -1,7 +1,7 @@
 """Holding stories out for validation."""
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from dmn_cli.data.splits import hold_out
 from dmn_cli.records import Question, Story
@@ -13,6 +13,7 @@ def told(count: int) -> list[Story]:
 
 @settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 2**63), st.integers(2, 12))
+@example(2, 1, 10)
 def test_one_story_of_each_block_is_held_out_and_nothing_is_lost(count: int, seed: int, every: int) -> None:
     stories = told(count)
     pairs = list(hold_out(stories, seed, every))

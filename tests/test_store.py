@@ -73,7 +73,9 @@ def check(data: DataSet, pairs: list[Pair]) -> None:
         assert [data.example(split, row) for row in range(len(split))] == expected
 
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=10).filter(lambda s: bool(s.split()))
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<"), max_size=10).filter(
+    lambda s: bool(s.split())
+)
 
 
 @st.composite
@@ -88,7 +90,7 @@ def told(draw: st.DrawFn) -> Story:
 
 
 pairs_of_anything = st.lists(st.tuples(st.sampled_from(store.SPLITS), told()), min_size=1, max_size=8)
-no_deadline = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+no_deadline = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("rows", [2, 3, 8192])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ _Positive = Field(gt=0)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class ModelSettings(_Strict):
@@ -80,6 +81,8 @@ def load(
     """
     given = _read_toml(config.read_bytes, str(config)) if config else {}
     name = preset or given.get("preset", "dmn-plus")
+    if not isinstance(name, str):
+        raise UsageError(f"preset = {name!r}: input should be a name", where=config)
     if name not in presets():
         raise UsageError(f"there is no preset {name!r}", hint=_nearest(name, presets()))
     values = _read_toml((resources.files("dmn_cli.presets") / f"{name}.toml").read_bytes, name)
@@ -124,7 +127,7 @@ def _read_toml(read: Any, name: str) -> dict[str, Any]:
         return tomllib.loads(read().decode())
     except OSError as error:
         raise UsageError(f"can't be read: {error.strerror}", where=name) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too long a number, too deep
         raise UsageError(f"is not TOML: {error}", where=name) from error
 
 
@@ -133,7 +136,7 @@ def _toml_value(value: Any) -> Any:
         return value
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -151,14 +154,18 @@ def _set(values: dict[str, Any], key: str, value: Any, where: str | None) -> Non
         raise UsageError(f"there is no setting {key!r}", where=where, hint=_nearest(key, list(known)))
     table, _, name = key.partition(".")
     if isinstance(known[key], float) and type(value) is int:
-        value = float(value)
+        with suppress(OverflowError):
+            value = float(value)
     values[table][name] = value
 
 
 def _nearest(name: str, known: list[str]) -> str:
     """'Did you mean …?', also for a key given without its table, or else everything there is."""
     by_last = {k.rpartition(".")[2]: k for k in known}
-    close = difflib.get_close_matches(name, known, 1) or [
-        by_last[k] for k in difflib.get_close_matches(name.rpartition(".")[2], list(by_last), 1)
-    ]
+    last = name.rpartition(".")[2]
+    close = (
+        [by_last[k] for k in [last] if k in by_last]
+        or difflib.get_close_matches(name, known, 1)
+        or [by_last[k] for k in difflib.get_close_matches(last, list(by_last), 1)]
+    )
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmn_cli.data.tokenizers import Tokenizer
-from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
+from dmn_cli.data.vocabulary import END, Vocabulary, load_versioned_json
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records import Example, Story
@@ -115,6 +115,8 @@ class _Writer:
         questions = story.questions
         answers = [[self.vocabulary.answers.add(word) for word in question.answer] for question in questions]
         for answer in answers:
+            if 0 in answer:
+                raise DataError(f"{END!r} can't be an answer: it is what ends one")
             self.answer_counts[split].add(answer)
             self.longest_answer = max(self.longest_answer, len(answer))
         self.splits[split].add(
@@ -302,6 +304,8 @@ class DataSet:
             )
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
+        if not isinstance(self.summary.get("tasks"), list):
+            raise DataError("is damaged: it names no tasks", where=path / "dataset.json")
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
         self.sentences = Sentences(path / "sentences.arrow")
 

@@ -10,6 +10,8 @@ its supporting facts in the order of the reasoning, which some files leave out.
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import re
 import tarfile
 import tempfile
@@ -18,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from dmn_cli.data.splits import hold_out
 from dmn_cli.data.vocabulary import ANSWER_SEPARATOR
@@ -91,7 +94,9 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
     def wrong(message: str, hint: str | None = None) -> DataError:
         return DataError(message, where=f"{name}:{number}", hint=hint)
 
-    for number, raw in enumerate(lines, start=1):  # noqa: B007
+    for number, raw in enumerate(lines, start=1):
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
         if len(raw) > _MAX_LINE:
             raise wrong("the line is longer than a mebibyte")
         try:
@@ -151,9 +156,9 @@ def _question(text: str, position: int, position_of: dict[int, int], wrong: Call
 def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
     """The files of the tasks asked for, from an archive, its unpacked folder or single files.
 
-    Single files are taken as they are. Elsewhere each task must have its training and its test file, and its
-    validation file in the variants that have one; a task that lacks one is an error, or left out and named in
-    `missing` with `skip_missing`.
+    Of single files, those of the tasks are taken as they are. Elsewhere each task must have its training and its test
+    file, and its validation file in the variants that have one; a task that lacks one is an error, or left out and
+    named in `missing` with `skip_missing`.
 
     Raises: UsageError where a path or variant isn't there; DataError where an archive is damaged.
     """
@@ -212,8 +217,9 @@ def _single(path: Path) -> TaskFile:
 
 
 def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
-    """Looks in FOLDER/variant, in FOLDER/*/variant, and in FOLDER itself."""
-    for place in (folder / variant, *sorted(folder.glob(f"*/{variant}")), folder):
+    """Looks in FOLDER/variant, in FOLDER/*/variant, and in FOLDER itself unless its name says another variant."""
+    itself = [] if folder.resolve().name in VARIANTS and folder.resolve().name != variant else [folder]
+    for place in (folder / variant, *sorted(folder.glob(f"*/{variant}")), *itself):
         files = [_single(path) for path in sorted(place.glob("qa*.txt")) if _task_of(path.name)]
         if files:
             return files
@@ -231,21 +237,32 @@ def _no_variant(path: Path, variant: str, members: list[str]) -> DataError:
     )
 
 
+@contextmanager
+def _unzipped(path: Path) -> Iterator[IO[bytes]]:
+    """gzip's own reader, since tarfile's reads no checksum."""
+    with path.open("rb") as file:
+        if file.peek(2)[:2] != b"\x1f\x8b":
+            yield file
+            return
+        with gzip.open(file) as stream:
+            yield stream
+
+
 def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[TaskFile]:
     """Reads a tar member by member in one pass; what is wanted is copied to a scratch file under a name of ours."""
     files, members = [], []
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with _unzipped(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 members.append(member.name)
-                task = _wanted(member.name, variant) if member.isfile() else None
-                if task is None or task[0] not in tasks:
-                    continue
-                if member.size > _MAX_FILE:
+                if not 0 <= member.size <= _MAX_FILE:  # wanted or not: tarfile would skip to its end, past the file's
                     raise DataError(
                         f"the member is {member.size} bytes long, which no bAbI file is",
                         where=f"{path}/{member.name}",
                     )
+                task = _wanted(member.name, variant) if member.isfile() else None
+                if task is None or task[0] not in tasks:
+                    continue
                 source = archive.extractfile(member)
                 assert source is not None  # it is a file
                 copy = scratch / f"{task[0]}_{task[1]}"
@@ -253,9 +270,11 @@ def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[Ta
                     while block := source.read(1 << 20):
                         target.write(block)
                 files.append(TaskFile(*task, f"{path}/{member.name}", copy))
+            while stream.read(1 << 20):  # gzip checks its sum at the end
+                pass
     except FileNotFoundError as error:
         raise UsageError("there is no such file", where=path) from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, tarfile.TarError) and error.errno is not None:
             raise
         raise DataError(
