@@ -198,3 +198,16 @@ def test_the_gate_loss_reaches_every_module_that_reads(data: DataSet, tmp_path: 
     gate_loss(job.network(batch).episode, batch, "any-pass", "softmax").backward()
     for module in (job.network.embedding, job.network.input_module, job.network.question_module):
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
+
+
+def test_a_training_that_diverges_says_so_and_keeps_what_it_had(data: DataSet, tmp_path: Path) -> None:
+    job = Training(data, tmp_path / "run", settings(epochs=3), CPU)
+    job.begin()
+    events = job.events()
+    while not isinstance(next(events), Epoch):
+        pass
+    saved = weights(tmp_path / "run")
+    job.network.embedding.weight.data[2:] = float("nan")
+    with pytest.raises(UsageError, match="epoch 2 is not a number"):
+        list(events)
+    assert_equal(weights(tmp_path / "run"), saved)

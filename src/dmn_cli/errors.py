@@ -69,6 +69,4 @@ def from_os_error(error: OSError) -> DmnError:
             where=where,
             hint="Free some space or choose another --out. Nothing half-written was left behind.",
         )
-    if isinstance(error, MemoryError):
-        return ResourceError("memory ran out", hint="Use a smaller training.batch_size.")
     return UsageError(error.strerror or str(error), where=where)

@@ -39,11 +39,12 @@ def write_json(path: Path, value: Any) -> None:
 def check_output(path: Path, *, force: bool, marker: str | None = None) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
 
-    An output that is a folder may be overwritten only if it holds `marker`, the file that shows it to be one of ours.
+    An empty folder is as good as none. Another may be overwritten only if it holds `marker`, the file that shows it to
+    be one of ours.
 
     Raises: UsageError
     """
-    if path.exists():
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         if not force:
             raise UsageError(
                 "the output exists already",

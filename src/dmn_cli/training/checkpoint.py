@@ -6,6 +6,7 @@ leaves the run; what is shipped is the model directory.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     path.parent.mkdir(exist_ok=True)
     values = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}
+    buffer = io.BytesIO()  # straight to a file, torch hides why writing failed
+    torch.save({"format_version": FORMAT_VERSION, **values}, buffer)
     with atomic_file(path) as file:
-        torch.save({"format_version": FORMAT_VERSION, **values}, file)
+        file.write(buffer.getbuffer())
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:

@@ -212,8 +212,17 @@ class Training:
         yield Finished(state.finished, state.epoch, state.best, state.seconds)
 
     def _end_epoch(self, began: float) -> Epoch:
-        """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state."""
+        """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state.
+
+        Raises: UsageError where the training has diverged; what was saved before stays.
+        """
         state = self.state
+        if not all(map(math.isfinite, state.totals)):
+            raise UsageError(
+                f"the loss of epoch {state.epoch} is not a number",
+                where=self.run,
+                hint="Train with a lower training.learning_rate or training.clip.",
+            )
         report = evaluate(self.network, self.valid, self.device)
         score = (report.accuracy, -report.loss)
         better = state.best is None or score > (state.best["accuracy"], -state.best["loss"])
