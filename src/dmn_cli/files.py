@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,15 +33,23 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def strict(value: Any) -> Any:
+    """What JSON has no number for, as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    return [strict(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, json.dumps(strict(value), ensure_ascii=False, indent=1) + "\n")
 
 
-def check_output(path: Path, *, force: bool, marker: str | None = None) -> None:
+def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lambda path: False) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
 
-    An empty folder is as good as none. Another may be overwritten only if it holds `marker`, the file that shows it to
-    be one of ours.
+    An empty folder is as good as none. Another may be overwritten only where `ours` knows it as one that dmn wrote.
 
     Raises: UsageError
     """
@@ -51,7 +60,9 @@ def check_output(path: Path, *, force: bool, marker: str | None = None) -> None:
                 where=path,
                 hint="Choose another name, or overwrite it with --force.",
             )
-        if path.is_dir() and not (marker and (path / marker).is_file()):
+        if path.is_dir() and path.resolve() == Path.cwd():
+            raise UsageError("is the current folder, so it isn't overwritten", where=path)
+        if path.is_dir() and not ours(path):
             raise UsageError("is a folder that dmn didn't write, so it isn't overwritten", where=path)
     parent = path.absolute().parent
     try:
@@ -65,6 +76,7 @@ def check_output(path: Path, *, force: bool, marker: str | None = None) -> None:
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that takes its place, and that of what stood there, at the end."""
+    path = path.resolve()  # the folder that a link points at
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)

@@ -23,7 +23,7 @@ import torch
 from dmn_cli import __version__
 from dmn_cli.data.tokenizers import Tokenizer, from_spec
 from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
-from dmn_cli.errors import DmnError, ModelError
+from dmn_cli.errors import DmnError, ModelError, UsageError
 from dmn_cli.files import atomic_directory, write_json, write_text
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.settings import ModelSettings
@@ -42,9 +42,14 @@ class Model:
     max_answer_steps: int
     tasks: list[str]
     preset: str
+    folder: Path | None = None  # where it was loaded from
 
     def tokenizer(self) -> Tokenizer:
-        return from_spec(self.tokenizer_spec)
+        """Raises: ModelError where this dmn, or the spaCy that it has, doesn't know it."""
+        try:
+            return from_spec(self.tokenizer_spec)
+        except (KeyError, TypeError, UsageError) as error:
+            raise ModelError(f"is damaged: its tokenizer is {self.tokenizer_spec}", where=self.folder) from error
 
 
 def build(
@@ -120,6 +125,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             config["tasks"],
             config["preset"],
         )
+        if not isinstance(model.max_answer_steps, int):
+            raise TypeError("max_answer_steps")
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     except DmnError:
         raise
@@ -128,6 +135,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN) from error
     model.network.to(device).eval()
+    model.folder = folder
     return model
 
 

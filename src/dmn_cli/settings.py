@@ -105,6 +105,14 @@ def from_dict(values: dict[str, Any]) -> Settings:
         raise UsageError(f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 
+def is_settings(path: Path) -> bool:
+    """Whether this is a run's config.toml, of whatever version."""
+    try:
+        return {"preset", "model", "training"} <= _read_toml(path.read_bytes, str(path)).keys()
+    except UsageError:
+        return False
+
+
 def to_toml(settings: Settings) -> str:
     """The settings as a TOML file that `--config` reads back."""
     values = settings.model_dump()

@@ -30,6 +30,7 @@ class Reply:
     """What to show: text for a person, or an answer, with or without its reasons."""
 
     text: str = ""
+    warning: str = ""
     answer: Answer | None = None
     why: bool = False
     error: bool = False
@@ -50,17 +51,23 @@ class Session:
                 return self._command(line)
             if line.endswith("?"):
                 self.last = self.predictor.answer(self.facts, line)
-                return Reply(answer=self.last)
+                return Reply(answer=self.last, warning=self._unknown([line]))
             return self._add([line]) if line else Reply()
         except DmnError as error:
             return Reply(str(error), error=True)
-        except (OSError, UnicodeDecodeError) as error:
-            return Reply(str(error), error=True)
+        except OSError as error:
+            return Reply(f"{error.filename}: {error.strerror}", error=True)
+        except UnicodeDecodeError:
+            return Reply("the file is not UTF-8", error=True)
 
     def _add(self, facts: list[str]) -> Reply:
+        warning = self._unknown(facts)
         self.facts += facts
-        unknown = list(dict.fromkeys(word for fact in facts for word in self.predictor.encode(fact).unknown))
-        return Reply(f"The model doesn't know: {', '.join(unknown)}" if unknown else "")
+        return Reply(warning=warning)
+
+    def _unknown(self, texts: list[str]) -> str:
+        unknown = list(dict.fromkeys(word for text in texts for word in self.predictor.encode(text).unknown))
+        return f"The model doesn't know: {', '.join(unknown)}" if unknown else ""
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
@@ -86,8 +93,7 @@ class Session:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
         facts = self.predictor.story(Path(name).expanduser().read_text(encoding="utf-8"))
-        warning = self._add(facts).text
-        return Reply(f"Read {len(facts)} facts." + (f"\n{warning}" if warning else ""))
+        return Reply(f"Read {len(facts)} facts.", warning=self._add(facts).warning)
 
     def _save(self, name: str) -> Reply:
         if not name:

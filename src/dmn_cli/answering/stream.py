@@ -92,6 +92,10 @@ def _record(line: str | bytes) -> dict[str, Any]:
 
 
 def _check(record: dict[str, Any]) -> None:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise DataError("holds text that UTF-8 can't spell (half a surrogate pair)") from error
     story, question = record.get("story"), record.get("question")
     if not isinstance(question, str):
         raise DataError('"question" is not a text')

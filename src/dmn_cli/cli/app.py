@@ -7,24 +7,38 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from dmn_cli import __version__
 from dmn_cli.cli import ask, evaluate, prepare, train
-from dmn_cli.errors import DmnError, Interrupted, ResourceError, from_os_error
+from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 
 
-class _InOrderOfUse(TyperGroup):
+class _ReaderGone(Exception):
+    """Whoever read our output has gone."""
+
+
+class _Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """In the order of their use."""
         return ["prepare", "train", "eval", "ask"]
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Keeps from Typer two exceptions that it has exit codes of its own for."""
+        try:
+            return super().invoke(ctx)  # type: ignore[arg-type]
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
 
 
 app = typer.Typer(
     name="dmn",
-    cls=_InOrderOfUse,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,7 +50,7 @@ app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("ask")(ask.command)
 
-BUG = 70
+_debugging = False
 
 
 def _version(wanted: bool) -> None:
@@ -53,8 +67,8 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", envvar="DMN_DEBUG", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
-    if debug:
-        os.environ["DMN_DEBUG"] = "1"
+    global _debugging
+    _debugging = debug
     # Threads that wait must not spin: on a machine that others use too, that makes training many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -62,8 +76,15 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
     try:
-        app()
-    except BrokenPipeError:
+        sys.exit(app(prog_name="dmn", standalone_mode=False))
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stdout.write(error.message + "\n")
+            sys.exit(UsageError.exit_code)
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help shows how." if context else None
+        _fail(UsageError(error.format_message(), hint=hint))
+    except (BrokenPipeError, _ReaderGone):
         # whoever read our output has gone; keep the interpreter from complaining when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -76,10 +97,9 @@ def main() -> None:
     except OSError as error:
         _fail(from_os_error(error))
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
-            _fail(ResourceError("the device's memory ran out", hint="Use a smaller --set training.batch_size."))
-        if "DMN_DEBUG" in os.environ:
-            raise
+        # torch's, without importing torch
+        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+            _fail(ResourceError("memory ran out", hint="Use a smaller training.batch_size or model.hidden."))
         bug = DmnError(
             f"{type(error).__name__}: {error}",
             hint="This is a bug of dmn. Run dmn --debug … for the traceback and report it.",
@@ -90,7 +110,7 @@ def main() -> None:
 def _fail(error: DmnError) -> None:
     from dmn_cli.cli.output import show_error
 
-    if "DMN_DEBUG" in os.environ and not isinstance(error, Interrupted):
+    if _debugging and not isinstance(error, Interrupted):
         import traceback
 
         traceback.print_exc()

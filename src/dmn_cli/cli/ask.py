@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,6 +51,8 @@ def command(
     if batch is not None:
         if story is not None or question is not None:
             raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
+        if why:
+            raise UsageError("--why is for people; what --batch writes always holds the gates")
     elif (story is None) != (question is None):
         raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
 
@@ -62,14 +65,14 @@ def command(
     elif story is not None and question is not None:
         _once(output, predictor, story, question, why)
     else:
-        _prompt(output, predictor)
+        _prompt(output, predictor, why)
 
 
 def _once(output: Output, predictor: Predictor, story: str, question: str, why: bool) -> None:
     with _opened(story) as lines:
-        raw = b"".join(lines)
+        raw = b"\n".join(line.rstrip(b"\r\n") for line in lines)
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
@@ -99,16 +102,34 @@ def _stream(predictor: Predictor, name: str) -> None:
 def _opened(name: str) -> Iterator[Iterator[bytes]]:
     """The lines of a file, or of stdin for `-`."""
     if name == "-":
-        yield iter(sys.stdin.buffer.readline, b"")
+        yield _lines(sys.stdin.buffer)
         return
     path = Path(name)
     if not path.exists() or path.is_dir():  # a pipe by name will do
         raise UsageError("there is no such file", where=name)
-    with path.open("rb") as file:
-        yield iter(file)
+    with path.open("rb", buffering=0) as file:
+        yield _lines(file)
 
 
-def _prompt(output: Output, predictor: Predictor) -> None:
+def _lines(file: Any) -> Iterator[bytes]:
+    """Lines as they come, read without the file's own lock: a thread that waits for more never holds up the end."""
+    try:
+        number = file.fileno()
+    except OSError:  # not a real file
+        yield from file
+        return
+    parts: list[bytes] = []
+    while block := os.read(number, 1 << 16):
+        first, *others = block.split(b"\n")
+        parts.append(first)
+        for other in others:
+            yield b"".join(parts)
+            parts = [other]
+    if any(parts):
+        yield b"".join(parts)
+
+
+def _prompt(output: Output, predictor: Predictor, why: bool) -> None:
     from dmn_cli.answering.repl import Session
     from dmn_cli.cli.why import show
 
@@ -121,30 +142,45 @@ def _prompt(output: Output, predictor: Predictor) -> None:
     with _history(typed):
         while True:
             try:
-                line = input("> " if typed else "")
+                line = _typed() if typed else _piped()
             except EOFError:
                 break
+            except UnicodeDecodeError:
+                output.error("error: the line is not UTF-8, so it is left out")
+                continue
             except KeyboardInterrupt:
                 sys.stderr.write("\n")
                 continue
             reply = session.reply(line)
             if reply.end:
                 break
-            if reply.text:
-                output.warning(reply.text) if reply.error else output.result(reply.text)
+            if reply.error:
+                output.error(f"error: {reply.text}")
+            elif reply.warning:
+                output.warning(reply.warning)
+            if reply.text and not reply.error:
+                output.result(reply.text)
             if reply.answer:
                 output.json(reply.answer.as_json())
-                if not output.as_json:
-                    _print_answer(output, reply.answer.text, reply.answer.unknown)
-                    if reply.why:
-                        show(reply.answer)
+                output.result(reply.answer.text)
+                if (reply.why or why) and not output.as_json:
+                    show(reply.answer)
             sys.stdout.flush()
 
 
-def _print_answer(output: Output, text: str, unknown: list[str]) -> None:
-    if unknown:
-        output.warning(f"The model doesn't know: {', '.join(unknown)}")
-    output.result(text)
+def _typed() -> str:
+    if sys.stdout.isatty():
+        return input("> ")
+    sys.stderr.write("> ")
+    sys.stderr.flush()
+    return input()
+
+
+def _piped() -> str:
+    line = sys.stdin.buffer.readline()
+    if not line:
+        raise EOFError
+    return line.decode()
 
 
 @contextmanager

@@ -60,6 +60,10 @@ def command(
     loaded = model_directory.load(model, where)
     data_set = DataSet(data)
     batches = Batches.of(data_set, split, loaded.vocabulary)
+    known = ["mean", *data_set.tasks]
+    for name in required:
+        if name not in known:
+            raise UsageError(f"--fail-under names {name!r}", hint=f"There are: {', '.join(known)}.")
     options: dict[str, Any] = {}
     with ExitStack() as stack:
         if predictions:

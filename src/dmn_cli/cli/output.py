@@ -10,6 +10,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dmn_cli.files import strict
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,6 +28,7 @@ class Output:
         """A line of the result, for a person."""
         if not self.as_json:
             sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
@@ -36,6 +39,10 @@ class Output:
         """Something worth knowing while it runs."""
         if not self.quiet:
             sys.stderr.write(text + "\n")
+
+    def error(self, text: str) -> None:
+        """Something that went wrong, after which it goes on."""
+        stderr().print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
     def warning(self, text: str) -> None:
         if not self.quiet:
@@ -53,8 +60,10 @@ class Output:
 
 
 def write_json_line(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    line = json.dumps(strict(value), ensure_ascii=False) + "\n"
     sys.stdout.flush()
+    sys.stdout.buffer.write(line.encode(errors="replace"))
+    sys.stdout.buffer.flush()
 
 
 def stderr() -> Console:

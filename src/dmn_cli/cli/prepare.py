@@ -30,7 +30,7 @@ def babi(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="The archive as downloaded, its unpacked folder, or single files.",
             show_default=False,
         ),
@@ -120,18 +120,26 @@ def _numbers(text: str, highest: int) -> list[int]:
     numbers: set[int] = set()
     for part in text.replace("qa", "").split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"--tasks {text!r} is not a list of numbers", hint="For example: --tasks 1,2,5-7")
-        numbers.update(range(int(first), int(last or first) + 1))
+        numbers.update(range(int(first), min(int(last or first), highest + 1) + 1))
     if not numbers or min(numbers) < 1 or max(numbers) > highest:
         raise UsageError(f"--tasks {text!r}: the tasks are 1 to {highest}")
     return sorted(numbers)
 
 
 def _check_out(out: Path, force: bool) -> None:
+    from dmn_cli.data.vocabulary import load_versioned_json
+    from dmn_cli.errors import DataError
     from dmn_cli.files import check_output
 
-    check_output(out, force=force, marker="dataset.json")
+    def ours(path: Path) -> bool:
+        try:
+            return "tokenizer" in load_versioned_json(path / "dataset.json", 1 << 30, DataError)
+        except DataError:
+            return False
+
+    check_output(out, force=force, ours=ours)
 
 
 @contextmanager
@@ -143,7 +151,7 @@ def _progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int],
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr(), transient=True) as progress:
+    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
         task = progress.add_task(verb, total=total)
         yield lambda n: progress.advance(task, n)
 

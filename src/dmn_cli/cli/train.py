@@ -24,7 +24,7 @@ def command(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
     preset: Annotated[
-        str | None, typer.Option(help="dmn-plus (2016, the default) or dmn (2016).", show_default=False)
+        str | None, typer.Option(help="dmn-plus (the default) or dmn, the original.", show_default=False)
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings, over the preset.", show_default=False)
@@ -110,11 +110,11 @@ def _settings(
     force: bool,
 ) -> Settings:
     from dmn_cli.files import check_output
-    from dmn_cli.settings import load, parse_override
+    from dmn_cli.settings import is_settings, load, parse_override
 
     if not resume:
         settings = load(preset, config, [*map(parse_override, sets), *chosen])
-        check_output(out, force=force, marker="config.toml")
+        check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
         return settings
     if preset or config or sets or force or any(key != "training.epochs" for key, _ in chosen):
         raise UsageError(
@@ -161,7 +161,7 @@ def _shown(output: Output, settings: Settings) -> Iterator[Callable[[Event], Non
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr(), transient=True) as progress:
+    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
         bar = progress.add_task("epoch 1", total=None)
 
         def live(event: Event) -> None:

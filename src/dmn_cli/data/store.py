@@ -13,7 +13,8 @@ memory grow with the data. (What is held for each story is its length: 8 bytes.)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -137,8 +138,9 @@ class _Writer:
         self.supports += sum(bool(question.support) for question in questions)
 
     def close(self) -> None:
-        for table in (self.sentences, *self.splits.values()):
-            table.close()
+        with ExitStack() as stack:  # each is closed, whatever becomes of the others
+            for table in (self.sentences, *self.splits.values()):
+                stack.callback(table.close)
         for index, counts in (
             (self.vocabulary.words, self.word_counts),
             (self.vocabulary.answers, self.answer_counts),
@@ -192,9 +194,15 @@ def write(
             "longest_answer": writer.longest_answer,
             "questions_with_support": writer.supports,
             "tokenizer": tokenizer.spec,
+            "sha256": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
         }
         write_json(folder / "dataset.json", summary)
     return summary
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -244,23 +252,28 @@ class _Column:
         return np.concatenate([np.empty(0, np.int32), *(np.diff(p.offsets) for p in self.parts)])
 
 
-def _open(path: Path, schema: pa.Schema) -> list[pa.RecordBatch]:
+_AGAIN = "Run dmn prepare again."
+
+
+def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> list[pa.RecordBatch]:
+    """`check` is asked about the file's name before its rows are believed."""
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if not reader.schema.equals(schema):
             raise DataError("does not have the columns of a prepared data set", where=path)
+        check(path.name)
         return [reader.get_batch(i) for i in range(reader.num_record_batches)]
     except FileNotFoundError as error:
-        raise DataError("is missing from the data set", where=path, hint="Run dmn prepare again.") from error
+        raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"is damaged ({error})", where=path, hint="Run dmn prepare again.") from error
+        raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
 
 
 class Sentences:
     """All distinct sentences of a data set."""
 
-    def __init__(self, path: Path) -> None:
-        batches = _open(path, _SENTENCES)
+    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
+        batches = _open(path, _SENTENCES, check)
         self.words = _Column([batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
 
@@ -271,8 +284,8 @@ class Sentences:
 class Split:
     """The stories of one split. Questions are numbered through: story i has those from question_offset[i] on."""
 
-    def __init__(self, path: Path) -> None:
-        batches = _open(path, _STORIES)
+    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
+        batches = _open(path, _STORIES, check)
         self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
         self.facts = _Column([batch.column("facts") for batch in batches])
         self.questions = _Column([batch.column("questions") for batch in batches])
@@ -304,10 +317,18 @@ class DataSet:
             )
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
-        if not isinstance(self.summary.get("tasks"), list):
-            raise DataError("is damaged: it names no tasks", where=path / "dataset.json")
+        missing = {"tasks", "tokenizer", "longest_answer", "sha256"} - self.summary.keys()
+        if missing or not isinstance(self.summary["tasks"], list):
+            raise DataError(
+                f"is damaged: it lacks {min(missing, default='tasks')}", where=path / "dataset.json", hint=_AGAIN
+            )
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
-        self.sentences = Sentences(path / "sentences.arrow")
+        self._check("vocabulary.json")
+        self.sentences = Sentences(path / "sentences.arrow", self._check)
+
+    def _check(self, name: str) -> None:
+        if _sha256(self.path / name) != self.summary["sha256"].get(name):
+            raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=_AGAIN)
 
     @property
     def tasks(self) -> list[str]:
@@ -338,7 +359,7 @@ class DataSet:
 
     def split(self, name: str) -> Split:
         """Raises: DataError where the split is empty."""
-        split = Split(self.path / f"{name}.arrow")
+        split = Split(self.path / f"{name}.arrow", self._check)
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
         return split

@@ -99,7 +99,7 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
         newer = int(found) > version
     except FileNotFoundError as cause:
         raise error("is missing", where=path) from cause
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as cause:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as cause:
         raise error("is damaged: not the JSON that dmn writes", where=path) from cause
     if newer:
         raise error(

@@ -147,7 +147,7 @@ class Training:
     def begin(self, *, force: bool = False) -> None:
         """Makes the run directory; with `force`, in place of the run that is there."""
         if force and (self.run / "config.toml").is_file():
-            shutil.rmtree(self.run)
+            shutil.rmtree(self.run.resolve())
         self.run.mkdir(parents=True, exist_ok=True)
         write_text(self.run / "config.toml", to_toml(self.settings))
         (self.run / "metrics.jsonl").write_text("")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import re
 import tarfile
 import tempfile
@@ -20,7 +21,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from dmn_cli.data.splits import hold_out
 from dmn_cli.data.vocabulary import ANSWER_SEPARATOR
@@ -238,7 +238,7 @@ def _no_variant(path: Path, variant: str, members: list[str]) -> DataError:
 
 
 @contextmanager
-def _unzipped(path: Path) -> Iterator[IO[bytes]]:
+def _unzipped(path: Path) -> Iterator[io.BufferedIOBase]:
     """gzip's own reader, since tarfile's reads no checksum."""
     with path.open("rb") as file:
         if file.peek(2)[:2] != b"\x1f\x8b":
