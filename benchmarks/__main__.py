@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dmn_cli.data import store
+from dmn_cli.data import writer
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.formats import story_world
 from dmn_cli.data.splits import hold_out
@@ -60,7 +60,7 @@ def recurrence(hidden: int, steps: int) -> dict[str, Any]:
 def network(preset: str, task: str, folder: Path) -> dict[str, Any]:
     path = folder / task
     if not path.exists():
-        store.write(path, hold_out(story_world.stories(task, 3000, 1, "train"), 1), SpacyTokenizer(), {})
+        writer.write(path, hold_out(story_world.stories(task, 3000, 1, "train"), 1), SpacyTokenizer(), {})
     training = Training(DataSet(path), folder / "run", load(preset), torch.device("cpu"))
     batches: Batches = training.train
     plan = batches.plan(ROWS, np.random.default_rng(1))

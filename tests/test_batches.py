@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmn_cli.data import store
+from dmn_cli.data import writer
 from dmn_cli.data.batches import Batches, padded
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.vocabulary import Vocabulary
@@ -48,7 +48,7 @@ SIZE = 64
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     path: Path = tmp_path_factory.mktemp("batches") / "data"
-    store.write(path, [*(("train", s) for s in TRAIN), *(("test", s) for s in TEST)], Whitespace(), {})
+    writer.write(path, [*(("train", s) for s in TRAIN), *(("test", s) for s in TEST)], Whitespace(), {})
     return DataSet(path)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from dmn_cli.data import store
+from dmn_cli.data import store, writer
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.tokenizers import SpacyTokenizer, from_spec
 from dmn_cli.errors import DataError, UsageError
@@ -47,7 +47,7 @@ TOM = Story("qa9", ("Tom slept .",), (Question("Who slept ?", 1, ("Tom",), (0,))
 
 
 def written(path: Path, *pairs: Pair) -> DataSet:
-    store.write(path, pairs, Whitespace(), {"format": "test"})
+    writer.write(path, pairs, Whitespace(), {"format": "test"})
     return DataSet(path)
 
 
@@ -100,7 +100,7 @@ def test_stories_come_back_as_they_went_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, pairs: list[Pair]
 ) -> None:
     """Also where a file has many record batches."""
-    monkeypatch.setattr(store, "_ROWS", rows)
+    monkeypatch.setattr(writer, "_ROWS", rows)
     check(written(tmp_path / "data", *pairs), pairs)
 
 
@@ -118,7 +118,7 @@ def test_of_the_example_by_hand(tmp_path: Path) -> None:
 
 def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
     pairs = [("train", MARY), ("train", TOM), ("test", TOM)]
-    summary = store.write(tmp_path / "data", pairs, Whitespace(), {"format": "test", "path": "there"})
+    summary = writer.write(tmp_path / "data", pairs, Whitespace(), {"format": "test", "path": "there"})
     assert summary == DataSet(tmp_path / "data").summary
     expected = {
         "name": "data",
@@ -143,7 +143,7 @@ def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [2, 8192])
 def test_facts_and_sentences_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A story's facts once however many questions it has, and a sentence's words once wherever it occurs."""
-    monkeypatch.setattr(store, "_ROWS", rows)
+    monkeypatch.setattr(writer, "_ROWS", rows)
     many = MARY._replace(questions=MARY.questions * 20)
     data = written(tmp_path / "data", ("train", MARY), ("train", many), ("test", many))
     split = data.split("train")
@@ -159,7 +159,7 @@ def test_facts_and_sentences_are_stored_once(tmp_path: Path, monkeypatch: pytest
 def test_a_sentence_forgotten_by_the_cache_is_stored_again_and_read_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_CACHE", 2)
+    monkeypatch.setattr(writer, "_CACHE", 2)
     pairs = [("train", MARY), ("valid", TOM), ("train", MARY), ("test", MARY)]
     check(written(tmp_path / "data", *pairs), pairs)
 
@@ -324,14 +324,14 @@ def snapshot(folder: Path) -> dict[Path, bytes | None]:
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(Broken):
-        store.write(tmp_path / "data", breaking(), Whitespace(), {})
+        writer.write(tmp_path / "data", breaking(), Whitespace(), {})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_what_was_there(data_set: Path) -> None:
     before = snapshot(data_set.parent)
     with pytest.raises(Broken):
-        store.write(data_set, breaking(), Whitespace(), {})
+        writer.write(data_set, breaking(), Whitespace(), {})
     assert snapshot(data_set.parent) == before
 
 
@@ -342,7 +342,7 @@ def test_a_success_replaces_what_was_there(data_set: Path) -> None:
 
 def test_no_stories_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no story") as caught:
-        store.write(tmp_path / "data", [], Whitespace(), {"path": "the source"})
+        writer.write(tmp_path / "data", [], Whitespace(), {"path": "the source"})
     assert caught.value.where == "the source"
     assert list(tmp_path.iterdir()) == []
 
@@ -410,7 +410,7 @@ def test_an_unknown_language() -> None:
 def test_a_data_set_with_the_real_tokenizer(tmp_path: Path, spacy: SpacyTokenizer) -> None:
     """Texts come back as they were; the vocabulary holds the words."""
     story = Story("qa1", ("Mary went home.",), (Question("Where is Mary?", 1, ("home",), (0,)),))
-    store.write(tmp_path / "data", [("train", story)], spacy, {})
+    writer.write(tmp_path / "data", [("train", story)], spacy, {})
     data = DataSet(tmp_path / "data")
     check(data, [("train", story)])
     assert data.vocabulary.words.items[2:] == ["mary", "went", "home", ".", "where", "is", "?"]

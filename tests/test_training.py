@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dmn_cli import model_directory
-from dmn_cli.data import store
+from dmn_cli.data import writer
 from dmn_cli.data.formats import story_world
 from dmn_cli.data.splits import hold_out
 from dmn_cli.data.store import DataSet
@@ -39,7 +39,7 @@ class Whitespace:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     out = tmp_path_factory.mktemp("training") / "data"
-    store.write(out, hold_out(story_world.stories("qa1", 200, 1, "train"), 1), Whitespace(), {})
+    writer.write(out, hold_out(story_world.stories("qa1", 200, 1, "train"), 1), Whitespace(), {})
     return DataSet(out)
 
 
@@ -134,7 +134,7 @@ def test_a_finished_training_goes_on_for_longer(data: DataSet, tmp_path: Path) -
 
 def test_resuming_needs_the_same_data_and_a_sound_checkpoint(data: DataSet, tmp_path: Path) -> None:
     train(data, tmp_path / "run", epochs=1)
-    store.write(tmp_path / "other", hold_out(story_world.stories("qa1", 100, 2, "train"), 1), Whitespace(), {})
+    writer.write(tmp_path / "other", hold_out(story_world.stories("qa1", 100, 2, "train"), 1), Whitespace(), {})
     with pytest.raises(UsageError, match="other data"):
         Training(DataSet(tmp_path / "other"), tmp_path / "run", settings(epochs=2), CPU).resume()
     path = tmp_path / "run" / CHECKPOINT

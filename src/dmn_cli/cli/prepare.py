@@ -157,11 +157,11 @@ def _progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int],
 
 
 def _write(output: Output, out: Path, stories: Iterable[tuple[str, Story]], source: dict[str, Any]) -> None:
-    from dmn_cli.data import store
+    from dmn_cli.data import writer
     from dmn_cli.data.tokenizers import SpacyTokenizer
 
     start = time.perf_counter()
-    summary = store.write(out, stories, SpacyTokenizer(), source)
+    summary = writer.write(out, stories, SpacyTokenizer(), source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     output.json({"out": str(out), **summary})
     output.result(describe(summary))
