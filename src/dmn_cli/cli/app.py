@@ -69,8 +69,6 @@ def options(
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
     global _debugging
     _debugging = debug
-    # Threads that wait must not spin: on a machine that others use too, that makes training many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def main() -> None:

@@ -54,10 +54,11 @@ def command(
     from dmn_cli.evaluation.predictions import writer
     from dmn_cli.evaluation.report import evaluate
     from dmn_cli.files import atomic_file, check_output
-    from dmn_cli.training.runtime import choose_device
+    from dmn_cli.training.runtime import choose_device, choose_threads
 
     where = choose_device(device)
     loaded = model_directory.load(model, where)
+    choose_threads(loaded.settings.hidden)
     data_set = DataSet(data)
     batches = Batches.of(data_set, split, loaded.vocabulary)
     known = ["mean", *data_set.tasks]

@@ -56,9 +56,10 @@ def command(
 
     from dmn_cli.data.store import DataSet
     from dmn_cli.training.loop import Finished, Stopped, Training
-    from dmn_cli.training.runtime import choose_device, describe
+    from dmn_cli.training.runtime import choose_device, choose_threads, describe
 
     where = choose_device(device)
+    choose_threads(settings.model.hidden)
     data_set = DataSet(data)
     training = Training(data_set, out, settings, where)
     if resume:
