@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Model, Quiet
-from dmn_cli.cli.output import Output, rows, stdout
+from dmn_cli.cli.output import Output, plural, rows, stdout
 from dmn_cli.errors import ScoreTooLow, UsageError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _show(output: Output, report: Report) -> None:
     failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
-        f"over {len(report.tasks)} tasks, {failed}\n"
+        f"over {plural(len(report.tasks), 'task')}, {failed}\n"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 

@@ -92,6 +92,11 @@ def show_error(error: DmnError) -> None:
         stderr().print(Text(f"  {error.hint}"), soft_wrap=True, highlight=False)
 
 
+def plural(n: int, noun: str) -> str:
+    """1 task, 2 tasks"""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def rows(lines: list[tuple[str, ...]]) -> str:
     """Columns wide enough for what is in them, the first to the left and the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

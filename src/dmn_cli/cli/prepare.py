@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Force, Json, Quiet
-from dmn_cli.cli.output import Output, rows, stderr
+from dmn_cli.cli.output import Output, plural, rows, stderr
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -177,6 +177,6 @@ def describe(summary: dict[str, Any]) -> str:
     ]
     return (
         rows(table)
-        + f"\n{len(summary['tasks'])} tasks, {summary['words']:,} words, {summary['answers']:,} answers, "
+        + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
         + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
     )
