@@ -37,7 +37,7 @@ def test_tallies_are_kept_apart_by_task() -> None:
         right=np.array([True, False, True]),
         loss=np.array([1.0, 2.0, 3.0]),
         task=np.array([0, 2, 2]),
-        gates=np.zeros((3, 1, 1)),
+        facts_read=np.zeros((3, 1), dtype=bool),
         hits=np.array([1, 1, 0]),
         read=np.array([2, 1, 0]),
         supports=np.array([1, 2, 0]),

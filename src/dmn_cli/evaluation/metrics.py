@@ -15,8 +15,6 @@ from dmn_cli.model.answer_module import END
 from dmn_cli.records import Batch, Episode, Output
 from dmn_cli.training.objective import answer_loss
 
-READ = 0.5
-
 
 def effective_gates(episode: Episode) -> Tensor:
     """The gates as they counted: those of a pass that the end of passes closed are 0. (questions, passes, facts)"""
@@ -26,7 +24,7 @@ def effective_gates(episode: Episode) -> Tensor:
 def facts_read(gates: Tensor) -> Tensor:
     """Which facts the network read: those whose chance to be let through in some pass, 1 - Π_t (1 - g^t), is at least
     a half. (questions, passes, facts) → (questions, facts)"""
-    return 1 - (1 - gates).prod(dim=1) >= READ
+    return 1 - (1 - gates).prod(dim=1) >= 0.5
 
 
 def is_right(words: Tensor, answer: Tensor) -> Tensor:
@@ -52,7 +50,7 @@ class Judged:
     right: np.ndarray
     loss: np.ndarray
     task: np.ndarray
-    gates: np.ndarray  # (questions, passes, facts) as they counted
+    facts_read: np.ndarray  # (questions, facts)
     hits: np.ndarray  # supporting facts that were read
     read: np.ndarray  # facts that were read, of the questions whose supporting facts are known
     supports: np.ndarray  # supporting facts
@@ -72,11 +70,10 @@ def judge_stories(network: DynamicMemoryNetwork, batches: Batches, stories: np.n
     q, episode = network.remember(batch)
     words, confidence = network.answer_module.decode(episode.memory, q)
     loss = answer_loss(Output(network.answer_module(episode.memory, q, batch.answer), episode), batch)
-    gates = effective_gates(episode)
-    read = facts_read(gates)
+    read = facts_read(effective_gates(episode))
     supporting = _support_mask(batch)
     known = supporting.any(dim=1, keepdim=True)
-    columns = (words, confidence, is_right(words, batch.answer), loss, batch.task, gates)
+    columns = (words, confidence, is_right(words, batch.answer), loss, batch.task, read)
     counts = ((read & supporting).sum(1), (read & known).sum(1), supporting.sum(1))
     return Judged(batches.question_rows(stories), *(tensor.cpu().numpy() for tensor in (*columns, *counts)))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.vocabulary import ANSWER_SEPARATOR, Vocabulary
-from dmn_cli.evaluation.metrics import READ, Judged
+from dmn_cli.evaluation.metrics import Judged
 
 
 def writer(file: BinaryIO, batches: Batches, vocabulary: Vocabulary) -> Callable[[Judged], None]:
@@ -21,7 +21,6 @@ def writer(file: BinaryIO, batches: Batches, vocabulary: Vocabulary) -> Callable
     """
 
     def write(judged: Judged) -> None:
-        read = 1 - (1 - judged.gates).prod(axis=1) >= READ
         for i, row in enumerate(judged.rows):
             example = batches.data.example(batches.split, int(row))
             line = {
@@ -34,7 +33,7 @@ def writer(file: BinaryIO, batches: Batches, vocabulary: Vocabulary) -> Callable
                 "correct": bool(judged.right[i]),
                 "confidence": round(float(judged.confidence[i]), 6),
                 "support": example.support,
-                "read": np.flatnonzero(read[i, : len(example.facts)]).tolist(),
+                "read": np.flatnonzero(judged.facts_read[i]).tolist(),
             }
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
