@@ -18,7 +18,7 @@ setup: .venv/.ready
 
 # torch goes in first and exactly: a bare `torch` pulls gigabytes of CUDA packages
 .venv/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ..." * (sys.version_info < (3, 11)))'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . hypothesis pyright pytest pytest-xdist ruff
