@@ -93,7 +93,7 @@ def _score(text: str) -> tuple[str, float]:
     return name, value
 
 
-_HEADER = ("task", "questions", "accuracy", "read right", "found")
+_HEADER = ("task", "questions", "accuracy", "gate precision", "gate recall")
 
 
 def _show(output: Output, report: Report) -> None:
