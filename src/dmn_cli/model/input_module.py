@@ -24,12 +24,16 @@ from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.records import Batch, Facts
 
 
+KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
+
+
 class WordGRU(nn.Module):
     """The input module of 2016's DMN."""
 
     def __init__(self, hidden: int, dropout: float, reset: Reset) -> None:
         super().__init__()
         self.gru = GatedGRU(hidden, hidden, reset=reset)
+        nn.init.constant_(self.gru.b[:hidden], KEEP)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, batch: Batch, embedding: nn.Embedding) -> Facts:
