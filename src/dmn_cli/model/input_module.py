@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.records import Batch, Facts
 
-
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
 
 
