@@ -1,4 +1,4 @@
-"""Small networks and batches for the tests of the model."""
+"""What several tests are made from: a tokenizer, small networks and batches."""
 
 from typing import Any
 
@@ -13,6 +13,18 @@ from dmn_cli.settings import load
 WORDS, ANSWERS = 12, 5
 
 Asked = tuple[list[list[int]], list[int], list[int], list[int]]  # facts, question, answer, support
+
+
+class Whitespace:
+    """A tokenizer that takes no time."""
+
+    spec: dict[str, Any] = {"kind": "whitespace"}  # noqa: RUF012
+
+    def __call__(self, text: str) -> list[str]:
+        return text.split()
+
+    def sentences(self, text: str) -> list[str]:
+        return text.splitlines()
 
 
 def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:

@@ -2,26 +2,16 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from helpers import Whitespace
 
 from dmn_cli.data import writer
 from dmn_cli.data.batches import Batches, padded
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.vocabulary import Vocabulary
 from dmn_cli.records import Batch, Question, Story
-
-
-class Whitespace:
-    spec: dict[str, Any] = {"kind": "whitespace"}  # noqa: RUF012
-
-    def __call__(self, text: str) -> list[str]:
-        return text.split()
-
-    def sentences(self, text: str) -> list[str]:
-        return text.splitlines()
 
 
 def told(random: np.random.Generator, task: str, words: int) -> Story:

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers import Whitespace
 from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data import store, writer
@@ -20,18 +20,6 @@ from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Example, Question, Story
 
 Pair = tuple[str, Story]
-
-
-class Whitespace:
-    """A tokenizer that takes no time."""
-
-    spec: dict[str, Any] = {"kind": "whitespace"}  # noqa: RUF012
-
-    def __call__(self, text: str) -> list[str]:
-        return text.split()
-
-    def sentences(self, text: str) -> list[str]:
-        return text.splitlines()
 
 
 MARY = Story(

@@ -33,17 +33,24 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def strict(value: Any) -> Any:
-    """What JSON has no number for, as null."""
+def to_json(value: Any, **layout: Any) -> str:
+    """JSON as the standard has it: what it has no number for becomes null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, **layout)
+
+
+def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    return [strict(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(strict(value), ensure_ascii=False, indent=1) + "\n")
+    write_text(path, to_json(value, indent=1) + "\n")
 
 
 def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lambda path: False) -> None:

@@ -42,6 +42,11 @@ class Answer:
         }
 
 
+def naming(unknown: list[str]) -> str:
+    """What to tell a person about unknown words; nothing where there are none."""
+    return f"The model doesn't know: {', '.join(unknown)}" if unknown else ""
+
+
 class Encoded(NamedTuple):
     ids: np.ndarray
     unknown: list[str]
@@ -75,6 +80,10 @@ class Predictor:
             encoded = self._encoded[text] = Encoded(ids, [word for word in words if word not in known])
         return encoded
 
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """The words of some sentences that the model never saw in training, each once."""
+        return list(dict.fromkeys(word for text in texts for word in self.encode(text).unknown))
+
     def answer(self, facts: Sequence[str], question: str) -> Answer:
         """Raises: DataError where the story has no facts, or a fact or the question has no words."""
         return self.answer_all([(facts, question)])[0]
@@ -98,7 +107,7 @@ class Predictor:
                 facts=list(facts),
                 gates=gates[i, :, : len(facts)].tolist(),
                 read=torch.nonzero(read[i, : len(facts)]).flatten().tolist(),
-                unknown=list(dict.fromkeys(word for text in (*facts, question) for word in self.encode(text).unknown)),
+                unknown=self.unknown_words([*facts, question]),
             )
             for i, (facts, question) in enumerate(asked)
         ]

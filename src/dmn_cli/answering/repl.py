@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dmn_cli.answering.predictor import Answer, Predictor
+from dmn_cli.answering.predictor import Answer, Predictor, naming
 from dmn_cli.errors import DmnError
 from dmn_cli.files import write_text
 
@@ -66,8 +66,7 @@ class Session:
         return Reply(warning=warning)
 
     def _unknown(self, texts: list[str]) -> str:
-        unknown = list(dict.fromkeys(word for text in texts for word in self.predictor.encode(text).unknown))
-        return f"The model doesn't know: {', '.join(unknown)}" if unknown else ""
+        return naming(self.predictor.unknown_words(texts))
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")

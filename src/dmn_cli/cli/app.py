@@ -90,13 +90,12 @@ def main() -> None:
         _fail(Interrupted("interrupted"))
     except DmnError as error:
         _fail(error)
-    except MemoryError:
-        _fail(ResourceError("memory ran out", hint="Use a smaller --set training.batch_size."))
     except OSError as error:
         _fail(from_os_error(error))
     except Exception as error:
-        # torch's, without importing torch
-        if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        # Python's, and torch's two without importing torch
+        named = type(error).__name__ in ("MemoryError", "OutOfMemoryError")
+        if named or "can't allocate memory" in str(error):
             _fail(ResourceError("memory ran out", hint="Use a smaller training.batch_size or model.hidden."))
         bug = DmnError(
             f"{type(error).__name__}: {error}",

@@ -77,12 +77,14 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, why: 
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
+    from dmn_cli.answering.predictor import naming
+
     answer = predictor.answer(predictor.story(text), question)
     output.json(answer.as_json())
     if output.as_json:
         return
     if answer.unknown:
-        output.warning(f"The model doesn't know: {', '.join(answer.unknown)}")
+        output.warning(naming(answer.unknown))
     output.result(answer.text)
     if why:
         from dmn_cli.cli.why import show
@@ -190,8 +192,6 @@ def _history(typed: bool) -> Iterator[None]:
     if not typed:
         yield
         return
-    import os
-
     try:
         import readline
     except ImportError:  # a Python without it: no history, nothing else is lost

@@ -52,7 +52,7 @@ def command(
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store import DataSet
     from dmn_cli.evaluation.predictions import writer
-    from dmn_cli.evaluation.report import evaluate
+    from dmn_cli.evaluation.report import check_names, evaluate
     from dmn_cli.files import atomic_file, check_output
     from dmn_cli.training.runtime import choose_device, choose_threads
 
@@ -61,10 +61,7 @@ def command(
     choose_threads(loaded.settings.hidden)
     data_set = DataSet(data)
     batches = Batches.of(data_set, split, loaded.vocabulary)
-    known = ["mean", *data_set.tasks]
-    for name in required:
-        if name not in known:
-            raise UsageError(f"--fail-under names {name!r}", hint=f"There are: {', '.join(known)}.")
+    check_names(required, data_set.tasks)
     options: dict[str, Any] = {}
     with ExitStack() as stack:
         if predictions:

@@ -6,11 +6,10 @@ person is looking at a terminal.
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.files import strict
+from dmn_cli.files import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +59,7 @@ class Output:
 
 
 def write_json_line(value: Any) -> None:
-    line = json.dumps(strict(value), ensure_ascii=False) + "\n"
+    line = to_json(value) + "\n"
     sys.stdout.flush()
     sys.stdout.buffer.write(line.encode(errors="replace"))
     sys.stdout.buffer.flush()

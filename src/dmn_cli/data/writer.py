@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, file_digest
@@ -61,7 +60,6 @@ class _Writer:
         self.vocabulary = Vocabulary()
         self.tasks: dict[str, int] = {}
         self.sentence_ids: dict[str, int] = {}
-        self.sentence_words: list[np.ndarray] = []
         self.sentences = _Table(folder / "sentences.arrow", SENTENCES)
         self.splits = {split: _Table(folder / f"{split}.arrow", STORIES) for split in SPLITS}
         self.words_of: dict[int, list[int]] = {}

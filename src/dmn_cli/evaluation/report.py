@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +52,21 @@ class Report:
 
     def below(self, required: dict[str, float]) -> list[str]:
         """What fell short, in words. Keys are task names, or `mean`. Raises: UsageError for a task that isn't there."""
+        check_names(required, self.tasks)
         short = []
         for name, score in required.items():
-            if name != "mean" and name not in self.tasks:
-                raise UsageError(f"--fail-under names {name!r}", hint=f"There are: mean, {', '.join(self.tasks)}.")
             reached = self.accuracy if name == "mean" else self.tasks[name]["accuracy"]
             if reached < score:
                 short.append(f"{name} is {reached:.4f}, below {score}")
         return short
+
+
+def check_names(required: Iterable[str], tasks: Iterable[str]) -> None:
+    """Raises: UsageError for a required score that is neither a task's nor the mean."""
+    known = ["mean", *tasks]
+    for name in required:
+        if name not in known:
+            raise UsageError(f"--fail-under names {name!r}", hint=f"There are: {', '.join(known)}.")
 
 
 def evaluate(

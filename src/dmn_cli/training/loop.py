@@ -31,7 +31,7 @@ from dmn_cli.records import Batch
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
 from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training.checkpoint import Checkpoint
-from dmn_cli.training.objective import answer_loss, gate_loss
+from dmn_cli.training.objective import GateSupervision, answer_loss, gate_loss
 from dmn_cli.training.runtime import random_state, restore_random_state
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -128,14 +128,17 @@ class Training:
             lr=settings.training.learning_rate,
             foreach=True,
         )
-        self.supervised = settings.training.gate_supervision != "off" and data.summary["questions_with_support"] > 0
+        form = settings.training.gate_supervision
+        self.gate_supervision: GateSupervision | None = (
+            None if form == "off" or not data.summary["questions_with_support"] else form
+        )
         self.state = Checkpoint(
             epoch=1,
             step=0,
             network={},
             optimiser={},
             random={},
-            answers_from=None if self.supervised else 1,
+            answers_from=None if self.gate_supervision else 1,
             totals=[0.0, 0.0],
             best=None,
             flawless=0,
@@ -298,8 +301,8 @@ class Training:
         output = self.network(batch)
         answers = answer_loss(output, batch).mean()
         gates = answers.new_zeros(())
-        if self.supervised and settings.gate_supervision != "off":
-            gates = gate_loss(output.episode, batch, settings.gate_supervision, self.settings.model.gates)
+        if self.gate_supervision:
+            gates = gate_loss(output.episode, batch, self.gate_supervision, self.settings.model.gates)
         self.optimiser.zero_grad(set_to_none=True)
         (settings.gate_weight * gates + beta * answers).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dmn_cli.records import Batch, Episode, Output
 
+GateSupervision = Literal["any-pass", "ordered"]
 _TINY = 1e-6
 
 
@@ -28,7 +29,7 @@ def answer_loss(output: Output, batch: Batch) -> Tensor:
     return loss.sum(dim=1)
 
 
-def gate_loss(episode: Episode, batch: Batch, form: Literal["any-pass", "ordered"], gates: str) -> Tensor:
+def gate_loss(episode: Episode, batch: Batch, form: GateSupervision, gates: str) -> Tensor:
     """Cross-entropy of the gates against the supporting facts, the mean over the questions that have any: ()"""
     supports = (batch.support >= 0).sum(dim=1)
     loss = (
