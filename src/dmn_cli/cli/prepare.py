@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -77,42 +77,88 @@ def babi(
 @app.command()
 def story(
     out: Out,
-    tasks: Annotated[str, typer.Option(help="Which families: 1, 2 and 3 supporting facts.")] = "1-3",
+    tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",
     questions: Annotated[
         int,
         typer.Option(help="For each family: so many to train and validate on, a tenth as many to test on.", min=20),
     ] = 1000,
+    facts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MIN-MAX",
+            help="How long stories are, instead of as long as bAbI's. Their questions then come at their end.",
+            show_default=False,
+        ),
+    ] = None,
+    distractors: Annotated[
+        int, typer.Option(help="More facts in each story, about people whom no question is about.", min=0)
+    ] = 0,
+    people: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    places: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    things: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    names: Annotated[
+        Literal["usual", "held-out"],
+        typer.Option(help="held-out: the people of the test stories have names that never occur in training."),
+    ] = "usual",
+    format_: Annotated[
+        Literal["dmn", "babi"],
+        typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
+    ] = "dmn",
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make stories in the built-in world: people, places and things, told and asked about as in bAbI.
+    """Make stories in the built-in world: all twenty bAbI families, told and asked about as there, without end.
 
     Example: dmn prepare story --tasks 1,2 --questions 10000 --out data/world
     """
     output = Output(as_json=json, quiet=quiet)
-    wanted = [f"qa{n}" for n in _numbers(tasks, 3)]
-    _check_out(out, force)
+    wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
 
-    from dmn_cli.data.formats import story_world
+    from dmn_cli.data.formats import babi, story_world
     from dmn_cli.data.splits import hold_out
 
-    def made(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
-        for split, count in (("train", questions), ("test", questions // 10)):
-            for task in wanted:
-                told = story_world.stories(task, count, seed, split)
-                for pair in hold_out(told, seed) if split == "train" else (("test", story) for story in told):
-                    advance(len(pair[1].questions))
-                    yield pair
+    dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
+    story_world.check(wanted, dials)
+    counts = {"train": questions, "test": questions // 10}
+    source = {"format": "story", "tasks": wanted, "questions": questions, "seed": seed, **dials.turned()}
 
-    with _progress(output, "telling", len(wanted) * (questions + questions // 10)) as advance:
-        _write(
-            output,
-            out,
-            made(advance),
-            {"format": "story", "tasks": wanted, "questions": questions, "seed": seed},
-        )
+    def told(advance: Callable[[int], None]) -> Iterator[tuple[str, str, Iterator[Story]]]:
+        for split, count in counts.items():
+            for task in wanted:
+                yield split, task, _counted(story_world.stories(task, count, seed, split, dials), advance)
+
+    def to_learn_from(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+        for split, _, stories in told(advance):
+            yield from hold_out(stories, seed) if split == "train" else ((split, story) for story in stories)
+
+    _check_out(out, force)
+    with _progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
+        if format_ == "dmn":
+            _write(output, out, to_learn_from(advance), source)
+        else:
+            start = time.perf_counter()
+            babi.write(out, told(advance), source)
+            seconds = round(time.perf_counter() - start, 3)
+            output.json({"out": str(out), "tasks": wanted, "questions": counts, "seconds": seconds})
+            output.result(f"{out} is ready. Next: dmn prepare babi {out} --out DATA")
+
+
+def _counted(stories: Iterable[Story], advance: Callable[[int], None]) -> Iterator[Story]:
+    for story in stories:
+        advance(len(story.questions))
+        yield story
+
+
+def _range(text: str | None) -> tuple[int, int] | None:
+    """'5-20' → (5, 20), '20' → (20, 20). Raises: UsageError"""
+    if text is None:
+        return None
+    least, dash, most = (part.strip() for part in text.partition("-"))
+    if not (least.isdecimal() and (most.isdecimal() or not dash)) or not 1 <= int(least) <= int(most or least):
+        raise UsageError(f"--facts {text!r} is not a range", hint="For example: --facts 5-20")
+    return int(least), int(most or least)
 
 
 def _numbers(text: str, highest: int) -> list[int]:
@@ -129,15 +175,19 @@ def _numbers(text: str, highest: int) -> list[int]:
 
 
 def _check_out(out: Path, force: bool) -> None:
+    from dmn_cli.data.formats.babi import SOURCE
     from dmn_cli.data.vocabulary import load_versioned_json
     from dmn_cli.errors import DataError
     from dmn_cli.files import check_output
 
     def ours(path: Path) -> bool:
-        try:
-            return "tokenizer" in load_versioned_json(path / "dataset.json", 1 << 30, DataError)
-        except DataError:
-            return False
+        for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
+            try:
+                if key in load_versioned_json(path / name, 1 << 30, DataError):
+                    return True
+            except DataError:
+                continue
+        return False
 
     check_output(out, force=force, ours=ours)
 

@@ -17,17 +17,44 @@ import re
 import tarfile
 import tempfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dmn_cli.data.splits import hold_out
-from dmn_cli.data.vocabulary import ANSWER_SEPARATOR
+from dmn_cli.data.vocabulary import ANSWER_SEPARATOR, FORMAT_VERSION
 from dmn_cli.errors import DataError, UsageError
+from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records import Question, Story
 
 VARIANTS = ("en", "en-10k", "shuffled", "shuffled-10k", "hn", "hn-10k", "en-valid", "en-valid-10k")
+SOURCE = "story.json"  # beside the files that we write
+TITLES = {
+    "qa1": "single-supporting-fact",
+    "qa2": "two-supporting-facts",
+    "qa3": "three-supporting-facts",
+    "qa4": "two-arg-relations",
+    "qa5": "three-arg-relations",
+    "qa6": "yes-no-questions",
+    "qa7": "counting",
+    "qa8": "lists-sets",
+    "qa9": "simple-negation",
+    "qa10": "indefinite-knowledge",
+    "qa11": "basic-coreference",
+    "qa12": "conjunction",
+    "qa13": "compound-coreference",
+    "qa14": "time-reasoning",
+    "qa15": "basic-deduction",
+    "qa16": "basic-induction",
+    "qa17": "positional-reasoning",
+    "qa18": "size-reasoning",
+    "qa19": "path-finding",
+    "qa20": "agents-motivations",
+}
 _NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
 _MAX_FILE = 1 << 30  # no bAbI file comes near; a bound against archives made to fill a disk
 _MAX_LINE = 1 << 20
@@ -283,3 +310,28 @@ def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[Ta
     if not files and not any(_wanted(member, variant) for member in members):
         raise _no_variant(path, variant, members)
     return files
+
+
+def write(out: Path, told: Iterable[tuple[str, str, Iterable[Story]]], source: dict[str, Any]) -> None:
+    """The folder `out` with a file for each (split, task, stories), and what they were made from in SOURCE."""
+    with atomic_directory(out) as folder:
+        for split, task, stories in told:
+            with (folder / f"{task}_{TITLES[task]}_{split}.txt").open("w", encoding="utf-8", newline="\n") as file:
+                for story in stories:
+                    file.writelines(lines(story))
+        write_json(folder / SOURCE, {"format_version": FORMAT_VERSION, **source})
+
+
+def lines(story: Story) -> Iterator[str]:
+    """One story, as `parse` reads it."""
+    questions = deque(story.questions)
+    ids: list[int] = []  # of the facts
+    number = count(1)
+    for position in range(len(story.facts) + 1):
+        while questions and questions[0].position == position:
+            question = questions.popleft()
+            support = " ".join(str(ids[i]) for i in question.support)
+            yield f"{next(number)} {question.text}\t{ANSWER_SEPARATOR.join(question.answer)}\t{support}\n"
+        if position < len(story.facts):
+            ids.append(next(number))
+            yield f"{ids[-1]} {story.facts[position]}\n"

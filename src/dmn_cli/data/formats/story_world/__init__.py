@@ -1,0 +1,208 @@
+"""The built-in story world: all twenty bAbI families, told and asked about from what happens in small worlds.
+
+Written from what the tasks are (Weston et al. 2015, arXiv 1502.05698, sec. 3) and what the published files show: the
+words, the forms of sentences, how long stories are, what is asked when, and how often each answer is right. One module
+for each kind of reasoning, and a family is a function from a setting to a tale. An answer and its supporting facts are
+read off the world, never guessed from the text.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from dmn_cli.data.formats.story_world import (
+    claims,
+    coreference,
+    counting,
+    deduction,
+    directions,
+    giving,
+    hours,
+    induction,
+    motives,
+    positions,
+    sizes,
+    whereabouts,
+)
+from dmn_cli.data.formats.story_world.dice import Dice
+from dmn_cli.data.formats.story_world.names import (
+    AT_HOME,
+    GIVERS,
+    HELD_OUT,
+    HOUSE,
+    IN_TOWN,
+    MORE_PEOPLE,
+    MORE_PLACES,
+    MORE_THINGS,
+    THINGS,
+    TOWN,
+    Name,
+)
+from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
+from dmn_cli.data.formats.story_world.world import WENT
+from dmn_cli.errors import UsageError
+from dmn_cli.records import Story
+
+T = TypeVar("T")
+_TRIES = 1000  # stories in a row that can't be told, before we say so
+
+
+@dataclass(frozen=True)
+class Dials:
+    """How a world differs from bAbI's; None where it doesn't."""
+
+    facts: tuple[int, int] | None = None  # in a story, at least and at most; its questions then come at its end
+    distractors: int = 0  # further facts in each story, about people whom no question is about
+    people: int | None = None
+    places: int | None = None
+    things: int | None = None
+    held_out_names: bool = False  # in the test split
+
+    def turned(self) -> dict[str, Any]:
+        return {dial.name: value for dial in fields(self) if (value := getattr(self, dial.name)) != dial.default}
+
+
+BABI = Dials()
+
+
+@dataclass(frozen=True)
+class Cast(Generic[T]):
+    """Who or what a family can tell of: bAbI's own come first."""
+
+    names: tuple[T, ...]
+    usual: int
+    least: int
+
+    def of(self, count: int | None) -> tuple[T, ...]:
+        return self.names[: self.usual if count is None else count]
+
+
+def _cast(babi: tuple[T, ...], more: tuple[T, ...], least: int = 1) -> Cast[T]:
+    return Cast(tuple(dict.fromkeys((*babi, *more))), len(babi), least)
+
+
+@dataclass(frozen=True)
+class Family:
+    tell: Callable[[Setting], Tale]
+    people: Cast[Name] | None = None
+    places: Cast[str] | None = None
+    things: Cast[str] | None = None
+    questions: int = 5  # in a story, at most
+    step: int = 1  # so many facts belong together
+
+
+_PEOPLE = _cast(AT_HOME, MORE_PEOPLE)
+_PAIRS = _cast(AT_HOME, MORE_PEOPLE, least=2)
+_PLACES = _cast(HOUSE, MORE_PLACES, least=3)
+_TOWN = _cast(TOWN, MORE_PLACES, least=3)
+_THINGS = _cast(THINGS, MORE_THINGS)
+
+FAMILIES = {
+    "qa1": Family(whereabouts.people, _PEOPLE, _PLACES),
+    "qa2": Family(whereabouts.things, _PEOPLE, _PLACES, _THINGS),
+    "qa3": Family(whereabouts.things_before, _PEOPLE, _PLACES, _THINGS),
+    "qa4": Family(directions.relations, places=_PLACES),
+    "qa5": Family(giving.gifts, _cast(GIVERS, MORE_PEOPLE, least=2), _PLACES, _THINGS),
+    "qa6": Family(claims.certain, _PEOPLE, _PLACES, _THINGS),
+    "qa7": Family(counting.objects, _PAIRS, _PLACES, _THINGS),
+    "qa8": Family(counting.lists, _PEOPLE, _PLACES, _THINGS),
+    "qa9": Family(claims.negated, _PEOPLE, _PLACES),
+    "qa10": Family(claims.indefinite, _cast(IN_TOWN, MORE_PEOPLE), _TOWN),
+    "qa11": Family(coreference.pronouns, _PEOPLE, _PLACES, step=2),
+    "qa12": Family(coreference.pairs, _PAIRS, _PLACES),
+    "qa13": Family(coreference.pairs_and_pronouns, _PAIRS, _PLACES, step=2),
+    "qa14": Family(hours.hours, _cast(IN_TOWN, MORE_PEOPLE, least=4), _TOWN),
+    "qa15": Family(deduction.deduction, _cast(deduction.ANIMALS, MORE_PEOPLE), questions=4),
+    "qa16": Family(induction.induction, _cast(induction.ANIMALS, MORE_PEOPLE, least=2)),
+    "qa17": Family(
+        positions.positions,
+        things=_cast(positions.SHAPES, positions.MORE_SHAPES, least=3),
+        questions=8,
+    ),
+    "qa18": Family(
+        sizes.sizes,
+        things=_cast((*sizes.SWEETS, *sizes.CONTAINERS), sizes.MORE_CONTAINERS, least=3),
+    ),
+    "qa19": Family(directions.paths, places=_cast(HOUSE, MORE_PLACES, least=6)),
+    "qa20": Family(motives.motives, _cast(motives.AGENTS, MORE_PEOPLE)),
+}
+
+
+def stories(task: str, questions: int, seed: int, split: str, dials: Dials = BABI) -> Iterator[Story]:
+    """Stories of one family with `questions` questions in all. Seed, task, split and dials decide everything, on every
+    machine; a longer run begins as a shorter one does.
+
+    Raises: UsageError where such a story can't be told.
+    """
+    family = FAMILIES[task]
+    dice = Dice(seed, task, split)
+    while questions > 0:
+        facts, asked = _tale(task, family, dice, split, dials)
+        asked = asked[:questions]
+        questions -= len(asked)
+        yield Story(task, tuple(facts[: asked[-1].position]), tuple(asked))
+
+
+def check(tasks: Iterable[str], dials: Dials) -> None:
+    """Raises: UsageError where a task has no such stories."""
+    for name in ("people", "places", "things"):
+        count: int | None = getattr(dials, name)
+        casts = {task: cast for task in tasks if (cast := getattr(FAMILIES[task], name))}
+        if count is not None and not casts:
+            raise UsageError(f"--{name}: there are none in these tasks")
+        for task, cast in casts.items():
+            if count is not None and not cast.least <= count <= len(cast.names):
+                raise UsageError(f"--{name} {count}: {task} takes {cast.least} to {len(cast.names)}")
+    for task in tasks:
+        for length in dials.facts or ():
+            next(stories(task, 1, 0, "test", replace(dials, facts=(length, length))))
+
+
+def _tale(task: str, family: Family, dice: Dice, split: str, dials: Dials) -> Tale:
+    people = family.people.of(dials.people) if family.people else ()
+    if dials.held_out_names and split == "test":
+        people = tuple(islice(dice.drawn(HELD_OUT), len(people)))
+    setting = Setting(
+        dice=dice,
+        people=people,
+        places=family.places.of(dials.places) if family.places else (),
+        things=family.things.of(dials.things) if family.things else (),
+        length=dice.between(*dials.facts) if dials.facts else None,
+        questions=family.questions,
+    )
+    for _ in range(_TRIES):
+        try:
+            tale = family.tell(setting)
+        except Untellable:
+            continue
+        return _distract(tale, family.step, setting, dials.distractors) if dials.distractors else tale
+    raise UsageError(
+        f"{task} can't be told in {setting.length or 'so few'} facts with {_counts(setting)}",
+        hint="Try more of them, or other --facts.",
+    )
+
+
+def _counts(setting: Setting) -> str:
+    casts = {"people": setting.people, "places": setting.places, "things": setting.things}
+    return ", ".join(f"{len(cast)} {name}" for name, cast in casts.items() if cast)
+
+
+def _distract(tale: Tale, step: int, setting: Setting, count: int) -> Tale:
+    """The tale with moves of strangers in between."""
+    dice = setting.dice
+    strangers = [name.name for name in MORE_PEOPLE if name not in setting.people]
+    places = setting.places or HOUSE
+    slots = sorted(step * int(dice.random() * -(-len(tale.facts) // step)) for _ in range(count))  # before which fact
+    moved = [i + bisect_right(slots, i) for i in range(len(tale.facts) + 1)]  # where each fact stands now
+    facts = [f"{dice.choice(strangers)} {dice.choice(WENT)} the {dice.choice(places)}." for _ in range(moved[-1])]
+    for i, fact in zip(moved, tale.facts, strict=False):
+        facts[i] = fact
+    questions = [
+        question._replace(position=moved[question.position - 1] + 1, support=tuple(moved[i] for i in question.support))
+        for question in tale.questions
+    ]
+    return Tale(facts, questions)

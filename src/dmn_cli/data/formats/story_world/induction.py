@@ -1,0 +1,52 @@
+"""qa16: Lily is a frog, Lily is green, Brian is a frog. What color is Brian?
+
+Where several others of the kind have a colour, the one counts that was said last to be of that kind.
+"""
+
+from __future__ import annotations
+
+from dmn_cli.data.formats.story_world.names import Name
+from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
+from dmn_cli.records import Question
+
+ANIMALS = (
+    Name("Bernhard", "he"),
+    Name("Brian", "he"),
+    Name("Greg", "he"),
+    Name("Julius", "he"),
+    Name("Lily", "she"),
+)
+_KINDS = ("frog", "lion", "rhino", "swan")
+_COLOURS = ("gray", "green", "white", "yellow")
+
+
+def induction(setting: Setting) -> Tale:
+    """Each animal is said to be of a kind, then of a colour; the one left without a colour is asked about."""
+    dice = setting.dice
+    length = setting.length or 2 * len(ANIMALS) - 1
+    count = length // 2 + 1
+    if length < 3 or count > len(setting.people):
+        raise Untellable
+    kinds = {animal.name: dice.choice(_KINDS) for animal in setting.people[:count]}
+    usual: dict[str, str] = {}  # the colour of a kind, which changes with each animal that is said to be of it
+    said: dict[str, int] = {}  # animal → the fact of its kind, in the order of telling
+    seen: dict[str, tuple[str, int]] = {}  # animal → its colour, and the fact that says so
+    facts: list[str] = []
+    unfinished = list(kinds)
+    while len(facts) < length:
+        animal = dice.choice(unfinished)
+        kind = kinds[animal]
+        if animal not in said:
+            usual[kind] = dice.choice(_COLOURS)
+            said[animal] = len(facts)
+            facts.append(f"{animal} is a {kind}.")
+        else:
+            seen[animal] = usual[kind], len(facts)
+            facts.append(f"{animal} is {usual[kind]}.")
+            unfinished.remove(animal)
+    asked = dice.choice([animal for animal in unfinished if animal in said] or [""])
+    peers = [animal for animal in said if animal != asked and kinds[animal] == kinds.get(asked)]
+    if not peers or len(peers) == 2 or peers[-1] not in seen:  # bAbI never has two
+        raise Untellable
+    colour, fact = seen[peers[-1]]
+    return Tale(facts, [Question(f"What color is {asked}?", length, (colour,), (said[asked], said[peers[-1]], fact))])

@@ -1,0 +1,76 @@
+"""How any story is told: in rounds of facts and questions, as bAbI does, or with a length that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from dmn_cli.data.formats.story_world.dice import Dice
+from dmn_cli.data.formats.story_world.names import Name
+from dmn_cli.records import Question
+
+WINDOW = 5  # bAbI asks about what was told in the last so many facts
+
+
+class Untellable(Exception):
+    """This story can't be told, or nothing can be asked about it."""
+
+
+class Tale(NamedTuple):
+    facts: list[str]
+    questions: list[Question]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one story is told of."""
+
+    dice: Dice
+    people: tuple[Name, ...]
+    places: tuple[str, ...]
+    things: tuple[str, ...]
+    length: int | None  # facts; None: as in bAbI
+    questions: int  # at most
+
+    @property
+    def window(self) -> int:
+        """Of the facts told last, so many can be asked about: with a length of its own, the whole story."""
+        return self.length or WINDOW
+
+
+def in_rounds(
+    setting: Setting, facts: list[str], tell: Callable[[int], None], ask: Callable[[], Iterator[Question]]
+) -> Tale:
+    """Two facts, a question if one can be asked, and on. With a length, all the questions come at the end.
+
+    `tell(n)` adds n facts, n = 1 or 2. `ask()` has what could be asked now, in a random order.
+
+    Raises: Untellable
+    """
+    questions: list[Question] = []
+    if setting.length is None:
+        while len(questions) < setting.questions:
+            tell(2)
+            questions.extend(islice(ask(), 1))
+    else:
+        while len(facts) < setting.length:
+            tell(min(2, setting.length - len(facts)))
+        questions.extend(different(ask(), setting.questions))
+    return Tale(facts, questions)
+
+
+def different(questions: Iterator[Question], count: int) -> list[Question]:
+    """The first so many that differ in their text.
+
+    Raises: Untellable where there is none.
+    """
+    seen: dict[str, Question] = {}
+    for question in questions:
+        seen.setdefault(question.text, question)
+        if len(seen) == count:
+            break
+    if not seen:
+        raise Untellable
+    return list(seen.values())
