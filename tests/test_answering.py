@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dmn_cli.answering import predictor as predictor_module
 from dmn_cli.answering import stream
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.data.formats.story_world import PEOPLE, PLACES
+from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE
 
 QUESTION = "Where is Mary?"
 GOOD = {"story": ["Mary went to the kitchen.", "John went to the office."], "question": QUESTION}
@@ -34,9 +34,10 @@ def line(**record: Any) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-facts = st.builds("{} went to the {}.".format, st.sampled_from(PEOPLE), st.sampled_from(PLACES))
+PEOPLE = st.sampled_from([person.name for person in AT_HOME])
+facts = st.builds("{} went to the {}.".format, PEOPLE, st.sampled_from(HOUSE))
 stories = st.lists(facts, min_size=1, max_size=6)
-questions = st.builds("Where is {}?".format, st.sampled_from(PEOPLE))
+questions = st.builds("Where is {}?".format, PEOPLE)
 ids = st.one_of(st.none(), st.integers(), st.text(st.characters(codec="utf-8")), st.lists(st.booleans(), max_size=2))
 good_records = st.fixed_dictionaries({"story": stories | stories.map(" ".join), "question": questions})
 

@@ -138,12 +138,17 @@ def test_a_command_line_that_does_not_parse(dmn: Dmn, world: Path, tmp_path: Pat
         ("train WORLD --out NEW --device cuda:²", "cuda:N"),
         ("train WORLD --out NEW --resume", "no run to resume"),
         ("train WORLD --out RUN --resume --seed 2", "--resume"),
-        ("prepare story --out NEW --tasks 4", "1 to 3"),
-        ("prepare story --out NEW --tasks 0", "1 to 3"),
-        ("prepare story --out NEW --tasks 3-1", "1 to 3"),
+        ("prepare story --out NEW --tasks 21", "1 to 20"),
+        ("prepare story --out NEW --tasks 0", "1 to 20"),
+        ("prepare story --out NEW --tasks 3-1", "1 to 20"),
         ("prepare story --out NEW --tasks one", "1,2,5-7"),
         ("prepare story --out NEW --tasks 1,,2", "1,2,5-7"),
         ("prepare story --out NEW --tasks ²", "1,2,5-7"),
+        ("prepare story --out NEW --facts 9-3", "--facts 5-20"),
+        ("prepare story --out NEW --facts few", "--facts 5-20"),
+        ("prepare story --out NEW --tasks 3 --facts 2", "qa3 can't be told in 2 facts"),
+        ("prepare story --out NEW --tasks 1,5 --people 1", "qa5 takes 2 to"),
+        ("prepare story --out NEW --tasks 1 --things 4", "--things"),
         ("prepare babi NEW.txt --out NEW", "NEW.txt"),
         ("prepare babi WORLD --out NEW --variant de", "en-10k"),
         ("eval RUN WORLD --split dev", "test, valid and train"),
@@ -570,6 +575,42 @@ def test_json_of_prepare(dmn: Dmn, tmp_path: Path) -> None:
     }
     saved = json.loads((out / "dataset.json").read_text())
     assert {key: result.document[key] for key in saved} == saved
+
+
+def test_stories_with_every_dial(dmn: Dmn, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    dials = {"facts": "6-9", "distractors": 2, "people": 6, "places": 8, "things": 2, "names": "held-out"}
+    options = [word for dial, value in dials.items() for word in (f"--{dial}", value)]
+    result = dmn("prepare", "story", "--tasks", "2", "--questions", 100, *options, "--out", out, "--json")
+    assert result.document["longest_story"] == 11
+    assert result.document["source"] == {
+        "format": "story",
+        "tasks": ["qa2"],
+        "questions": 100,
+        "seed": 1,
+        "facts": [6, 9],
+        "distractors": 2,
+        "people": 6,
+        "places": 8,
+        "things": 2,
+        "held_out_names": True,
+    }
+
+
+def test_stories_as_babi_text_make_the_same_data_set(dmn: Dmn, tmp_path: Path) -> None:
+    """All twenty, by way of the files that any reader of bAbI can read."""
+    text, data, same = (tmp_path / name for name in ("text", "data", "same"))
+    result = dmn("prepare", "story", "--questions", 20, "--format", "babi", "--out", text, "--json")
+    assert result.document["questions"] == {"train": 20, "test": 2}
+    assert len(list(text.glob("qa*_*_train.txt"))) == len(list(text.glob("qa*_*_test.txt"))) == 20
+    assert json.loads((text / "story.json").read_text())["seed"] == 1
+    assert dmn("prepare", "babi", text, "--out", data).code == 0
+    assert dmn("prepare", "story", "--questions", 20, "--out", same).code == 0
+    for split in ("train", "valid", "test"):
+        assert (data / f"{split}.arrow").read_bytes() == (same / f"{split}.arrow").read_bytes()
+    fails(dmn("prepare", "story", "--out", text), 2, "--force")
+    assert dmn("prepare", "story", "--tasks", 1, "--format", "babi", "--out", text, "--force").code == 0
+    assert len(list(text.glob("qa*"))) == 2
 
 
 def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:

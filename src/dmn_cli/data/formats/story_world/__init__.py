@@ -38,6 +38,7 @@ from dmn_cli.data.formats.story_world.names import (
     MORE_PEOPLE,
     MORE_PLACES,
     MORE_THINGS,
+    STRANGERS,
     THINGS,
     TOWN,
     Name,
@@ -194,11 +195,10 @@ def _counts(setting: Setting) -> str:
 def _distract(tale: Tale, step: int, setting: Setting, count: int) -> Tale:
     """The tale with moves of strangers in between."""
     dice = setting.dice
-    strangers = [name.name for name in MORE_PEOPLE if name not in setting.people]
     places = setting.places or HOUSE
     slots = sorted(step * int(dice.random() * -(-len(tale.facts) // step)) for _ in range(count))  # before which fact
     moved = [i + bisect_right(slots, i) for i in range(len(tale.facts) + 1)]  # where each fact stands now
-    facts = [f"{dice.choice(strangers)} {dice.choice(WENT)} the {dice.choice(places)}." for _ in range(moved[-1])]
+    facts = [f"{dice.choice(STRANGERS)} {dice.choice(WENT)} the {dice.choice(places)}." for _ in range(moved[-1])]
     for i, fact in zip(moved, tale.facts, strict=False):
         facts[i] = fact
     questions = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dmn_cli.data.formats.story_world.names import Name
-from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
+from dmn_cli.data.formats.story_world.telling import Setting, Tale
 from dmn_cli.records import Question
 
 ANIMALS = (Name("Gertrude", "she"), Name("Winona", "she"), Name("Emily", "she"), Name("Jessica", "she"))
@@ -13,12 +13,9 @@ _KINDS = {"mouse": "mice", "wolf": "wolves", "cat": "cats", "sheep": "sheep"}
 def deduction(setting: Setting) -> Tale:
     """Each kind is afraid of another; an animal comes only after its kind."""
     dice = setting.dice
-    length = setting.length or len(_KINDS) + len(ANIMALS)
     kinds = list(_KINDS)
-    count = length - len(kinds)
-    if not 1 <= count <= len(setting.people):
-        raise Untellable
-    animals = [animal.name for animal in setting.people[:count]]
+    length = setting.length or len(kinds) + len(setting.people)
+    animals = setting.some_people(length - len(kinds))
     facts: list[str] = []
     afraid: dict[str, tuple[str, int]] = {}  # kind → what it is afraid of, and the fact that says so
     known: dict[str, tuple[str, int]] = {}  # animal → its kind, and the fact that says so

@@ -23,11 +23,8 @@ _COLOURS = ("gray", "green", "white", "yellow")
 def induction(setting: Setting) -> Tale:
     """Each animal is said to be of a kind, then of a colour; the one left without a colour is asked about."""
     dice = setting.dice
-    length = setting.length or 2 * len(ANIMALS) - 1
-    count = length // 2 + 1
-    if length < 3 or count > len(setting.people):
-        raise Untellable
-    kinds = {animal.name: dice.choice(_KINDS) for animal in setting.people[:count]}
+    length = setting.length or 2 * len(setting.people) - 1
+    kinds = {animal: dice.choice(_KINDS) for animal in setting.some_people(length // 2 + 1)}
     usual: dict[str, str] = {}  # the colour of a kind, which changes with each animal that is said to be of it
     said: dict[str, int] = {}  # animal → the fact of its kind, in the order of telling
     seen: dict[str, tuple[str, int]] = {}  # animal → its colour, and the fact that says so

@@ -48,6 +48,9 @@ MORE_THINGS = words(
     sweater ticket towel toy umbrella vase violin wallet watch"""
 )
 
+# Nobody asks about these.
+STRANGERS = words("Agnes Boyd Celia Dora Elmer Ferdinand Gwen Horace Ivy Jonas Lloyd Mildred Nigel Opal Phoebe Roy")
+
 # Never told of in training.
 HELD_OUT = _names(
     """Abigail Beatrice Camille Delia Esther Frida Greta Harriet Imogen Jasmine Kirsten Leonie Mabel Noelle Odette Petra

@@ -39,6 +39,13 @@ class Setting:
         """Of the facts told last, so many can be asked about: with a length of its own, the whole story."""
         return self.length or WINDOW
 
+    def some_people(self, count: int) -> list[str]:
+        """The names of so many. Raises: Untellable"""
+        if not 1 <= count <= len(self.people):
+            raise Untellable
+        people = self.people if count == len(self.people) else self.dice.shuffled(self.people)[:count]
+        return [person.name for person in people]
+
 
 def in_rounds(
     setting: Setting, facts: list[str], tell: Callable[[int], None], ask: Callable[[], Iterator[Question]]
