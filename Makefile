@@ -6,13 +6,14 @@
 #   make docs         write docs/cli.md and completions/ anew from the program's own help
 #   make bench        speed of training and answering, against the plain loops, in one run
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
+#   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 
 PYTHON ?= python3
 BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench results clean
+.PHONY: setup demo test lint types completions docs bench results results-world results-lengths clean
 
 setup: .venv/.ready
 
@@ -50,6 +51,13 @@ bench: setup
 
 results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results
+
+results-world: setup
+	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world
+
+results-lengths: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
+	$(BIN)/python tools/world_results.py lengths $(BUILD)/results-lengths docs/lengths.svg
 
 clean:
 	rm -rf $(BUILD) .venv .pytest_cache .ruff_cache

@@ -6,12 +6,12 @@ split; the model was chosen by its validation. Prints the table as Markdown, and
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from runs import accuracy, prepared, trained
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,17 @@ ROWS = [
 ]
 
 
-def dmn(*arguments: str) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-m", "dmn_cli", *arguments, "--json", "--quiet"], stdout=subprocess.PIPE, check=True
-    )
-    return json.loads(done.stdout)
-
-
 def measure(row: Row, archive: str, folder: Path) -> list[tuple[float, float, float]]:
     """(test accuracy, validation accuracy, seconds of training) of each seed."""
     data = folder / f"{row.variant}-qa{row.task}"
-    if not data.exists():
-        dmn("prepare", "babi", archive, "--variant", row.variant, "--tasks", str(row.task), "--out", str(data))
+    prepared(data, "babi", archive, "--variant", row.variant, "--tasks", row.task)
     figures = []
     for seed in row.seeds:
         run = folder / f"{data.name}-{row.preset}-{seed}"
-        if not (run / "done.json").exists():
-            options = ("--preset", row.preset, "--seed", str(seed), *row.options)
-            trained = dmn("train", str(data), "--out", str(run), "--force", *options)
-            tested = dmn("eval", str(run), str(data))
-            (run / "done.json").write_text(json.dumps([tested["accuracy"], trained["best"], trained["seconds"]]))
-        accuracy, best, seconds = json.loads((run / "done.json").read_text())
-        print(f"{run.name}: test {accuracy:.4f}, validation {best['accuracy']:.4f}, {seconds:.0f} s", flush=True)
-        figures.append((accuracy, best["accuracy"], seconds))
+        training = trained(run, data, "--preset", row.preset, "--seed", seed, *row.options)
+        test, best, seconds = accuracy(run, data), training["best"]["accuracy"], training["seconds"]
+        print(f"{run.name}: test {test:.4f}, validation {best:.4f}, {seconds:.0f} s", flush=True)
+        figures.append((test, best, seconds))
     return figures
 
 

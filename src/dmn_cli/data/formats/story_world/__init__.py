@@ -158,6 +158,8 @@ def check(tasks: Iterable[str], dials: Dials) -> None:
         for task, cast in casts.items():
             if count is not None and not cast.least <= count <= len(cast.names):
                 raise UsageError(f"--{name} {count}: {task} takes {cast.least} to {len(cast.names)}")
+    if dials.held_out_names and (dials.people or 0) > len(HELD_OUT):
+        raise UsageError(f"--people {dials.people}: of held-out names there are {len(HELD_OUT)}")
     for task in tasks:
         for length in dials.facts or ():
             next(stories(task, 1, 0, "test", replace(dials, facts=(length, length))))

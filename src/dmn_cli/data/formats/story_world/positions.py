@@ -33,9 +33,7 @@ def positions(setting: Setting) -> Tale:
     if length < 2 or length >= len(setting.things):
         raise Untellable
     shapes = dice.shuffled(setting.things)[: length + 1]
-    beside: dict[str, dict[str, str]] = {
-        shape: {} for shape in shapes
-    }  # beside[a][side] is b: b lies on that side of a
+    beside = {shape: dict[str, str]() for shape in shapes}  # beside[a][side] is b: b lies on that side of a
     facts: list[str] = [""] * length
     fact_of: dict[frozenset[str], int] = {}
     for count, fact in enumerate(dice.shuffled(range(length)), start=1):

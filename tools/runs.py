@@ -1,0 +1,38 @@
+"""What the scripts behind docs/results.md share: the shell commands of the README, each done once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def dmn(*arguments: object) -> dict[str, Any]:
+    """The JSON that a command prints."""
+    command = [sys.executable, "-m", "dmn_cli", *map(str, arguments), "--json", "--quiet"]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def prepared(data: Path, *arguments: object) -> Path:
+    """The data set `data`, prepared now if it isn't there."""
+    if not data.exists():
+        dmn("prepare", *arguments, "--out", data)
+    return data
+
+
+def trained(run: Path, data: Path, *options: object) -> dict[str, Any]:
+    """What `dmn train --json` says of `run`, trained now unless it was trained to its end before."""
+    done = run.with_name(f"{run.name}.train.json")
+    if not done.exists():
+        done.write_text(json.dumps(dmn("train", data, "--out", run, "--force", *options)))
+    return json.loads(done.read_text())
+
+
+def accuracy(run: Path, data: Path) -> float:
+    """On the test split, measured once."""
+    done = run.with_name(f"{run.name}.on.{data.name}.json")
+    if not done.exists():
+        done.write_text(json.dumps(dmn("eval", run, data)))
+    return json.loads(done.read_text())["accuracy"]
