@@ -614,6 +614,34 @@ def test_stories_as_babi_text_make_the_same_data_set(dmn: Dmn, tmp_path: Path) -
     assert len(list(text.glob("qa*"))) == 2
 
 
+def test_what_is_exported_makes_the_same_data_set(dmn: Dmn, tmp_path: Path) -> None:
+    exported, data, same = (tmp_path / name for name in ("stories.jsonl", "data", "same"))
+    prepare = ("prepare", "story", "--questions", 20, "--out", data, "--export", exported)
+    assert dmn(*prepare).code == 0
+    assert len(exported.read_text().splitlines()) == 20 * 22
+    result = dmn("prepare", "jsonl", exported, "--out", same, "--json")
+    assert result.document["tasks"] == [f"qa{n}" for n in range(1, 21)]
+    for split in ("train", "valid", "test"):
+        assert (data / f"{split}.arrow").read_bytes() == (same / f"{split}.arrow").read_bytes()
+    fails(dmn(*prepare[:-4], "--out", tmp_path / "new", "--export", exported), 2, str(exported), "--force")
+    assert not (tmp_path / "new").exists()
+
+
+def test_lines_of_ones_own(dmn: Dmn, tmp_path: Path) -> None:
+    """A text story is cut into sentences; the task is named after the data set; a bad line leaves nothing behind."""
+    path, out = tmp_path / "mine.jsonl", tmp_path / "mine"
+    line = {"story": "Mary went out. John came in.", "question": "Who is in?", "answer": "John"}
+    path.write_text("".join(json.dumps(line) + "\n" for _ in range(30)))
+    result = dmn("prepare", "jsonl", path, "--out", out, "--json")
+    assert result.document["tasks"] == ["mine"]
+    assert result.document["splits"]["train"] == {"stories": 1, "questions": 30, "facts": 2}
+    path.write_text(json.dumps({**line, "answer": 3}))
+    fails(
+        dmn("prepare", "jsonl", path, "--out", tmp_path / "new", "--export", tmp_path / "e"), 3, f"{path}:1", "answer"
+    )
+    assert sorted(tmp_path.iterdir()) == [out, path]
+
+
 def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     sets = ("--epochs", 2, "--set", "model.hidden=4")

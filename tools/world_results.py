@@ -20,7 +20,7 @@ TWIN_SEEDS = (1,)
 # Reasoning over two facts, told in order: with dropout it doesn't start to learn (docs/log.md)
 REASONING = ("--set", "model.dropout=0", "--set", "training.gate_supervision=ordered")
 REASONING += ("--set", "training.learning_rate=0.001", "--epochs", "60")
-OPTIONS = dict.fromkeys((16, 17, 18, 19), REASONING)
+OPTIONS: dict[int, tuple[str, ...]] = dict.fromkeys((16, 17, 18, 19), REASONING)
 LENGTHS = (20, 50, 100, 200, 500)
 
 

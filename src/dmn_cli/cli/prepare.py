@@ -23,6 +23,12 @@ app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data 
 
 Out = Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -43,6 +49,7 @@ def babi(
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
     ] = False,
+    export: Export = None,
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
@@ -56,7 +63,7 @@ def babi(
     """
     output = Output(as_json=json, quiet=quiet)
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
-    _check_out(out, force)
+    _check_out(out, force, export)
 
     from dmn_cli.data.formats import babi as reader
 
@@ -71,7 +78,47 @@ def babi(
             "missing": found.missing,
         }
         with _progress(output, "reading", found.size) as advance:
-            _write(output, out, found.stories(seed, advance), source)
+            _write(output, out, found.stories(seed, advance), source, export)
+
+
+@app.command()
+def jsonl(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz.", show_default=False),
+    ],
+    out: Out,
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task of the lines that name none. [default: the name of --out]", show_default=False),
+    ] = None,
+    export: Export = None,
+    seed: Seed = 1,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prepare JSON lines: any task that can be put as a story, a question and an answer.
+
+    A line is an object with "story" (a list of facts, or a text), "question" and "answer" (a text, or a list of them),
+    and, if you like, "support" (positions of facts, from 0), "task" and "split" (train, valid or test).
+
+    Without a split, a line is of the one that its file is named after (test.jsonl), or of the training. Where no line
+    is of the validation, a tenth of the training stories is held out by the seed.
+
+    Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
+    """
+    output = Output(as_json=json, quiet=quiet)
+    _check_out(out, force, export)
+
+    from dmn_cli.data.formats import jsonl as reader
+    from dmn_cli.data.tokenizers import SpacyTokenizer
+
+    source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": seed}
+    with _progress(output, "reading", sum(path.stat().st_size for path in paths if path.is_file())) as advance:
+        sentences = SpacyTokenizer().sentences
+        told = reader.read(paths, task or out.name, seed, sentences, advance)
+        _write(output, out, told, source, export)
 
 
 @app.command()
@@ -104,6 +151,7 @@ def story(
         Literal["dmn", "babi"],
         typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
     ] = "dmn",
+    export: Export = None,
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
@@ -117,7 +165,7 @@ def story(
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
 
     from dmn_cli.data.formats import babi, story_world
-    from dmn_cli.data.splits import hold_out
+    from dmn_cli.data.splits import hold_out_of_training
 
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
     story_world.check(wanted, dials)
@@ -131,12 +179,12 @@ def story(
 
     def to_learn_from(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
         for split, _, stories in told(advance):
-            yield from hold_out(stories, seed) if split == "train" else ((split, story) for story in stories)
+            yield from hold_out_of_training(((split, story) for story in stories), seed)
 
-    _check_out(out, force)
+    _check_out(out, force, export)
     with _progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
         if format_ == "dmn":
-            _write(output, out, to_learn_from(advance), source)
+            _write(output, out, to_learn_from(advance), source, export)
         else:
             start = time.perf_counter()
             babi.write(out, told(advance), source)
@@ -174,7 +222,7 @@ def _numbers(text: str, highest: int) -> list[int]:
     return sorted(numbers)
 
 
-def _check_out(out: Path, force: bool) -> None:
+def _check_out(out: Path, force: bool, export: Path | None) -> None:
     from dmn_cli.data.formats.babi import SOURCE
     from dmn_cli.data.vocabulary import load_versioned_json
     from dmn_cli.errors import DataError
@@ -190,6 +238,8 @@ def _check_out(out: Path, force: bool) -> None:
         return False
 
     check_output(out, force=force, ours=ours)
+    if export:
+        check_output(export, force=force)
 
 
 @contextmanager
@@ -206,16 +256,38 @@ def _progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int],
         yield lambda n: progress.advance(task, n)
 
 
-def _write(output: Output, out: Path, stories: Iterable[tuple[str, Story]], source: dict[str, Any]) -> None:
+def _write(
+    output: Output, out: Path, stories: Iterable[tuple[str, Story]], source: dict[str, Any], export: Path | None
+) -> None:
     from dmn_cli.data import writer
     from dmn_cli.data.tokenizers import SpacyTokenizer
 
     start = time.perf_counter()
-    summary = writer.write(out, stories, SpacyTokenizer(), source)
+    with _exported(stories, export) as passing:
+        summary = writer.write(out, passing, SpacyTokenizer(), source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     output.json({"out": str(out), **summary})
     output.result(describe(summary))
     output.result(f"{out} is ready. Next: dmn train {out} --out RUN")
+
+
+@contextmanager
+def _exported(stories: Iterable[tuple[str, Story]], export: Path | None) -> Iterator[Iterable[tuple[str, Story]]]:
+    """The same stories; those that were taken have been written to the file, if there is to be one."""
+    if export is None:
+        yield stories
+        return
+    from dmn_cli.data.formats import jsonl
+    from dmn_cli.files import atomic_file
+
+    with atomic_file(export) as file:
+
+        def passing() -> Iterator[tuple[str, Story]]:
+            for split, story in stories:
+                file.writelines(line.encode() for line in jsonl.lines(split, story))
+                yield split, story
+
+        yield passing()
 
 
 def describe(summary: dict[str, Any]) -> str:

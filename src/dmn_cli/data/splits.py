@@ -15,10 +15,18 @@ def hold_out(stories: Iterable[Story], seed: int, every: int = 10) -> Iterator[t
     A story is never split. A stream in, a stream out: only `every` stories are held at a time. Of two stories or more
     at least one is held out.
     """
+    return hold_out_of_training((("train", story) for story in stories), seed, every)
+
+
+def hold_out_of_training(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
+    """`hold_out` for the training stories among (split, story) pairs; the others pass through."""
     random = np.random.default_rng(seed)
     block: list[Story] = []
     full_blocks = 0
-    for story in stories:
+    for split, story in told:
+        if split != "train":
+            yield split, story
+            continue
         block.append(story)
         if len(block) == every:
             yield from _marked(block, int(random.integers(every)))
