@@ -65,7 +65,9 @@ def test_version(dmn: Dmn) -> None:
     assert dmn("--version") == Result(0, f"dmn {dmn_cli.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["", "prepare", "prepare babi", "prepare story", "train", "eval", "ask"])
+@pytest.mark.parametrize(
+    "command", ["", "prepare", "prepare babi", "prepare jsonl", "prepare sst", "prepare story", "train", "eval", "ask"]
+)
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_of_every_command(dmn: Dmn, command: str, option: str) -> None:
     result = dmn(*command.split(), option)
@@ -625,6 +627,23 @@ def test_what_is_exported_makes_the_same_data_set(dmn: Dmn, tmp_path: Path) -> N
         assert (data / f"{split}.arrow").read_bytes() == (same / f"{split}.arrow").read_bytes()
     fails(dmn(*prepare[:-4], "--out", tmp_path / "new", "--export", exported), 2, str(exported), "--force")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_treebank_of_sentiment(dmn: Dmn, tmp_path: Path) -> None:
+    trees = tmp_path / "trees"
+    trees.mkdir()
+    for split in ("train", "dev", "test"):
+        (trees / f"{split}.txt").write_text("(3 (2 A) (4 (3 good) (2 film)))\n(1 (2 A) (0 bad))\n(2 So)\n")
+    result = dmn("prepare", "sst", trees, "--classes", 2, "--out", tmp_path / "data", "--json")
+    assert result.document["tasks"] == ["sst2"]
+    assert {split: counts["questions"] for split, counts in result.document["splits"].items()} == {
+        "train": 5,
+        "valid": 2,
+        "test": 2,
+    }
+    (trees / "dev.txt").write_text("(3 (2 A) (4 good)\n")
+    fails(dmn("prepare", "sst", trees, "--out", tmp_path / "new"), 3, f"{trees / 'dev.txt'}:1", "not balanced")
+    fails(dmn("prepare", "sst", trees, "--classes", 3, "--out", tmp_path / "new"), 2, "--classes")
 
 
 def test_lines_of_ones_own(dmn: Dmn, tmp_path: Path) -> None:

@@ -122,6 +122,50 @@ def jsonl(
 
 
 @app.command()
+def sst(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="trainDevTestTrees_PTB.zip as downloaded, its unpacked folder, or train.txt, dev.txt, test.txt.",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    classes: Annotated[Literal["5", "2"], typer.Option(help="2: negative or positive, and neutral is left out.")] = "5",
+    phrases: Annotated[
+        Literal["all", "root"],
+        typer.Option(help="Train on all labelled phrases, each once, or on whole sentences."),
+    ] = "all",
+    export: Export = None,
+    seed: Seed = 1,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prepare the Stanford Sentiment Treebank (Socher et al. 2013). Words are facts; validation and test are sentences.
+
+    Example: dmn prepare sst trainDevTestTrees_PTB.zip --classes 2 --out data/sst2
+    """
+    output = Output(as_json=json, quiet=quiet)
+    _check_out(out, force, export)
+
+    from dmn_cli.data.formats import sst as reader
+
+    files = reader.find(paths)
+    source = {
+        "format": "sst",
+        "path": ", ".join(map(str, paths)),
+        "classes": int(classes),
+        "phrases": phrases,
+        "seed": seed,
+    }
+    with _progress(output, "reading", sum(file.size for file in files)) as advance:
+        told = reader.read(files, 5 if classes == "5" else 2, phrases, seed, advance)
+        _write(output, out, told, source, export)
+
+
+@app.command()
 def story(
     out: Out,
     tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",

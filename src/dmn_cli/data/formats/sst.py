@@ -1,0 +1,193 @@
+"""The Stanford Sentiment Treebank (Socher et al. 2013), in the Penn Treebank format as downloaded.
+
+    (3 (2 It) (4 (4 (2 's) (3 (2 a) (4 (3 lovely) (2 film)))) (2 .)))
+
+A tree a line, with a label from 0 (very negative) to 4 (very positive) at every node. The words of a sentence are its
+facts, and the question is always the same. Training can use every labelled phrase (Kumar et al. 2016, sec. 4.3), each
+distinct one once; validation and test are whole sentences always.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from random import Random
+from typing import BinaryIO, Literal, NamedTuple
+
+from dmn_cli.errors import DataError, UsageError
+from dmn_cli.records import Question, Story
+
+QUESTION = "What is the sentiment?"
+FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
+TWO = ("negative", "negative", None, "positive", "positive")  # neutral is left out
+_SPLITS = {"train.txt": "train", "dev.txt": "valid", "test.txt": "test"}
+_PARTS = re.compile(r"[()]|[^\s()]+")
+_BRACKETS = {"-LRB-": "(", "-RRB-": ")"}
+_MAX_FILE = 1 << 30
+_MAX_LINE = 1 << 20
+
+
+class Phrase(NamedTuple):
+    label: int
+    words: tuple[str, ...]
+
+
+class _File(NamedTuple):
+    name: str  # as a person would look for it
+    split: str
+    size: int
+    path: Path
+    member: str | None  # of the archive at `path`
+
+
+def find(paths: list[Path]) -> list[_File]:
+    """train.txt, dev.txt and test.txt, or those of them that are there: in an archive, in a folder, or by themselves.
+
+    Raises: UsageError where there is none; DataError where an archive is damaged.
+    """
+    files = [file for path in paths for file in _in(path)]
+    if not files:
+        raise DataError("holds no train.txt, dev.txt or test.txt", where=", ".join(map(str, paths)))
+    splits = [file.split for file in files]
+    for file in files:
+        if splits.count(file.split) > 1:
+            raise UsageError(f"there are two files for {file.split}", where=file.name)
+    return sorted(files, key=lambda file: list(_SPLITS.values()).index(file.split))
+
+
+def read(
+    files: list[_File],
+    classes: Literal[2, 5],
+    phrases: Literal["all", "root"],
+    seed: int,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Iterator[tuple[str, Story]]:
+    """(split, story) pairs. Without a dev.txt, some tenth of the training sentences is held out, with their phrases.
+
+    `progress` is told of each line how many bytes it has.
+
+    Raises: DataError, with file:line, at the first tree that isn't one.
+    """
+    answers = FIVE if classes == 5 else TWO
+    held_out = 0.0 if any(file.split == "valid" for file in files) else 0.1
+    random = Random(seed)
+    seen: set[Phrase] = set()
+    for file in files:
+        for number, line in _lines(file):
+            progress(len(line))
+            nodes = parse(line, f"{file.name}:{number}")
+            split = "valid" if file.split == "train" and random.random() < held_out else file.split
+            every = split == "train" and phrases == "all"
+            for phrase in nodes if every else nodes[-1:]:
+                answer = answers[phrase.label]
+                if answer is None or (every and phrase in seen):
+                    continue
+                if every:
+                    seen.add(phrase)
+                words = phrase.words
+                yield split, Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),))
+
+
+def parse(line: bytes, where: str) -> list[Phrase]:
+    """The labelled phrases of one tree, the whole sentence last.
+
+    Raises: DataError
+    """
+
+    def wrong(message: str) -> DataError:
+        return DataError(message, where=where, hint="A tree is like (3 (2 Good) (2 .)), one on a line.")
+
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"byte {error.start + 1} of the line is not UTF-8", where=where) from error
+    parts = _PARTS.findall(text)
+    words: list[str] = []
+    done: list[Phrase] = []
+    opened: list[tuple[int, int]] = []  # label and first word of the nodes that are not closed yet
+    i = 0
+    while i < len(parts):
+        part = parts[i]
+        if part == "(":
+            label = parts[i + 1] if i + 1 < len(parts) else "nothing"
+            if label not in ("0", "1", "2", "3", "4"):
+                raise wrong(f"a node's label is {label[:20]!r}, not 0 to 4")
+            if done and not opened:
+                raise wrong("there is more than one tree")
+            opened.append((int(label), len(words)))
+            i += 1
+        elif not opened:
+            raise wrong("the tree is not balanced: it is closed before its end" if done else "is not a tree")
+        elif part == ")":
+            label, first = opened.pop()
+            if first == len(words):
+                raise wrong("a node has no words")
+            done.append(Phrase(label, tuple(words[first:])))
+        else:
+            words.append(_BRACKETS.get(part) or part.replace("\\/", "/"))
+        i += 1
+    if opened or not done:
+        raise wrong(f"the tree is not balanced: {len(opened)} open nodes at the end of the line")
+    return done
+
+
+def _in(path: Path) -> list[_File]:
+    if path.is_dir():
+        places = [path, *sorted(path.glob("*/"))]
+        return [
+            _File(str(place / name), split, (place / name).stat().st_size, place / name, None)
+            for place in places
+            for name, split in _SPLITS.items()
+            if (place / name).is_file()
+        ]
+    if not path.is_file():
+        raise UsageError("there is no such file", where=path)
+    if zipfile.is_zipfile(path):
+        with _zip(path) as archive:
+            return [
+                _File(f"{path}/{info.filename}", split, info.file_size, path, info.filename)
+                for info in archive.infolist()
+                if (split := _SPLITS.get(PurePosixPath(info.filename).name))
+            ]
+    split = _SPLITS.get(path.name)
+    if split is None:
+        raise UsageError("is neither an archive nor named train.txt, dev.txt or test.txt", where=path)
+    return [_File(str(path), split, path.stat().st_size, path, None)]
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(
+            f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
+        ) from error
+
+
+def _lines(file: _File) -> Iterator[tuple[int, bytes]]:
+    """Numbered from 1, without the empty ones."""
+    if file.size > _MAX_FILE:
+        raise DataError(f"is {file.size} bytes long, which no treebank is", where=file.name)
+    if file.member is None:
+        with file.path.open("rb") as stream:
+            yield from _numbered(stream, file.name)
+    else:
+        with _zip(file.path) as archive, archive.open(file.member) as stream:
+            yield from _numbered(io.BufferedReader(stream), file.name)  # type: ignore[arg-type]
+
+
+def _numbered(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := stream.readline(_MAX_LINE):
+        number += 1
+        if len(line) == _MAX_LINE:
+            raise DataError("the line is longer than a mebibyte", where=f"{name}:{number}")
+        if line.strip():
+            yield number, line
