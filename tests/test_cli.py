@@ -646,6 +646,22 @@ def test_a_treebank_of_sentiment(dmn: Dmn, tmp_path: Path) -> None:
     fails(dmn("prepare", "sst", trees, "--classes", 3, "--out", tmp_path / "new"), 2, "--classes")
 
 
+def test_a_model_cuts_words_as_its_training_did(dmn: Dmn, tmp_path: Path) -> None:
+    """Words between blanks: "in?" is a word of the question, and "in" is one that the model doesn't know."""
+    path, data, run = tmp_path / "mine.jsonl", tmp_path / "data", tmp_path / "run"
+    lines = [{"story": [f"Nr.{n} came in-to town"], "question": "Who is in?", "answer": "John"} for n in range(30)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert dmn("prepare", "jsonl", path, "--tokenizer", "whitespace", "--out", data).code == 0
+    assert dmn("train", data, "--out", run, "--epochs", 1, "--set", "model.hidden=4").code == 0
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text(
+        '{"story": ["came in-to"], "question": "who IS in?"}\n{"story": ["came in to"], "question": "in ?"}\n'
+    )
+    answers = [json.loads(line) for line in dmn("ask", run, "--batch", asked).out.splitlines()]
+    assert [answer["unknown_words"] for answer in answers] == [[], ["in", "to", "?"]]
+    fails(dmn("prepare", "jsonl", path, "--language", "qq", "--out", tmp_path / "new"), 2, "'qq'")
+
+
 def test_lines_of_ones_own(dmn: Dmn, tmp_path: Path) -> None:
     """A text story is cut into sentences; the task is named after the data set; a bad line leaves nothing behind."""
     path, out = tmp_path / "mine.jsonl", tmp_path / "mine"

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data import store, writer
 from dmn_cli.data.store import DataSet
-from dmn_cli.data.tokenizers import SpacyTokenizer, from_spec
+from dmn_cli.data.tokenizers import KINDS, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, from_spec
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Example, Question, Story
 
@@ -384,10 +384,32 @@ def test_a_full_stop_and_a_line_end_both_end_a_sentence(spacy: SpacyTokenizer) -
     assert spacy.sentences("") == []
 
 
-def test_a_tokenizer_comes_back_from_its_description(spacy: SpacyTokenizer) -> None:
-    assert json.loads(json.dumps(spacy.spec)) == spacy.spec
-    text = "John's apple, isn't it?"
-    assert from_spec(spacy.spec)(text) == spacy(text)
+def test_words_between_blanks() -> None:
+    """Sentences are cut as everywhere."""
+    whitespace = WhitespaceTokenizer()
+    assert whitespace(" The film 's well-made ,\tis n't it ?\n") == [
+        "the",
+        "film",
+        "'s",
+        "well-made",
+        ",",
+        "is",
+        "n't",
+        "it",
+        "?",
+    ]
+    assert whitespace(" \t\n ") == []
+    assert whitespace.sentences("Mary left. John slept.\nDid he?") == ["Mary left.", "John slept.", "Did he?"]
+
+
+@pytest.mark.parametrize("tokenizer", [kind("de") for kind in KINDS.values()])
+def test_a_tokenizer_comes_back_from_its_description(tokenizer: Tokenizer) -> None:
+    assert json.loads(json.dumps(tokenizer.spec)) == tokenizer.spec
+    text = "z.B. John's apple, isn't it?"
+    again = from_spec(tokenizer.spec)
+    assert again.spec == tokenizer.spec
+    assert again(text) == tokenizer(text)
+    assert again.sentences(text) == tokenizer.sentences(text)
 
 
 def test_an_unknown_language() -> None:

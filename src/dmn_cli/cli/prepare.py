@@ -17,12 +17,18 @@ from dmn_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dmn_cli.data.tokenizers import Tokenizer
     from dmn_cli.records import Story
 
 app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
 
 Out = Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
+Words = Annotated[
+    Literal["spacy", "whitespace"],
+    typer.Option("--tokenizer", help="What words are: spaCy's rules, or whatever stands between blanks."),
+]
+Language = Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")]
 Export = Annotated[
     Path | None,
     typer.Option(
@@ -49,6 +55,8 @@ def babi(
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
     ] = False,
+    tokenizer: Words = "spacy",
+    language: Language = "en",
     export: Export = None,
     seed: Seed = 1,
     force: Force = False,
@@ -78,7 +86,7 @@ def babi(
             "missing": found.missing,
         }
         with _progress(output, "reading", found.size) as advance:
-            _write(output, out, found.stories(seed, advance), source, export)
+            _write(output, out, found.stories(seed, advance), source, _tokenizer(tokenizer, language), export)
 
 
 @app.command()
@@ -92,6 +100,8 @@ def jsonl(
         str | None,
         typer.Option(help="The task of the lines that name none. [default: the name of --out]", show_default=False),
     ] = None,
+    tokenizer: Words = "spacy",
+    language: Language = "en",
     export: Export = None,
     seed: Seed = 1,
     force: Force = False,
@@ -112,13 +122,12 @@ def jsonl(
     _check_out(out, force, export)
 
     from dmn_cli.data.formats import jsonl as reader
-    from dmn_cli.data.tokenizers import SpacyTokenizer
 
+    words = _tokenizer(tokenizer, language)
     source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": seed}
     with _progress(output, "reading", sum(path.stat().st_size for path in paths if path.is_file())) as advance:
-        sentences = SpacyTokenizer().sentences
-        told = reader.read(paths, task or out.name, seed, sentences, advance)
-        _write(output, out, told, source, export)
+        told = reader.read(paths, task or out.name, seed, words.sentences, advance)
+        _write(output, out, told, source, words, export)
 
 
 @app.command()
@@ -137,6 +146,8 @@ def sst(
         Literal["all", "root"],
         typer.Option(help="Train on all labelled phrases, each once, or on whole sentences."),
     ] = "all",
+    tokenizer: Words = "spacy",
+    language: Language = "en",
     export: Export = None,
     seed: Seed = 1,
     force: Force = False,
@@ -162,7 +173,7 @@ def sst(
     }
     with _progress(output, "reading", sum(file.size for file in files)) as advance:
         told = reader.read(files, 5 if classes == "5" else 2, phrases, seed, advance)
-        _write(output, out, told, source, export)
+        _write(output, out, told, source, _tokenizer(tokenizer, language), export)
 
 
 @app.command()
@@ -195,6 +206,8 @@ def story(
         Literal["dmn", "babi"],
         typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
     ] = "dmn",
+    tokenizer: Words = "spacy",
+    language: Language = "en",
     export: Export = None,
     seed: Seed = 1,
     force: Force = False,
@@ -228,7 +241,7 @@ def story(
     _check_out(out, force, export)
     with _progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
         if format_ == "dmn":
-            _write(output, out, to_learn_from(advance), source, export)
+            _write(output, out, to_learn_from(advance), source, _tokenizer(tokenizer, language), export)
         else:
             start = time.perf_counter()
             babi.write(out, told(advance), source)
@@ -300,15 +313,25 @@ def _progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int],
         yield lambda n: progress.advance(task, n)
 
 
+def _tokenizer(kind: str, language: str) -> Tokenizer:
+    from dmn_cli.data.tokenizers import KINDS
+
+    return KINDS[kind](language)
+
+
 def _write(
-    output: Output, out: Path, stories: Iterable[tuple[str, Story]], source: dict[str, Any], export: Path | None
+    output: Output,
+    out: Path,
+    stories: Iterable[tuple[str, Story]],
+    source: dict[str, Any],
+    tokenizer: Tokenizer,
+    export: Path | None,
 ) -> None:
     from dmn_cli.data import writer
-    from dmn_cli.data.tokenizers import SpacyTokenizer
 
     start = time.perf_counter()
     with _exported(stories, export) as passing:
-        summary = writer.write(out, passing, SpacyTokenizer(), source)
+        summary = writer.write(out, passing, tokenizer, source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     output.json({"out": str(out), **summary})
     output.result(describe(summary))
