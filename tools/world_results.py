@@ -21,6 +21,7 @@ TWIN_SEEDS = (1,)
 REASONING = ("--set", "model.dropout=0", "--set", "training.gate_supervision=ordered")
 REASONING += ("--set", "training.learning_rate=0.001", "--epochs", "60")
 OPTIONS: dict[int, tuple[str, ...]] = dict.fromkeys((16, 17, 18, 19), REASONING)
+OPTIONS[17] += ("--set", "training.learning_rate=0.002", "--set", "training.l2=0.0001")  # few distinct stories
 LENGTHS = (20, 50, 100, 200, 500)
 
 
@@ -93,11 +94,12 @@ def draw(rows: dict[str, list[list[float]]], plot: str) -> None:
         axes.errorbar(LENGTHS, means, yerr=deviations, marker="o", capsize=3, label=name)
     axes.axvspan(LENGTHS[0] / 1.15, 20, color="0.9", label="as long as in training")
     axes.set(xscale="log", xticks=LENGTHS, xticklabels=LENGTHS, xlabel="facts in the story", ylabel="test accuracy, %")
-    axes.set_ylim(0, 102)
+    axes.minorticks_off()
+    axes.set_ylim(0, 103)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="center", bbox_to_anchor=(0.45, 0.5))
     figure.tight_layout()
-    figure.savefig(plot)
+    figure.savefig(plot, metadata={"Date": None} if plot.endswith(".svg") else None)
 
 
 if __name__ == "__main__":
