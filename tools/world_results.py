@@ -16,7 +16,7 @@ from runs import accuracy, prepared, trained
 
 QUESTIONS = 10_000
 SEEDS = (1, 2, 3)
-TWIN_SEEDS = (1,)
+TWIN_SEEDS = {17: (1, 2, 3), 18: (1, 2), 19: (1, 2)}  # else one: the others differ little from seed to seed
 # Reasoning over two facts, told in order: with dropout it doesn't start to learn (docs/log.md)
 REASONING = ("--set", "model.dropout=0", "--set", "training.gate_supervision=ordered")
 REASONING += ("--set", "training.learning_rate=0.001", "--epochs", "60")
@@ -36,7 +36,7 @@ def twins(archive: str, folder: str, *tasks: str) -> None:
         variant = "en" if task == 3 else "en-10k"
         theirs = prepared(root / f"babi-qa{task}", "babi", archive, "--variant", variant, "--tasks", task)
         figures: dict[str, list[float]] = {"theirs": [], "ours": [], "ours on ours": []}
-        for seed in TWIN_SEEDS:
+        for seed in TWIN_SEEDS.get(task, (1,)):
             for source, data in (("theirs", theirs), ("ours", ours)):
                 if (task, source) == (3, "theirs"):
                     continue
