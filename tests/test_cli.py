@@ -151,6 +151,7 @@ def test_a_command_line_that_does_not_parse(dmn: Dmn, world: Path, tmp_path: Pat
         ("prepare story --out NEW --tasks 3 --facts 2", "qa3 can't be told in 2 facts"),
         ("prepare story --out NEW --tasks 1,5 --people 1", "qa5 takes 2 to"),
         ("prepare story --out NEW --tasks 1 --things 4", "--things"),
+        ("prepare story --out NEW --format babi --export NEW.jsonl", "--export"),
         ("prepare story --out NEW --tasks 1 --people 60 --names held-out", "there are 50"),
         ("prepare babi NEW.txt --out NEW", "NEW.txt"),
         ("prepare babi WORLD --out NEW --variant de", "en-10k"),

@@ -98,7 +98,7 @@ def jsonl(
     out: Out,
     task: Annotated[
         str | None,
-        typer.Option(help="The task of the lines that name none. [default: the name of --out]", show_default=False),
+        typer.Option(help="The task of the lines that name none, if not the name of --out.", show_default=False),
     ] = None,
     tokenizer: Words = "spacy",
     language: Language = "en",
@@ -224,6 +224,8 @@ def story(
     from dmn_cli.data.formats import babi, story_world
     from dmn_cli.data.splits import hold_out_of_training
 
+    if export and format_ == "babi":
+        raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
     story_world.check(wanted, dials)
     counts = {"train": questions, "test": questions // 10}
