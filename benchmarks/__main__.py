@@ -60,7 +60,8 @@ def recurrence(hidden: int, steps: int) -> dict[str, Any]:
 def network(preset: str, task: str, folder: Path) -> dict[str, Any]:
     path = folder / task
     if not path.exists():
-        writer.write(path, hold_out(story_world.stories(task, 3000, 1, "train"), 1), SpacyTokenizer(), {})
+        told = (("train", story) for story in story_world.stories(task, 3000, 1, "train"))
+        writer.write(path, hold_out(told, 1), SpacyTokenizer(), {})
     training = Training(DataSet(path), folder / "run", load(preset), torch.device("cpu"))
     batches: Batches = training.train
     plan = batches.plan(ROWS, np.random.default_rng(1))

@@ -1,8 +1,10 @@
-"""What several tests are made from: a tokenizer, small networks and batches."""
+"""What several tests are made from: the real data, a tokenizer, small networks and batches."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from dmn_cli.data.batches import from_arrays, padded
@@ -13,6 +15,15 @@ from dmn_cli.settings import load
 WORDS, ANSWERS = 12, 5
 
 Asked = tuple[list[list[int]], list[int], list[int], list[int]]  # facts, question, answer, support
+
+_DATA = Path(__file__).parents[2] / "shared" / "data"
+BABI = _DATA / "babi" / "tasks_1-20_v1-2.tar.gz"
+SST = _DATA / "sst" / "trainDevTestTrees_PTB.zip"
+
+
+def needs(path: Path) -> pytest.MarkDecorator:
+    """Skips a test where the real data are not at hand."""
+    return pytest.mark.skipif(not path.is_file(), reason=f"the data are not at {path}")
 
 
 class Whitespace:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
+from helpers import BABI, needs
 from hypothesis import example, given, settings
 
 from dmn_cli.data.formats.babi import find, parse
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Question, Story
 
-ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "babi" / "tasks_1-20_v1-2.tar.gz"
-real = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the bAbI archive is not at {ARCHIVE}")
 TWENTY = [f"qa{n}" for n in range(1, 21)]
 
 TWO_STORIES = b"""\
@@ -405,11 +404,11 @@ def test_an_error_in_an_archive_names_member_and_line(tmp_path: Path) -> None:
 # --- the real data
 
 
-@real
+@needs(BABI)
 def test_all_twenty_real_tasks() -> None:
     """A thousand questions for each task and split; every support precedes its question."""
     questions: dict[tuple[str, str], int] = {}
-    for split, story in found(ARCHIVE, tasks=TWENTY):
+    for split, story in found(BABI, tasks=TWENTY):
         key = (story.task, "test" if split == "test" else "train")
         questions[key] = questions.get(key, 0) + len(story.questions)
         for question in story.questions:
@@ -417,17 +416,17 @@ def test_all_twenty_real_tasks() -> None:
     assert questions == {(task, split): 1000 for task in TWENTY for split in ("train", "test")}
 
 
-@real
+@needs(BABI)
 def test_the_real_archive_lacks_a_file() -> None:
-    with find([ARCHIVE], "en-10k", TWENTY, skip_missing=True) as files:
+    with find([BABI], "en-10k", TWENTY, skip_missing=True) as files:
         assert files.missing == ["en-10k/qa3_*train.txt"]
         assert sorted({file.task for file in files.files}) == sorted(set(TWENTY) - {"qa3"})
 
 
-@real
+@needs(BABI)
 def test_a_truncated_real_archive(tmp_path: Path) -> None:
     cut = tmp_path / "cut.tar.gz"
-    with ARCHIVE.open("rb") as file:
+    with BABI.open("rb") as file:
         cut.write_bytes(file.read(random.Random(1).randrange(1 << 18, 1 << 19)))
     with pytest.raises(DataError, match="damaged"), find([cut], "en", TWENTY):
         pass

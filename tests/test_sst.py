@@ -7,6 +7,7 @@ from typing import Literal
 
 import hypothesis.strategies as st
 import pytest
+from helpers import SST, needs
 from hypothesis import example, given, settings
 
 from dmn_cli.data.formats import sst
@@ -14,8 +15,6 @@ from dmn_cli.data.formats.sst import Phrase, parse
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Question, Story
 
-ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "sst" / "trainDevTestTrees_PTB.zip"
-real = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the treebank is not at {ARCHIVE}")
 GOOD = "(3 (2 A) (4 (3 good) (2 -LRB-)))"
 
 
@@ -77,21 +76,21 @@ def test_without_a_dev_file_whole_sentences_are_held_out(tmp_path: Path) -> None
     assert read(trees, seed=2) != told
 
 
-@real
+@needs(SST)
 @pytest.mark.parametrize(
     ("classes", "counts"),
     [(5, {"train": 8544, "valid": 1101, "test": 2210}), (2, {"train": 6920, "valid": 872, "test": 1821})],
 )
 def test_the_counts_of_the_real_one(classes: Literal[2, 5], counts: dict[str, int]) -> None:
-    told = read(ARCHIVE, classes, "root")
+    told = read(SST, classes, "root")
     assert Counter(split for split, _ in told) == counts
     assert {story.task for _, story in told} == {f"sst{classes}"}
 
 
-@real
+@needs(SST)
 def test_the_phrases_of_the_real_one() -> None:
     """All 318,582 labelled nodes of the training trees, each distinct phrase once."""
-    told = [story for split, story in read(ARCHIVE) if split == "train"]
+    told = [story for split, story in read(SST) if split == "train"]
     phrases = {(story.facts, story.questions[0].answer) for story in told}
     assert len(told) == len(phrases) == 159_274
 

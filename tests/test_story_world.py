@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice
-from pathlib import Path
 
 import pytest
+from helpers import BABI, needs
 from oracles import ORACLES
 
 from dmn_cli.data.formats.babi import TITLES, find, lines, parse
@@ -20,8 +20,6 @@ from dmn_cli.records import Question, Story
 
 STRANGERS = set(names.STRANGERS)
 HELD_OUT = {name.name: name.pronoun for name in names.HELD_OUT}
-ARCHIVE = Path(__file__).parents[2] / "shared" / "data" / "babi" / "tasks_1-20_v1-2.tar.gz"
-with_archive = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the bAbI archive is not at {ARCHIVE}")
 every_family = pytest.mark.parametrize("task", FAMILIES)
 
 SINGLE = ("qa1", "qa4", "qa5", "qa6", "qa9", "qa10", "qa12", "qa20")
@@ -44,7 +42,7 @@ def babi() -> dict[tuple[str, str], list[Story]]:
     """The published stories by task and split; qa3, whose 10k training file is hard to get, from the 1k set."""
     told: dict[tuple[str, str], list[Story]] = {}
     for variant, tasks in (("en", ["qa3"]), ("en-10k", [task for task in FAMILIES if task != "qa3"])):
-        with find([ARCHIVE], variant, tasks) as files:
+        with find([BABI], variant, tasks) as files:
             for file in files.files:
                 told[file.task, file.split] = list(file.stories())
     return told
@@ -68,7 +66,7 @@ def agreement(told: Iterable[Story]) -> float:
     return sum(right) / len(right)
 
 
-@with_archive
+@needs(BABI)
 @every_family
 def test_the_oracles_answer_the_published_test_files(task: str) -> None:
     """qa5's own labels are wrong for 2 questions of 1,000."""
@@ -94,7 +92,7 @@ def test_the_supporting_facts_suffice_and_none_can_be_spared(task: str) -> None:
             assert ORACLES[task](rest, question.text) != question.answer
 
 
-@with_archive
+@needs(BABI)
 @every_family
 def test_the_language_is_that_of_the_published_files(task: str) -> None:
     """Sentence for sentence, question for question; but nobody of ours is "either in the park or the park"."""
@@ -117,7 +115,7 @@ def distance(ours: Iterable[object], theirs: Iterable[object]) -> float:
     return sum(abs(a[x] / a.total() - b[x] / b.total()) for x in a | b) / 2
 
 
-@with_archive
+@needs(BABI)
 @every_family
 def test_stories_are_as_long_and_answers_as_frequent_as_in_the_published_files(task: str) -> None:
     """The bound is a little more than two samples of one distribution differ by; qa3 has only 1,000 to compare with."""

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from dmn_cli.data.splits import hold_out
 from dmn_cli.data.store import DataSet
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.evaluation.report import Report
+from dmn_cli.records import Story
 from dmn_cli.settings import Settings, load
 from dmn_cli.training import checkpoint, loop
 from dmn_cli.training.loop import CHECKPOINT, Epoch, Event, Finished, Stopped, Training, learning_rate
@@ -36,10 +37,14 @@ class Whitespace:
         return text.splitlines()
 
 
+def told(questions: int, seed: int) -> Iterator[tuple[str, Story]]:
+    return hold_out((("train", story) for story in story_world.stories("qa1", questions, seed, "train")), 1)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     out = tmp_path_factory.mktemp("training") / "data"
-    writer.write(out, hold_out(story_world.stories("qa1", 200, 1, "train"), 1), Whitespace(), {})
+    writer.write(out, told(200, seed=1), Whitespace(), {})
     return DataSet(out)
 
 
@@ -134,7 +139,7 @@ def test_a_finished_training_goes_on_for_longer(data: DataSet, tmp_path: Path) -
 
 def test_resuming_needs_the_same_data_and_a_sound_checkpoint(data: DataSet, tmp_path: Path) -> None:
     train(data, tmp_path / "run", epochs=1)
-    writer.write(tmp_path / "other", hold_out(story_world.stories("qa1", 100, 2, "train"), 1), Whitespace(), {})
+    writer.write(tmp_path / "other", told(100, seed=2), Whitespace(), {})
     with pytest.raises(UsageError, match="other data"):
         Training(DataSet(tmp_path / "other"), tmp_path / "run", settings(epochs=2), CPU).resume()
     path = tmp_path / "run" / CHECKPOINT

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dmn_cli.errors import UsageError
+from dmn_cli.errors import DataError, UsageError
 
 
 @contextmanager
@@ -39,6 +39,17 @@ def to_json(value: Any, **layout: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
     except ValueError:
         return json.dumps(_finite(value), ensure_ascii=False, **layout)
+
+
+def load_object(line: str | bytes, like: str) -> dict[str, Any]:
+    """The JSON object that a line is. Raises: DataError where it isn't one `like` this."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"is not JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise DataError(f"is not an object like {like}")
+    return record
 
 
 def _finite(value: Any) -> Any:

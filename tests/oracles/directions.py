@@ -1,7 +1,9 @@
 """Oracles for the families of directions: qa4 (two-argument relations), qa17 (positions) and qa19 (path finding)."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+
+from oracles.reading import reachable, read
 
 ROOM = r"(bathroom|bedroom|garden|hallway|kitchen|office)"
 COMPASS = r"(north|south|east|west)"
@@ -24,18 +26,11 @@ AXIS = {
 }
 
 
-def read(pattern: re.Pattern[str], sentence: str) -> tuple[str, ...]:
-    """The words of a sentence that must have this form."""
-    match = pattern.fullmatch(sentence)
-    assert match, f"not of this family: {sentence!r}"
-    return match.groups()
-
-
 def neighbours(facts: Iterable[str]) -> dict[tuple[str, str], set[str]]:
     """What the facts put right to each side of each room: (room, direction) to the rooms there."""
     rooms: dict[tuple[str, str], set[str]] = {}
     for fact in facts:
-        first, direction, second = read(ROOM_FACT, fact)
+        _, (first, direction, second) = read(fact, ROOM_FACT)
         rooms.setdefault((second, direction), set()).add(first)
         rooms.setdefault((first, OPPOSITE[direction]), set()).add(second)
     return rooms
@@ -44,23 +39,10 @@ def neighbours(facts: Iterable[str]) -> dict[tuple[str, str], set[str]]:
 def qa4(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
     """The one room that the facts put next to another on a side; nothing is inferred along a row of rooms."""
     rooms = neighbours(facts)
-    if WHAT_IS.fullmatch(question):
-        direction, room = read(WHAT_IS, question)
-    else:
-        room, direction = read(WHAT_OF, question)
-        direction = OPPOSITE[direction]
+    form, (first, second) = read(question, WHAT_IS, WHAT_OF)
+    room, direction = (second, first) if form is WHAT_IS else (first, OPPOSITE[second])
     found = rooms.get((room, direction), set())
     return tuple(found) if len(found) == 1 else None
-
-
-def reachable(start: str, steps: Callable[[str], Iterable[str]]) -> set[str]:
-    """All that can be reached from a start by steps, the start included."""
-    found, todo = {start}, [start]
-    while todo:
-        new = set(steps(todo.pop())) - found
-        found |= new
-        todo += new
-    return found
 
 
 def qa17(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
@@ -69,12 +51,12 @@ def qa17(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
     A fact orders two shapes on one axis and puts them level on the other, so "no" is either the reverse order or the
     same level. Where no chain of facts on the asked axis orders or levels the two, there is no answer.
     """
-    asked, side, other = read(SHAPE_QUESTION, question)
+    _, (asked, side, other) = read(question, SHAPE_QUESTION)
     axis, sign = AXIS[side]
     level: list[set[str]] = []
     above: list[tuple[str, str]] = []
     for fact in facts:
-        first, relation, second = read(SHAPE_FACT, fact)
+        _, (first, relation, second) = read(fact, SHAPE_FACT)
         fact_axis, fact_sign = AXIS[relation]
         if fact_axis != axis:
             level.append({first, second})
@@ -101,7 +83,7 @@ def qa17(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
 def qa19(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
     """The steps of the shortest way between two rooms, where there is just one such way."""
     rooms = neighbours(facts)
-    start, end = read(HOW_TO_GO, question)
+    _, (start, end) = read(question, HOW_TO_GO)
     ways: list[tuple[str, tuple[str, ...]]] = [(start, ())]
     seen = {start}
     while ways and not any(at == end for at, _ in ways):

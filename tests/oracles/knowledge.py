@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from oracles.reading import reachable, read
+
 SINGULAR = {"mice": "mouse", "wolves": "wolf", "cats": "cat", "sheep": "sheep"}
 KINDS = r"(mice|wolves|cats|sheep)"
 FEAR = re.compile(rf"(Mice|Wolves|Cats|Sheep) are afraid of {KINDS}\.")
@@ -29,14 +31,6 @@ WHY_GO = re.compile(rf"Why did {PERSON.lower()} go to the (bedroom|garden|kitche
 WHY_GET = re.compile(rf"Why did {PERSON.lower()} get the (apple|football|milk|pajamas)\?")
 PLACE = {"bored": "garden", "hungry": "kitchen", "thirsty": "kitchen", "tired": "bedroom"}
 OBJECT = {"bored": "football", "hungry": "apple", "thirsty": "milk", "tired": "pajamas"}
-
-
-def read(sentence: str, *patterns: re.Pattern[str]) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """The form that a sentence has, which must be one of these, and its words."""
-    for pattern in patterns:
-        if match := pattern.fullmatch(sentence):
-            return pattern, match.groups()
-    raise AssertionError(f"not of this family: {sentence!r}")
 
 
 def qa15(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
@@ -76,13 +70,7 @@ def qa18(facts: Sequence[str], question: str) -> tuple[str, ...] | None:
         smaller.setdefault(big, set()).add(small)
 
     def below(thing: str) -> set[str]:
-        found: set[str] = set()
-        todo = [thing]
-        while todo:
-            new = smaller.get(todo.pop(), set()) - found
-            found |= new
-            todo += new
-        return found
+        return reachable(thing, lambda at: smaller.get(at, set()))
 
     form, (first, second) = read(question, DOES_IT_FIT, IS_IT_BIGGER)
     big, small = (first, second) if form is IS_IT_BIGGER else (second, first)

@@ -15,6 +15,7 @@ from typing import Any
 
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError
+from dmn_cli.files import load_object
 
 _BATCH = 256
 _Line = tuple[int, str | bytes]
@@ -63,7 +64,7 @@ def _answer(predictor: Predictor, lines: list[_Line]) -> list[dict[str, Any]]:
     for place, (number, line) in enumerate(lines):
         record: dict[str, Any] = {}
         try:
-            record = _record(line)
+            record = load_object(line, '{"story": [...], "question": "..."}')
             _check(record)
             facts = predictor.story(record["story"])
             question = record["question"]
@@ -78,17 +79,6 @@ def _answer(predictor: Predictor, lines: list[_Line]) -> list[dict[str, Any]]:
     for (place, _, _), answer in zip(asked, predictor.answer_all([(f, q) for _, f, q in asked]), strict=True):
         results[place].update(answer.as_json())
     return results
-
-
-def _record(line: str | bytes) -> dict[str, Any]:
-    """Raises: DataError where the line isn't a question. One that is an object keeps its id."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise DataError('is not an object like {"story": [...], "question": "..."}')
-    return record
 
 
 def _check(record: dict[str, Any]) -> None:

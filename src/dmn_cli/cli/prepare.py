@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dmn_cli.cli.options import Force, Json, Quiet
-from dmn_cli.cli.output import Output, plural, rows, stderr
+from dmn_cli.cli.output import Output
+from dmn_cli.cli.preparing import Export, Language, Out, Seed, Words, check_out, make_tokenizer, progress, write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dmn_cli.data.tokenizers import Tokenizer
     from dmn_cli.records import Story
 
 app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
-
-Out = Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
-Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
-Words = Annotated[
-    Literal["spacy", "whitespace"],
-    typer.Option("--tokenizer", help="What words are: spaCy's rules, or whatever stands between blanks."),
-]
-Language = Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")]
-Export = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
-    ),
-]
 
 
 @app.command()
@@ -71,7 +56,7 @@ def babi(
     """
     output = Output(as_json=json, quiet=quiet)
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
-    _check_out(out, force, export)
+    check_out(out, force, export)
 
     from dmn_cli.data.formats import babi as reader
 
@@ -85,8 +70,8 @@ def babi(
             "seed": seed,
             "missing": found.missing,
         }
-        with _progress(output, "reading", found.size) as advance:
-            _write(output, out, found.stories(seed, advance), source, _tokenizer(tokenizer, language), export)
+        with progress(output, "reading", found.size) as advance:
+            write(output, out, found.stories(seed, advance), source, make_tokenizer(tokenizer, language), export)
 
 
 @app.command()
@@ -119,15 +104,15 @@ def jsonl(
     Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
     """
     output = Output(as_json=json, quiet=quiet)
-    _check_out(out, force, export)
+    check_out(out, force, export)
 
     from dmn_cli.data.formats import jsonl as reader
 
-    words = _tokenizer(tokenizer, language)
+    words = make_tokenizer(tokenizer, language)
     source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": seed}
-    with _progress(output, "reading", sum(path.stat().st_size for path in paths if path.is_file())) as advance:
+    with progress(output, "reading", sum(path.stat().st_size for path in paths if path.is_file())) as advance:
         told = reader.read(paths, task or out.name, seed, words.sentences, advance)
-        _write(output, out, told, source, words, export)
+        write(output, out, told, source, words, export)
 
 
 @app.command()
@@ -159,7 +144,7 @@ def sst(
     Example: dmn prepare sst trainDevTestTrees_PTB.zip --classes 2 --out data/sst2
     """
     output = Output(as_json=json, quiet=quiet)
-    _check_out(out, force, export)
+    check_out(out, force, export)
 
     from dmn_cli.data.formats import sst as reader
 
@@ -171,9 +156,9 @@ def sst(
         "phrases": phrases,
         "seed": seed,
     }
-    with _progress(output, "reading", sum(file.size for file in files)) as advance:
+    with progress(output, "reading", sum(file.size for file in files)) as advance:
         told = reader.read(files, 5 if classes == "5" else 2, phrases, seed, advance)
-        _write(output, out, told, source, _tokenizer(tokenizer, language), export)
+        write(output, out, told, source, make_tokenizer(tokenizer, language), export)
 
 
 @app.command()
@@ -222,7 +207,7 @@ def story(
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
 
     from dmn_cli.data.formats import babi, story_world
-    from dmn_cli.data.splits import hold_out_of_training
+    from dmn_cli.data.splits import hold_out
 
     if export and format_ == "babi":
         raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
@@ -238,12 +223,12 @@ def story(
 
     def to_learn_from(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
         for split, _, stories in told(advance):
-            yield from hold_out_of_training(((split, story) for story in stories), seed)
+            yield from hold_out(((split, story) for story in stories), seed)
 
-    _check_out(out, force, export)
-    with _progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
+    check_out(out, force, export)
+    with progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
         if format_ == "dmn":
-            _write(output, out, to_learn_from(advance), source, _tokenizer(tokenizer, language), export)
+            write(output, out, to_learn_from(advance), source, make_tokenizer(tokenizer, language), export)
         else:
             start = time.perf_counter()
             babi.write(out, told(advance), source)
@@ -279,95 +264,3 @@ def _numbers(text: str, highest: int) -> list[int]:
     if not numbers or min(numbers) < 1 or max(numbers) > highest:
         raise UsageError(f"--tasks {text!r}: the tasks are 1 to {highest}")
     return sorted(numbers)
-
-
-def _check_out(out: Path, force: bool, export: Path | None) -> None:
-    from dmn_cli.data.formats.babi import SOURCE
-    from dmn_cli.data.vocabulary import load_versioned_json
-    from dmn_cli.errors import DataError
-    from dmn_cli.files import check_output
-
-    def ours(path: Path) -> bool:
-        for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
-            try:
-                if key in load_versioned_json(path / name, 1 << 30, DataError):
-                    return True
-            except DataError:
-                continue
-        return False
-
-    check_output(out, force=force, ours=ours)
-    if export:
-        check_output(export, force=force)
-
-
-@contextmanager
-def _progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; nothing elsewhere, since the summary says it all."""
-    if not output.live:
-        yield lambda n: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task(verb, total=total)
-        yield lambda n: progress.advance(task, n)
-
-
-def _tokenizer(kind: str, language: str) -> Tokenizer:
-    from dmn_cli.data.tokenizers import KINDS
-
-    return KINDS[kind](language)
-
-
-def _write(
-    output: Output,
-    out: Path,
-    stories: Iterable[tuple[str, Story]],
-    source: dict[str, Any],
-    tokenizer: Tokenizer,
-    export: Path | None,
-) -> None:
-    from dmn_cli.data import writer
-
-    start = time.perf_counter()
-    with _exported(stories, export) as passing:
-        summary = writer.write(out, passing, tokenizer, source)
-    summary["seconds"] = round(time.perf_counter() - start, 3)
-    output.json({"out": str(out), **summary})
-    output.result(describe(summary))
-    output.result(f"{out} is ready. Next: dmn train {out} --out RUN")
-
-
-@contextmanager
-def _exported(stories: Iterable[tuple[str, Story]], export: Path | None) -> Iterator[Iterable[tuple[str, Story]]]:
-    """The same stories; those that were taken have been written to the file, if there is to be one."""
-    if export is None:
-        yield stories
-        return
-    from dmn_cli.data.formats import jsonl
-    from dmn_cli.files import atomic_file
-
-    with atomic_file(export) as file:
-
-        def passing() -> Iterator[tuple[str, Story]]:
-            for split, story in stories:
-                file.writelines(line.encode() for line in jsonl.lines(split, story))
-                yield split, story
-
-        yield passing()
-
-
-def describe(summary: dict[str, Any]) -> str:
-    """What was read, for a person."""
-    table = [("", "stories", "questions", "facts")]
-    table += [
-        (split, *(f"{counts[k]:,}" for k in ("stories", "questions", "facts")))
-        for split, counts in summary["splits"].items()
-    ]
-    return (
-        rows(table)
-        + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
-        + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
-    )

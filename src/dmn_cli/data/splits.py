@@ -9,17 +9,12 @@ import numpy as np
 from dmn_cli.records import Story
 
 
-def hold_out(stories: Iterable[Story], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
-    """Gives one story of each `every` to validation, at random by the seed, and the others to training.
+def hold_out(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
+    """Gives one training story of each `every` to validation, at random by the seed; other splits pass through.
 
     A story is never split. A stream in, a stream out: only `every` stories are held at a time. Of two stories or more
     at least one is held out.
     """
-    return hold_out_of_training((("train", story) for story in stories), seed, every)
-
-
-def hold_out_of_training(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
-    """`hold_out` for the training stories among (split, story) pairs; the others pass through."""
     random = np.random.default_rng(seed)
     block: list[Story] = []
     full_blocks = 0

@@ -17,7 +17,6 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,11 +94,8 @@ class BabiFiles:
         """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out."""
         validated = {file.task for file in self.files if file.split == "valid"}
         for file in self.files:
-            stories = file.stories(progress)
-            if file.split == "train" and file.task not in validated:
-                yield from hold_out(stories, seed)
-            else:
-                yield from ((file.split, story) for story in stories)
+            told = ((file.split, story) for story in file.stories(progress))
+            yield from told if file.task in validated else hold_out(told, seed)
 
 
 def _counted(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -324,14 +320,12 @@ def write(out: Path, told: Iterable[tuple[str, str, Iterable[Story]]], source: d
 
 def lines(story: Story) -> Iterator[str]:
     """One story, as `parse` reads it."""
-    questions = deque(story.questions)
     ids: list[int] = []  # of the facts
     number = count(1)
-    for position in range(len(story.facts) + 1):
-        while questions and questions[0].position == position:
-            question = questions.popleft()
+    for question in (*story.questions, None):  # and the facts that no question comes after
+        for fact in story.facts[len(ids) : question.position if question else None]:
+            ids.append(next(number))
+            yield f"{ids[-1]} {fact}\n"
+        if question:
             support = " ".join(str(ids[i]) for i in question.support)
             yield f"{next(number)} {question.text}\t{ANSWER_SEPARATOR.join(question.answer)}\t{support}\n"
-        if position < len(story.facts):
-            ids.append(next(number))
-            yield f"{ids[-1]} {story.facts[position]}\n"

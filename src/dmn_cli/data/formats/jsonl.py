@@ -14,15 +14,15 @@ which is then read once for all of them.
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from dmn_cli.data.splits import hold_out_of_training
+from dmn_cli.data.splits import hold_out
 from dmn_cli.errors import DataError, UsageError
-from dmn_cli.files import to_json
+from dmn_cli.files import load_object, to_json
 from dmn_cli.records import Question, Story
 
 _SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "test": "test"}
@@ -54,7 +54,7 @@ def read(
     validated = any(_says_valid(path) for path in paths)
     for path in paths:
         told = _stories(_asked(path, task, sentences, progress))
-        yield from told if validated else hold_out_of_training(told, seed)
+        yield from told if validated else hold_out(told, seed)
 
 
 def lines(split: str, story: Story) -> Iterator[str]:
@@ -103,13 +103,11 @@ def _asked(
 def _parse(line: bytes, split: str, task: str, sentences: Callable[[str], list[str]]) -> _Asked:
     """Raises: DataError"""
     try:
-        record = json.loads(line)
-    except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start + 1} of the line is not UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise DataError('is not an object like {"story": [...], "question": "...", "answer": "..."}')
+        record = load_object(line, '{"story": [...], "question": "...", "answer": "..."}')
+    except DataError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            raise DataError(f"byte {error.__cause__.start + 1} of the line is not UTF-8") from error
+        raise
     story, answer = record.get("story"), record.get("answer")
     facts = tuple(sentences(story)) if isinstance(story, str) and _is_text(story) else _texts(story)
     if not facts:
@@ -176,10 +174,7 @@ def _says_valid(path: Path) -> bool:
         return True
     for line in _lines(path):
         if b'"split"' in line and (b"valid" in line or b"dev" in line):
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict) and _SPLITS.get(str(record.get("split"))) == "valid":
-                return True
+            with suppress(DataError):
+                if _SPLITS.get(str(load_object(line, "").get("split"))) == "valid":
+                    return True
     return False

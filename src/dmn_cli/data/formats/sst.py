@@ -9,7 +9,6 @@ distinct one once; validation and test are whole sentences always.
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 import zlib
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from random import Random
-from typing import BinaryIO, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Question, Story
@@ -106,21 +105,18 @@ def parse(line: bytes, where: str) -> list[Phrase]:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"byte {error.start + 1} of the line is not UTF-8", where=where) from error
-    parts = _PARTS.findall(text)
+    parts = iter(_PARTS.findall(text))
     words: list[str] = []
     done: list[Phrase] = []
     opened: list[tuple[int, int]] = []  # label and first word of the nodes that are not closed yet
-    i = 0
-    while i < len(parts):
-        part = parts[i]
+    for part in parts:
         if part == "(":
-            label = parts[i + 1] if i + 1 < len(parts) else "nothing"
+            label = next(parts, "nothing")
             if label not in ("0", "1", "2", "3", "4"):
                 raise wrong(f"a node's label is {label[:20]!r}, not 0 to 4")
             if done and not opened:
                 raise wrong("there is more than one tree")
             opened.append((int(label), len(words)))
-            i += 1
         elif not opened:
             raise wrong("the tree is not balanced: it is closed before its end" if done else "is not a tree")
         elif part == ")":
@@ -130,7 +126,6 @@ def parse(line: bytes, where: str) -> list[Phrase]:
             done.append(Phrase(label, tuple(words[first:])))
         else:
             words.append(_BRACKETS.get(part) or part.replace("\\/", "/"))
-        i += 1
     if opened or not done:
         raise wrong(f"the tree is not balanced: {len(opened)} open nodes at the end of the line")
     return done
@@ -165,7 +160,7 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DataError(
             f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
         ) from error
@@ -180,10 +175,10 @@ def _lines(file: _File) -> Iterator[tuple[int, bytes]]:
             yield from _numbered(stream, file.name)
     else:
         with _zip(file.path) as archive, archive.open(file.member) as stream:
-            yield from _numbered(io.BufferedReader(stream), file.name)  # type: ignore[arg-type]
+            yield from _numbered(stream, file.name)
 
 
-def _numbered(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+def _numbered(stream: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(_MAX_LINE):
         number += 1

@@ -19,8 +19,7 @@ def sizes(setting: Setting) -> Tale:
     """Five facts, and five more until two of them can be joined."""
     dice = setting.dice
     containers = [thing for thing in setting.things if thing not in SWEETS]
-    rank = {thing: i for i, thing in enumerate([*SWEETS, *dice.shuffled(containers)])}
-    things = [thing for thing in rank if thing in setting.things]
+    things = [*SWEETS, *dice.shuffled(containers)]  # by size
     facts: list[str] = []
     told: dict[tuple[str, str], int] = {}  # (smaller, bigger) → the first fact that says so
     chains: list[tuple[str, str, str]] = []
@@ -28,7 +27,7 @@ def sizes(setting: Setting) -> Tale:
         if len(facts) == setting.length:
             raise Untellable
         for _ in range(setting.length or 5):
-            smaller, bigger = sorted(list(dice.drawn(things))[:2], key=rank.__getitem__)
+            smaller, bigger = sorted(dice.shuffled(things)[:2], key=things.index)
             told.setdefault((smaller, bigger), len(facts))
             fits = dice.chance(0.5)
             facts.append(
