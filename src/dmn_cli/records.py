@@ -23,6 +23,7 @@ class Question(NamedTuple):
     position: int  # it sees facts[:position]
     answer: tuple[str, ...]
     support: tuple[int, ...] = ()  # positions of the supporting facts in reading order; empty: unknown
+    each: bool = False  # the answer has a word for each fact that is seen, as tags have
 
 
 class Story(NamedTuple):
@@ -31,6 +32,7 @@ class Story(NamedTuple):
     task: str
     facts: tuple[str, ...]
     questions: tuple[Question, ...]
+    words: bool = False  # the facts are the words of a text, and not its sentences
 
 
 class Example(NamedTuple):

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.options import Force, Json, Quiet
-from dmn_cli.cli.output import Output
-from dmn_cli.cli.preparing import Export, Language, Out, Seed, Words, check_out, make_tokenizer, progress, write
+from dmn_cli.cli.preparing import Shared, progress, shares_options, write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data 
 
 
 @app.command()
+@shares_options
 def babi(
     paths: Annotated[
         list[Path],
@@ -32,7 +31,6 @@ def babi(
             show_default=False,
         ),
     ],
-    out: Out,
     variant: Annotated[
         str, typer.Option(help="en, en-10k, shuffled, shuffled-10k, hn, hn-10k, en-valid or en-valid-10k.")
     ] = "en-10k",
@@ -40,13 +38,8 @@ def babi(
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
     ] = False,
-    tokenizer: Words = "spacy",
-    language: Language = "en",
-    export: Export = None,
-    seed: Seed = 1,
-    force: Force = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Prepare bAbI tasks v1.2 (Weston et al. 2015).
 
@@ -54,44 +47,37 @@ def babi(
 
     Example: dmn prepare babi tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1,2 --out data/two
     """
-    output = Output(as_json=json, quiet=quiet)
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
-    check_out(out, force, export)
+    shared.check_out()
 
     from dmn_cli.data.formats import babi as reader
 
     with reader.find(paths, variant, wanted, skip_missing=skip_missing) as found:
         for name in found.missing:
-            output.warning(f"missing, so its task is left out: {name}")
+            shared.output.warning(f"missing, so its task is left out: {name}")
         source = {
             "format": "babi",
             "path": ", ".join(map(str, paths)),
             "variant": variant,
-            "seed": seed,
+            "seed": shared.seed,
             "missing": found.missing,
         }
-        with progress(output, "reading", found.size) as advance:
-            write(output, out, found.stories(seed, advance), source, make_tokenizer(tokenizer, language), export)
+        write(shared, lambda advance: found.stories(shared.seed, advance), found.size, source)
 
 
 @app.command()
+@shares_options
 def jsonl(
     paths: Annotated[
         list[Path],
         typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz.", show_default=False),
     ],
-    out: Out,
     task: Annotated[
         str | None,
         typer.Option(help="The task of the lines that name none, if not the name of --out.", show_default=False),
     ] = None,
-    tokenizer: Words = "spacy",
-    language: Language = "en",
-    export: Export = None,
-    seed: Seed = 1,
-    force: Force = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Prepare JSON lines: any task that can be put as a story, a question and an answer.
 
@@ -103,19 +89,21 @@ def jsonl(
 
     Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
     """
-    output = Output(as_json=json, quiet=quiet)
-    check_out(out, force, export)
+    shared.check_out()
 
     from dmn_cli.data.formats import jsonl as reader
 
-    words = make_tokenizer(tokenizer, language)
-    source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": seed}
-    with progress(output, "reading", sum(path.stat().st_size for path in paths if path.is_file())) as advance:
-        told = reader.read(paths, task or out.name, seed, words.sentences, advance)
-        write(output, out, told, source, words, export)
+    words = shared.words()
+    source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": shared.seed}
+    total = sum(path.stat().st_size for path in paths if path.is_file())
+    named = task or shared.out.name
+    write(
+        shared, lambda advance: reader.read(paths, named, shared.seed, words.sentences, advance), total, source, words
+    )
 
 
 @app.command()
+@shares_options
 def sst(
     paths: Annotated[
         list[Path],
@@ -125,26 +113,19 @@ def sst(
             show_default=False,
         ),
     ],
-    out: Out,
     classes: Annotated[Literal["5", "2"], typer.Option(help="2: negative or positive, and neutral is left out.")] = "5",
     phrases: Annotated[
         Literal["all", "root"],
         typer.Option(help="Train on all labelled phrases, each once, or on whole sentences."),
     ] = "all",
-    tokenizer: Words = "spacy",
-    language: Language = "en",
-    export: Export = None,
-    seed: Seed = 1,
-    force: Force = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Prepare the Stanford Sentiment Treebank (Socher et al. 2013). Words are facts; validation and test are sentences.
 
     Example: dmn prepare sst trainDevTestTrees_PTB.zip --classes 2 --out data/sst2
     """
-    output = Output(as_json=json, quiet=quiet)
-    check_out(out, force, export)
+    shared.check_out()
 
     from dmn_cli.data.formats import sst as reader
 
@@ -154,16 +135,16 @@ def sst(
         "path": ", ".join(map(str, paths)),
         "classes": int(classes),
         "phrases": phrases,
-        "seed": seed,
+        "seed": shared.seed,
     }
-    with progress(output, "reading", sum(file.size for file in files)) as advance:
-        told = reader.read(files, 5 if classes == "5" else 2, phrases, seed, advance)
-        write(output, out, told, source, make_tokenizer(tokenizer, language), export)
+    n = 5 if classes == "5" else 2
+    total = sum(file.size for file in files)
+    write(shared, lambda advance: reader.read(files, n, phrases, shared.seed, advance), total, source)
 
 
 @app.command()
+@shares_options
 def story(
-    out: Out,
     tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",
     questions: Annotated[
         int,
@@ -191,50 +172,45 @@ def story(
         Literal["dmn", "babi"],
         typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
     ] = "dmn",
-    tokenizer: Words = "spacy",
-    language: Language = "en",
-    export: Export = None,
-    seed: Seed = 1,
-    force: Force = False,
-    json: Json = False,
-    quiet: Quiet = False,
+    *,
+    shared: Shared,
 ) -> None:
     """Make stories in the built-in world: all twenty bAbI families, told and asked about as there, without end.
 
     Example: dmn prepare story --tasks 1,2 --questions 10000 --out data/world
     """
-    output = Output(as_json=json, quiet=quiet)
     wanted = [f"qa{n}" for n in _numbers(tasks, 20)]
 
     from dmn_cli.data.formats import babi, story_world
     from dmn_cli.data.splits import hold_out
 
-    if export and format_ == "babi":
+    if shared.export and format_ == "babi":
         raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
     story_world.check(wanted, dials)
     counts = {"train": questions, "test": questions // 10}
-    source = {"format": "story", "tasks": wanted, "questions": questions, "seed": seed, **dials.turned()}
+    source = {"format": "story", "tasks": wanted, "questions": questions, "seed": shared.seed, **dials.turned()}
 
     def told(advance: Callable[[int], None]) -> Iterator[tuple[str, str, Iterator[Story]]]:
         for split, count in counts.items():
             for task in wanted:
-                yield split, task, _counted(story_world.stories(task, count, seed, split, dials), advance)
+                yield split, task, _counted(story_world.stories(task, count, shared.seed, split, dials), advance)
 
     def to_learn_from(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
         for split, _, stories in told(advance):
-            yield from hold_out(((split, story) for story in stories), seed)
+            yield from hold_out(((split, story) for story in stories), shared.seed)
 
-    check_out(out, force, export)
-    with progress(output, "telling", len(wanted) * sum(counts.values())) as advance:
-        if format_ == "dmn":
-            write(output, out, to_learn_from(advance), source, make_tokenizer(tokenizer, language), export)
-        else:
-            start = time.perf_counter()
-            babi.write(out, told(advance), source)
-            seconds = round(time.perf_counter() - start, 3)
-            output.json({"out": str(out), "tasks": wanted, "questions": counts, "seconds": seconds})
-            output.result(f"{out} is ready. Next: dmn prepare babi {out} --out DATA")
+    shared.check_out()
+    total = len(wanted) * sum(counts.values())
+    if format_ == "dmn":
+        write(shared, to_learn_from, total, source)
+        return
+    start = time.perf_counter()
+    with progress(shared.output, "telling", total) as advance:
+        babi.write(shared.out, told(advance), source)
+    seconds = round(time.perf_counter() - start, 3)
+    shared.output.json({"out": str(shared.out), "tasks": wanted, "questions": counts, "seconds": seconds})
+    shared.output.result(f"{shared.out} is ready. Next: dmn prepare babi {shared.out} --out DATA")
 
 
 def _counted(stories: Iterable[Story], advance: Callable[[int], None]) -> Iterator[Story]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from dmn_cli.cli.options import Force, Json, Quiet
 from dmn_cli.cli.output import Output, plural, rows, stderr
 
 if TYPE_CHECKING:
@@ -18,14 +21,15 @@ if TYPE_CHECKING:
     from dmn_cli.data.tokenizers import Tokenizer
     from dmn_cli.records import Story
 
-Out = Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
-Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
-Words = Annotated[
+Told = Callable[[Callable[[int], None]], "Iterable[tuple[str, Story]]"]
+"""Tells (split, story) pairs from the start each time it is called; what it is called with is told of progress."""
+
+_Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
+_Words = Annotated[
     Literal["spacy", "whitespace"],
     typer.Option("--tokenizer", help="What words are: spaCy's rules, or whatever stands between blanks."),
 ]
-Language = Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")]
-Export = Annotated[
+_Export = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
@@ -33,24 +37,68 @@ Export = Annotated[
 ]
 
 
-def check_out(out: Path, force: bool, export: Path | None) -> None:
-    from dmn_cli.data.formats.babi import SOURCE
-    from dmn_cli.data.vocabulary import load_versioned_json
-    from dmn_cli.errors import DataError
-    from dmn_cli.files import check_output
+@dataclass(frozen=True)
+class Shared:
+    """The options that every command has after its own."""
 
-    def ours(path: Path) -> bool:
-        for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
-            try:
-                if key in load_versioned_json(path / name, 1 << 30, DataError):
-                    return True
-            except DataError:
-                continue
-        return False
+    out: Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
+    tokenizer: _Words = "spacy"
+    language: Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")] = "en"
+    export: _Export = None
+    seed: _Seed = 1
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
-    check_output(out, force=force, ours=ours)
-    if export:
-        check_output(export, force=force)
+    @property
+    def output(self) -> Output:
+        return Output(as_json=self.json, quiet=self.quiet)
+
+    def check_out(self) -> None:
+        """Raises: UsageError where something stands in the way of the output, before any work is done."""
+        from dmn_cli.data.formats.babi import SOURCE
+        from dmn_cli.data.vocabulary import load_versioned_json
+        from dmn_cli.errors import DataError
+        from dmn_cli.files import check_output
+
+        def ours(path: Path) -> bool:
+            for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
+                try:
+                    if key in load_versioned_json(path / name, 1 << 30, DataError):
+                        return True
+                except DataError:
+                    continue
+            return False
+
+        check_output(self.out, force=self.force, ours=ours)
+        if self.export:
+            check_output(self.export, force=self.force)
+
+    def words(self) -> Tokenizer:
+        """The tokenizer that was chosen."""
+        from dmn_cli.data.tokenizers import KINDS
+
+        return KINDS[self.tokenizer](self.language)
+
+
+def shares_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command, whose last parameter is `shared: Shared`, the options of Shared after its own."""
+    own = list(inspect.signature(function).parameters.values())[:-1]
+    hints = get_type_hints(function, include_extras=True)
+    shared_hints = get_type_hints(Shared, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [p.replace(annotation=hints[p.name], kind=keyword) for p in own]
+    defaults = inspect.signature(Shared).parameters
+    shared = [p.replace(annotation=shared_hints[p.name], kind=keyword) for p in defaults.values()]
+
+    def command(**options: Any) -> None:
+        given = {field.name: options.pop(field.name) for field in fields(Shared)}
+        function(**options, shared=Shared(**given))
+
+    parameters = [p for p in own if p.default is p.empty] + shared[:1] + [p for p in own if p.default is not p.empty]
+    command.__signature__ = inspect.Signature(parameters + shared[1:])  # type: ignore[attr-defined]
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    return command
 
 
 @contextmanager
@@ -67,29 +115,18 @@ def progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int], 
         yield lambda n: bar.advance(task, n)
 
 
-def make_tokenizer(kind: str, language: str) -> Tokenizer:
-    from dmn_cli.data.tokenizers import KINDS
-
-    return KINDS[kind](language)
-
-
-def write(
-    output: Output,
-    out: Path,
-    stories: Iterable[tuple[str, Story]],
-    source: dict[str, Any],
-    tokenizer: Tokenizer,
-    export: Path | None,
-) -> None:
+def write(shared: Shared, told: Told, total: int, source: dict[str, Any], tokenizer: Tokenizer | None = None) -> None:
+    """Prepares what is told, in `total` units of progress, and says so."""
     from dmn_cli.data import writer
 
+    tokenizer = tokenizer or shared.words()
     start = time.perf_counter()
-    with _exported(stories, export) as passing:
-        summary = writer.write(out, passing, tokenizer, source)
+    with progress(shared.output, "reading", total) as advance, _exported(told(advance), shared.export) as passing:
+        summary = writer.write(shared.out, passing, tokenizer, source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
-    output.json({"out": str(out), **summary})
-    output.result(describe(summary))
-    output.result(f"{out} is ready. Next: dmn train {out} --out RUN")
+    shared.output.json({"out": str(shared.out), **summary})
+    shared.output.result(describe(summary))
+    shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
 @contextmanager

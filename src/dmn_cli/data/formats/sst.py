@@ -89,7 +89,7 @@ def read(
                 if every:
                     seen.add(phrase)
                 words = phrase.words
-                yield split, Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),))
+                yield split, Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),), words=True)
 
 
 def parse(line: bytes, where: str) -> list[Phrase]:
