@@ -1,5 +1,6 @@
 """What several tests are made from: the real data, a tokenizer, small networks and batches."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from dmn_cli.settings import load
 
 WORDS, ANSWERS = 12, 5
 
-Asked = tuple[list[list[int]], list[int], list[int], list[int]]  # facts, question, answer, support
+Asked = tuple[list[list[int]], list[int], Sequence[int], list[int]]
+"""Facts, question, answer, support; an answer that is a tuple has a word for each fact."""
 
 _DATA = Path(__file__).parents[2] / "shared" / "data"
 BABI = _DATA / "babi" / "tasks_1-20_v1-2.tar.gz"
@@ -32,6 +34,9 @@ class Whitespace:
     spec: dict[str, Any] = {"kind": "whitespace"}  # noqa: RUF012
 
     def __call__(self, text: str) -> list[str]:
+        return text.split()
+
+    def words(self, text: str) -> list[str]:
         return text.split()
 
     def sentences(self, text: str) -> list[str]:
@@ -52,9 +57,10 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
     """Each question with a story of its own; padding can be added at will."""
     sentences = [fact for facts, *_ in asked for fact in facts]
     length = np.array([len(facts) for facts, *_ in asked])
-    ended = [[*answer, 0] for _, _, answer, _ in asked]
+    each = [isinstance(answer, tuple) for _, _, answer, _ in asked]
+    ended = [[*answer] if by_fact else [*answer, 0] for (_, _, answer, _), by_fact in zip(asked, each, strict=True)]
 
-    def rectangle(rows: list[list[int]], fill: int, extra: int = 0) -> np.ndarray:
+    def rectangle(rows: Sequence[Sequence[int]], fill: int, extra: int = 0) -> np.ndarray:
         values = np.array([value for row in rows for value in row], dtype=np.int64)
         return np.pad(
             padded(values, np.array([len(r) for r in rows]), fill), ((0, 0), (0, extra)), constant_values=fill
@@ -69,6 +75,7 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
         question=np.arange(len(asked)),
         story_of=np.arange(len(asked)),
         facts_seen=length,
+        each=np.array(each),
         answer=rectangle(ended, -1),
         support=rectangle([support for *_, support in asked], -1),
         task=np.zeros(len(asked)),

@@ -74,7 +74,7 @@ def test_every_line_is_answered_in_order(predictor: Predictor, asked: list[tuple
             assert answer["error"].startswith(f"line {number}: ")
             continue
         assert answer["id"] == i
-        alone = predictor.answer(predictor.story(record["story"]), record["question"])
+        alone = predictor.answer(predictor.story(record["story"], record["question"]), record["question"])
         assert answer["answer"] == alone.text
         assert answer["confidence"] == pytest.approx(alone.confidence, abs=1e-4)
 

@@ -411,7 +411,7 @@ def test_a_model_with_a_damaged_file(dmn: Dmn, model: Path, name: str, damage: C
         ({"sha256": None}, "damaged"),
         ({"tokenizer": {}}, "damaged"),
         ({"tokenizer": {"kind": "spacy", "language": "klingon"}}, "klingon"),
-        ({"max_answer_steps": "many"}, "damaged"),
+        ({"sizes": {"max_answer_steps": "many", "word_size": 8, "each": False}}, "damaged"),
     ],
     ids=str,
 )

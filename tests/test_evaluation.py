@@ -1,25 +1,43 @@
 """What counts as right, as read, and as too low."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from helpers import batch
 
 from dmn_cli.errors import UsageError
-from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, is_right, tally
+from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, right_answers, tally
 from dmn_cli.evaluation.report import Report
+from dmn_cli.training.objective import answers_asked
+
+
+def right(words: list[list[int]], answer: list[list[int]]) -> list[int]:
+    asked = batch([([[2]], [3], [1], [])] * len(answer))
+    return right_answers(torch.tensor(words), replace(asked, answer=torch.tensor(answer))).tolist()
 
 
 def test_an_answer_is_right_only_if_it_is_exactly_right() -> None:
-    answer = torch.tensor([[2, 3, 0], [2, 0, -1], [2, 3, 0], [2, 3, 0], [-1, 0, -1], [2, -1, 0]])
-    words = torch.tensor([[2, 3, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0], [3, 2, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]])
+    answer = [[2, 3, 0], [2, 0, -1], [2, 3, 0], [2, 3, 0], [-1, 0, -1], [2, -1, 0]]
+    words = [[2, 3, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0], [3, 2, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]]
     said = ["the list", "the word", "its beginning", "another order", "nothing for an unknown", "half an unknown"]
-    right = dict(zip(said, is_right(words, answer).tolist(), strict=True))
-    assert [what for what, is_it in right.items() if is_it] == ["the list", "the word"]
+    assert [what for what, count in zip(said, right(words, answer), strict=True) if count] == ["the list", "the word"]
 
 
 def test_an_answer_longer_than_what_was_decoded_is_wrong() -> None:
-    assert is_right(torch.tensor([[2]]), torch.tensor([[2, 3, 0]])).tolist() == [False]
-    assert is_right(torch.tensor([[2, 3, 4]]), torch.tensor([[2, 0]])).tolist() == [False]
+    assert right([[2]], [[2, 3, 0]]) == [0]
+    assert right([[2, 3, 4]], [[2, 0]]) == [0]
+
+
+def test_answers_at_each_fact_count_one_by_one() -> None:
+    """Of three tags and of one, beside an answer that is given once; a tag that the model doesn't know is wrong."""
+    asked = batch([([[2], [3], [4]], [5], (1, 2, 3), []), ([[2]], [5], (4,), []), ([[2], [3]], [6], [1], [])])
+    words = torch.tensor([[1, 3, 3, 0], [4, 0, 0, 0], [1, 0, 0, 0]])
+    assert right_answers(words, asked).tolist() == [2, 1, 1]
+    assert answers_asked(asked).tolist() == [3, 1, 1]
+    unknown = replace(asked, answer=asked.answer.masked_fill(asked.answer == 3, -1))
+    assert right_answers(words, unknown).tolist() == [1, 1, 1]
 
 
 def test_a_fact_is_read_if_some_pass_reads_it() -> None:
@@ -34,7 +52,8 @@ def test_tallies_are_kept_apart_by_task() -> None:
         rows=np.arange(3),
         words=np.zeros((3, 1)),
         confidence=np.ones(3),
-        right=np.array([True, False, True]),
+        right=np.array([1, 0, 1]),
+        answers=np.array([1, 1, 1]),
         loss=np.array([1.0, 2.0, 3.0]),
         task=np.array([0, 2, 2]),
         facts_read=np.zeros((3, 1), dtype=bool),

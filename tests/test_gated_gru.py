@@ -26,8 +26,8 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
 
 @pytest.mark.parametrize(("reset", "update"), FORMS)
 @pytest.mark.parametrize("gated", [True, False])
-@pytest.mark.parametrize("reverse", [True, False])
-def test_equals_the_plain_loop_with_its_gradients(reset: str, update: str, gated: bool, reverse: bool) -> None:
+@pytest.mark.parametrize("way", ["forwards", "backwards", "from a start"])
+def test_equals_the_plain_loop_with_its_gradients(reset: str, update: str, gated: bool, way: str) -> None:
     results = []
     for path in ("forward", "reference"):
         gru = make(reset, update)
@@ -35,9 +35,12 @@ def test_equals_the_plain_loop_with_its_gradients(reset: str, update: str, gated
         x.requires_grad_()
         gates.requires_grad_()
         projected = gru.project(x)
-        states = getattr(gru, path)(projected, length, gates if gated else None, reverse=reverse)
+        start = torch.linspace(-1, 1, ROWS * HIDDEN).double().view(ROWS, HIDDEN).requires_grad_()
+        options = {"reverse": way == "backwards", "start": start if way == "from a start" else None}
+        states = getattr(gru, path)(projected, length, gates if gated else None, **options)
         states.sin().sum().backward()
         gradients = [x.grad, gru.W.grad, gru.U.grad, gru.b.grad, *([gates.grad] if gated else [])]
+        gradients += [start.grad] if start.grad is not None else []
         results.append([states, *gradients])
     for fast, plain in zip(*results, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)

@@ -21,6 +21,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "dmn, no end of passes": {"end_of_passes": False},
     "dmn-plus, end of passes": {"end_of_passes": True},
     "dmn-plus, one pass, GRU memory": {"passes": 1, "memory": "gru"},
+    "dmn, answers at each fact": {"each": True},
+    "dmn-plus, answers at each fact": {"each": True},
+    "dmn-plus, narrower word vectors": {"word_size": 5},
 }
 
 
@@ -30,12 +33,21 @@ def form(name: str) -> DynamicMemoryNetwork:
 
 word = st.integers(2, WORDS - 1)
 sentence = st.lists(word, min_size=1, max_size=5)
-asked: st.SearchStrategy[Asked] = st.tuples(
+answer_word = st.integers(1, ANSWERS - 1)
+asked_once: st.SearchStrategy[Asked] = st.tuples(
     st.lists(sentence, min_size=1, max_size=6),
     sentence,
-    st.lists(st.integers(1, ANSWERS - 1), min_size=1, max_size=3),
+    st.lists(answer_word, min_size=1, max_size=3),
     st.just([0]),
 )
+asked_of_each: st.SearchStrategy[Asked] = st.lists(st.tuples(sentence, answer_word), min_size=1, max_size=6).flatmap(
+    lambda pairs: st.tuples(st.just([f for f, _ in pairs]), sentence, st.just(tuple(a for _, a in pairs)), st.just([0]))
+)
+
+
+def asked(name: str) -> st.SearchStrategy[Asked]:
+    """Questions that a form of the network can be asked."""
+    return asked_once | asked_of_each if "each" in FORMS[name] else asked_once
 
 
 def everything(net: DynamicMemoryNetwork, b: Batch, row: int = 0) -> list[torch.Tensor]:
@@ -43,7 +55,7 @@ def everything(net: DynamicMemoryNetwork, b: Batch, row: int = 0) -> list[torch.
     output = net(b)
     facts, steps = int(b.facts_seen[row]), int((b.answer[row] >= 0).sum())
     words, confidence, episode = net.answer(b)
-    ended = torch.nn.functional.pad(words[row], (0, 4 - words.shape[1]), value=END)
+    ended = torch.nn.functional.pad(words[row], (0, 12 - words.shape[1]), value=END)
     gates = episode.gates[row, :, :facts]
     return [output.logits[row, :steps], gates, episode.running[row], episode.memory[row], ended, confidence[row]]
 
@@ -55,9 +67,9 @@ def assert_same(one: list[torch.Tensor], other: list[torch.Tensor]) -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 @settings(deadline=None, max_examples=8)
-@given(question=asked, words=st.integers(0, 3), facts=st.integers(0, 3))
-def test_padding_never_changes_an_answer(name: str, question: Asked, words: int, facts: int) -> None:
-    net = form(name)
+@given(data=st.data(), words=st.integers(0, 3), facts=st.integers(0, 3))
+def test_padding_never_changes_an_answer(name: str, data: st.DataObject, words: int, facts: int) -> None:
+    net, question = form(name), data.draw(asked(name))
     assert_same(
         everything(net, batch([question])), everything(net, batch([question], extra_words=words, extra_facts=facts))
     )
@@ -65,9 +77,9 @@ def test_padding_never_changes_an_answer(name: str, question: Asked, words: int,
 
 @pytest.mark.parametrize("name", FORMS)
 @settings(deadline=None, max_examples=8)
-@given(questions=st.lists(asked, min_size=1, max_size=5), data=st.data())
-def test_company_and_order_never_change_an_answer(name: str, questions: list[Asked], data: st.DataObject) -> None:
-    net = form(name)
+@given(data=st.data())
+def test_company_and_order_never_change_an_answer(name: str, data: st.DataObject) -> None:
+    net, questions = form(name), data.draw(st.lists(asked(name), min_size=1, max_size=5))
     order = data.draw(st.permutations(range(len(questions))))
     together = batch([questions[i] for i in order])
     for row, i in enumerate(order):
@@ -186,7 +198,7 @@ def test_decoding_is_the_equation_with_one_hot_words() -> None:
     net = network("dmn", seed=3)
     module = net.answer_module
     m, q = torch.randn(6, 8).double(), torch.randn(6, 8).double()
-    words, confidence = module.decode(m, q)
+    words, confidence = module.decode_once(m, q)
     for row in range(6):
         a, y, p, said = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0, []
         for _ in range(4):
@@ -200,11 +212,73 @@ def test_decoding_is_the_equation_with_one_hot_words() -> None:
         assert words[row, : len(said)].tolist() == said
         assert (words[row, len(said) :] == END).all()
         assert float(confidence[row]) == pytest.approx(p)
-    forced = module(m, q, words)
+    forced = module.once(m, q, words)
     ended_before = (words == END).cumsum(1) - (words == END).long() > 0
     assert ((forced.argmax(dim=2) == words) | ended_before).all()
 
 
 def test_the_unknown_word_says_nothing() -> None:
     net = network("dmn-plus")
-    assert (net.embedding.weight[:2] == 0).all()
+    assert (net.word_vectors.E.weight[:2] == 0).all()
+
+
+@torch.no_grad()
+def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
+    """a_t = GRU([y_{t-1}, q, c_t], a_{t-1}) from a_0 = m on; decoded is what teacher forcing would say."""
+    module = network("dmn", seed=3, each=True).answer_module
+    m, q, c = torch.randn(3, 8).double(), torch.randn(3, 8).double(), torch.randn(3, 4, 8).double()
+    length = torch.tensor([4, 1, 3])
+    words, confidence = module.decode_at_each(m, q, c, length)
+    logits = module.at_each(m, q, c, length, words)
+    for row in range(3):
+        a, y, p = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0
+        for t in range(int(length[row])):
+            a = module.gru.step(module.gru.project(torch.cat([y, q[row : row + 1], c[row : row + 1, t]], dim=1)), a)
+            torch.testing.assert_close(logits[row, t], module.W(a)[0])
+            distribution = torch.softmax(module.W(a), dim=1)[0]
+            best = 1 + int(distribution[1:].argmax())  # there is no end to choose
+            assert int(words[row, t]) == best
+            p *= float(distribution[best])
+            y = torch.nn.functional.one_hot(torch.tensor([best]), ANSWERS).double()
+        assert (words[row, int(length[row]) :] == END).all()
+        assert float(confidence[row]) == pytest.approx(p)
+
+
+def test_each_fact_is_answered_from_itself() -> None:
+    """The answer at a fact depends on that fact: with all else equal, another word there changes its logits."""
+    net = network("dmn-plus", each=True)
+    one, other = [[[2], [3], [4]], [[2], [3], [5]]]
+    logits = [net(batch([(facts, [6], (1, 1, 1), [])])).logits[0, 2] for facts in (one, other)]
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+
+
+def test_word_vectors_from_outside_are_projected_and_can_be_frozen() -> None:
+    net = network("dmn-plus", word_size=5)
+    given_rows, vectors = torch.tensor([3, 5]), torch.randn(2, 5).double()
+    net.word_vectors.give(given_rows, vectors)
+    torch.testing.assert_close(net.word_vectors.E.weight[given_rows], vectors / vectors.std())
+    net.word_vectors.freeze(given_rows)
+    net(batch([([[2, 3], [5]], [4, 3], [1], [0])])).logits.sin().sum().backward()
+    gradient = net.word_vectors.E.weight.grad
+    assert gradient is not None
+    assert (gradient[given_rows] == 0).all()
+    assert (gradient[[2, 4]] != 0).any(dim=1).all(), "words that no vector was given for go on learning"
+
+
+@pytest.mark.parametrize("preset", ["dmn", "dmn-plus"])
+def test_facts_can_be_vectors(preset: str) -> None:
+    """Facts that are vectors come in by the same door: company doesn't matter, and a gate and a gradient reach them."""
+    net = network(preset, features=3)
+    vectors = torch.randn(5, 3).double().requires_grad_()
+    stories = [[[0], [1], [2]], [[3], [4]]]
+
+    def asked_of(*which: int) -> Batch:
+        b = batch([(stories[i], [6, 7], [1], [0]) for i in which])
+        return Batch(**{**vars(b), "vectors": vectors[[row for i in which for (row,) in stories[i]]]})
+
+    together = asked_of(1, 0)
+    assert_same(everything(net, together, 1), everything(net, asked_of(0)))
+    assert_same(everything(net, together, 0), everything(net, asked_of(1)))
+    net(together).logits.sin().sum().backward()
+    assert vectors.grad is not None
+    assert (vectors.grad != 0).any(dim=1).all()

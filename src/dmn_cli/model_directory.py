@@ -1,6 +1,6 @@
 """The model directory: everything that answering needs, and nothing that could run code.
 
-config.json         format version, settings, tokenizer, tasks, the hashes of the two files below
+config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the two files below
 model.safetensors   weights
 vocabulary.json     words and answers in the order of their numbers
 metrics.json        the validation that this model was chosen by
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,26 @@ from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
 from dmn_cli.errors import DmnError, ModelError, UsageError
 from dmn_cli.files import atomic_directory, write_json, write_text
 from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.records import Form
 from dmn_cli.settings import ModelSettings
 
 FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network takes over from its data."""
+
+    max_answer_steps: int
+    word_size: int
+    each: bool
+
+    @classmethod
+    def of(cls, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:
+        """Raises: TypeError where they can't be meant."""
+        if type(max_answer_steps) is not int or type(word_size) is not int or type(each) is not bool:
+            raise TypeError("sizes")
+        return cls(max_answer_steps, word_size, each)
 
 
 @dataclass
@@ -38,11 +55,15 @@ class Model:
     network: DynamicMemoryNetwork
     settings: ModelSettings
     vocabulary: Vocabulary
+    sizes: Sizes
     tokenizer_spec: dict[str, Any]
-    max_answer_steps: int
     tasks: list[str]
+    forms: dict[str, Form]
     preset: str
     folder: Path | None = None  # where it was loaded from
+
+    def form(self, question: str) -> Form:
+        return self.forms.get(question, Form())
 
     def tokenizer(self) -> Tokenizer:
         """Raises: ModelError where this dmn, or the spaCy that it has, doesn't know it."""
@@ -55,19 +76,20 @@ class Model:
 def build(
     settings: ModelSettings,
     vocabulary: Vocabulary,
-    max_answer_steps: int,
+    sizes: Sizes,
     tokenizer_spec: dict[str, Any],
     tasks: list[str],
+    forms: dict[str, Form],
     preset: str,
 ) -> Model:
     """A new model with random weights."""
     network = DynamicMemoryNetwork(
         words=len(vocabulary.words),
         answers=len(vocabulary.answers),
-        max_answer_steps=max_answer_steps,
+        **asdict(sizes),
         **settings.model_dump(),
     )
-    return Model(network, settings, vocabulary, tokenizer_spec, max_answer_steps, tasks, preset)
+    return Model(network, settings, vocabulary, sizes, tokenizer_spec, tasks, forms, preset)
 
 
 def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
@@ -85,9 +107,10 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "dmn_version": __version__,
             "preset": model.preset,
             "model": model.settings.model_dump(),
-            "max_answer_steps": model.max_answer_steps,
+            "sizes": asdict(model.sizes),
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
+            "forms": {question: form._asdict() for question, form in model.forms.items()},
             "sha256": {name: _sha256(folder / name) for name in ("model.safetensors", "vocabulary.json")},
         }
         write_json(folder / "config.json", config)
@@ -120,19 +143,18 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         model = build(
             settings,
             vocabulary,
-            config["max_answer_steps"],
+            Sizes.of(**config["sizes"]),
             config["tokenizer"],
             config["tasks"],
+            {question: Form(**form) for question, form in config["forms"].items()},
             config["preset"],
         )
-        if not isinstance(model.max_answer_steps, int):
-            raise TypeError("max_answer_steps")
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     except DmnError:
         raise
     except FileNotFoundError as error:
         raise ModelError("is missing from the model", where=error.filename, hint=_AGAIN) from error
-    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN) from error
     model.network.to(device).eval()
     model.folder = folder

@@ -35,6 +35,13 @@ class Story(NamedTuple):
     words: bool = False  # the facts are the words of a text, and not its sentences
 
 
+class Form(NamedTuple):
+    """What the wording of a question says about its facts and its answer."""
+
+    words: bool = False  # Story.words
+    each: bool = False  # Question.each
+
+
 class Example(NamedTuple):
     """One question with what it sees, as text."""
 
@@ -49,19 +56,22 @@ class Example(NamedTuple):
 class Batch:
     """Questions about stories. Each distinct sentence is held once; stories and questions point at it."""
 
-    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences
+    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences; or see `vectors`
     story: Tensor  # (stories, facts) rows of `sentences`; 0 past the end
     story_length: Tensor  # (stories,) facts in each story
     question_sentences: Tensor  # (sentences', words) word ids of the distinct questions
     question: Tensor  # (questions,) rows of `question_sentences`
     story_of: Tensor  # (questions,) the story that each question is about
     facts_seen: Tensor  # (questions,) a question sees the first so many facts of its story
+    each: Tensor  # (questions,) True where the answer has a word for each fact that is seen, and no end token
     answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
     support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
     task: Tensor  # (questions,)
+    vectors: Tensor | None = None  # (sentences, features) where facts are vectors, and no words
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
+        tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
+        return Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()})
 
     def __len__(self) -> int:
         return self.question.shape[0]

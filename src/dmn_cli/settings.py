@@ -48,6 +48,9 @@ class TrainingSettings(_Strict):
     learning_rate: float = _Positive
     final_learning_rate: float = _Positive
     l2: float = Field(ge=0)
+    vectors_rate: float = Field(ge=0, le=1)
+    sampling: Literal["proportional", "temperature", "uniform"]
+    sampling_temperature: float = _Positive
     clip: float = _Positive
     patience: int = _Positive
     flawless: int = _Positive

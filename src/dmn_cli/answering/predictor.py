@@ -14,7 +14,7 @@ from dmn_cli import model_directory
 from dmn_cli.data.batches import from_arrays, padded
 from dmn_cli.errors import DataError
 from dmn_cli.evaluation.metrics import effective_gates, facts_read
-from dmn_cli.records import Batch
+from dmn_cli.records import Batch, Form
 
 _MAX_BATCH = 256
 _CACHE = 100_000  # distinct sentences remembered
@@ -30,10 +30,19 @@ class Answer:
     gates: list[list[float]]  # [pass][fact]: how far each pass let each fact through
     read: list[int]  # positions of the facts that it read (see evaluation.metrics.facts_read)
     unknown: list[str]  # words of the story and the question that it never saw in training
+    each: list[str] | None = None  # one word for each fact, where the question asks for that
+
+    @property
+    def shown(self) -> str:
+        """The answer for a person: tags beside their words."""
+        if self.each is None:
+            return self.text
+        return " ".join(f"{fact}/{word}" for fact, word in zip(self.facts, self.each, strict=True))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "answer": self.text,
+            **({} if self.each is None else {"answers": self.each}),
             "confidence": round(self.confidence, 6),
             "gates": [[round(g, 6) for g in row] for row in self.gates],
             "facts": self.facts,
@@ -61,10 +70,18 @@ class Predictor:
         self.device = torch.device(device)
         self.tokenizer = self.model.tokenizer()
         self._encoded: dict[str, Encoded] = {}
+        self._forms = {tuple(self.tokenizer(question)): form for question, form in self.model.forms.items()}
 
-    def story(self, value: str | Sequence[str]) -> list[str]:
-        """A story as facts: a list as it is, a text cut into sentences."""
-        return self.tokenizer.sentences(value) if isinstance(value, str) else [fact.strip() for fact in value]
+    def form(self, question: str) -> Form:
+        """How the model learnt to take this question, which is told by its words."""
+        return self._forms.get(tuple(self.tokenizer(question)), Form()) if self._forms else Form()
+
+    def story(self, value: str | Sequence[str], question: str) -> list[str]:
+        """A story as facts: a list as it is, a text cut into sentences, or into words where the question is about
+        words."""
+        if not isinstance(value, str):
+            return [fact.strip() for fact in value]
+        return self.tokenizer.words(value) if self.form(question).words else self.tokenizer.sentences(value)
 
     def encode(self, text: str) -> Encoded:
         """A sentence as word ids. Raises: DataError where it has no words."""
@@ -96,23 +113,25 @@ class Predictor:
         return answers
 
     def _answer_batch(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
-        batch = self._batch(asked)
+        forms = [self.form(question) for _, question in asked]
+        batch = self._batch(asked, forms)
         words, confidence, episode = self.model.network.answer(batch.to(self.device))
         gates = effective_gates(episode)
         read = facts_read(gates)
         return [
             Answer(
-                text=self.model.vocabulary.answer_text(words[i].tolist()),
+                text=self.model.vocabulary.answer_text(words[i].tolist(), each=forms[i].each),
                 confidence=float(confidence[i]),
                 facts=list(facts),
                 gates=gates[i, :, : len(facts)].tolist(),
                 read=torch.nonzero(read[i, : len(facts)]).flatten().tolist(),
                 unknown=self.unknown_words([*facts, question]),
+                each=self.model.vocabulary.answer_words(words[i].tolist()) if forms[i].each else None,
             )
             for i, (facts, question) in enumerate(asked)
         ]
 
-    def _batch(self, asked: Sequence[tuple[Sequence[str], str]]) -> Batch:
+    def _batch(self, asked: Sequence[tuple[Sequence[str], str]], forms: list[Form]) -> Batch:
         facts = _Sentences()
         questions = _Sentences()
         for story, _ in asked:
@@ -135,6 +154,7 @@ class Predictor:
             question=np.array(questions.pointers),
             story_of=np.arange(n),
             facts_seen=length,
+            each=np.array([form.each for form in forms]),
             answer=np.zeros((n, 1)),
             support=np.full((n, 1), -1),
             task=np.zeros(n),

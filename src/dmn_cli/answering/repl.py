@@ -50,7 +50,9 @@ class Session:
             if line.startswith("/"):
                 return self._command(line)
             if line.endswith("?"):
-                self.last = self.predictor.answer(self.facts, line)
+                words = self.predictor.form(line).words
+                facts = self.predictor.story("\n".join(self.facts), line) if words else self.facts
+                self.last = self.predictor.answer(facts, line)
                 return Reply(answer=self.last, warning=self._unknown([line]))
             return self._add([line]) if line else Reply()
         except DmnError as error:
@@ -91,7 +93,7 @@ class Session:
     def _load(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
-        facts = self.predictor.story(Path(name).expanduser().read_text(encoding="utf-8"))
+        facts = self.predictor.tokenizer.sentences(Path(name).expanduser().read_text(encoding="utf-8"))
         return Reply(f"Read {len(facts)} facts.", warning=self._add(facts).warning)
 
     def _save(self, name: str) -> Reply:

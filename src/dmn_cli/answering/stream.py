@@ -66,8 +66,8 @@ def _answer(predictor: Predictor, lines: list[_Line]) -> list[dict[str, Any]]:
         try:
             record = load_object(line, '{"story": [...], "question": "..."}')
             _check(record)
-            facts = predictor.story(record["story"])
             question = record["question"]
+            facts = predictor.story(record["story"], question)
             for text in (*facts, question):
                 predictor.encode(text)
             if not facts:

@@ -79,13 +79,13 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, why: 
         raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
     from dmn_cli.answering.predictor import naming
 
-    answer = predictor.answer(predictor.story(text), question)
+    answer = predictor.answer(predictor.story(text, question), question)
     output.json(answer.as_json())
     if output.as_json:
         return
     if answer.unknown:
         output.warning(naming(answer.unknown))
-    output.result(answer.text)
+    output.result(answer.shown)
     if why:
         from dmn_cli.cli.why import show
 
@@ -165,7 +165,7 @@ def _prompt(output: Output, predictor: Predictor, why: bool) -> None:
                 output.result(reply.text)
             if reply.answer:
                 output.json(reply.answer.as_json())
-                output.result(reply.answer.text)
+                output.result(reply.answer.shown)
                 if (reply.why or why) and not output.as_json:
                     show(reply.answer)
             sys.stdout.flush()

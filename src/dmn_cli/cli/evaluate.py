@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def command(
     model: Model,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA", help="Data sets made by dmn prepare.", show_default=False)
+    ],
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     fail_under: Annotated[
         list[str] | None,
@@ -59,17 +61,18 @@ def command(
     where = choose_device(device)
     loaded = model_directory.load(model, where)
     choose_threads(loaded.settings.hidden)
-    data_set = DataSet(data)
-    batches = Batches.of(data_set, split, loaded.vocabulary)
-    check_names(required, data_set.tasks)
+    data_sets = [DataSet(path) for path in data]
+    tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
+    splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
+    check_names(required, tasks)
     options: dict[str, Any] = {}
     with ExitStack() as stack:
         if predictions:
             check_output(predictions, force=force)
-            options["each"] = writer(stack.enter_context(atomic_file(predictions)), batches, loaded.vocabulary)
-        report = evaluate(loaded.network, batches, where, batch_size=batch_size, **options)
+            options["each"] = writer(stack.enter_context(atomic_file(predictions)), loaded.vocabulary)
+        report = evaluate(loaded.network, splits, where, batch_size=batch_size, **options)
     short = report.below(required)
-    output.json({"model": str(model), "data": str(data), "split": split, **report.as_json()})
+    output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:
         _show(output, report)
     if short:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set made by dmn prepare.", show_default=False)],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA", help="Data sets made by dmn prepare; one model learns them all.", show_default=False
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
     preset: Annotated[
         str | None, typer.Option(help="dmn-plus (the default) or dmn, the original.", show_default=False)
@@ -60,21 +65,21 @@ def command(
 
     where = choose_device(device)
     choose_threads(settings.model.hidden)
-    data_set = DataSet(data)
-    training = Training(data_set, out, settings, where)
+    training = Training([DataSet(path) for path in data], out, settings, where)
     if resume:
         training.resume()
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
     else:
         training.begin(force=force)
     weights = sum(p.numel() for p in training.network.parameters())
-    output.note(f"{settings.preset} on {describe(where)}: {weights:,} weights, {len(training.train.split):,} questions")
+    questions = sum(len(batches.split) for batches in training.train)
+    output.note(f"{settings.preset} on {describe(where)}: {weights:,} weights, {questions:,} questions")
 
     with _until_interrupted() as stop, _shown(output, settings) as show:
         for event in training.events(stop):
             show(event)
             if isinstance(event, Stopped):
-                again = shlex.join(["dmn", "train", str(data), "--out", str(out), "--resume"])
+                again = shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
                 raise Interrupted(
                     f"at epoch {event.epoch}, step {event.step}; everything is saved",
                     hint=f"Go on with: {again}",
@@ -83,7 +88,7 @@ def command(
                 _report(output, out, data, event)
 
 
-def _report(output: Output, out: Path, data: Path, finished: Finished) -> None:
+def _report(output: Output, out: Path, data: list[Path], finished: Finished) -> None:
     output.json(
         {
             "run": str(out),
@@ -97,7 +102,7 @@ def _report(output: Output, out: Path, data: Path, finished: Finished) -> None:
     output.result(
         f"Done after {finished.epochs} epochs, {finished.seconds:.0f} s: {finished.reason}.\n"
         f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
-        f"{out / 'model'} is ready. Next: dmn eval {out} {data}"
+        f"{out / 'model'} is ready. Next: dmn eval {out} {' '.join(map(str, data))}"
     )
 
 

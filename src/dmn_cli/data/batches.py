@@ -27,7 +27,10 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
 
 def from_arrays(**arrays: np.ndarray) -> Batch:
     """A Batch on the CPU; the names and shapes are its own."""
-    return Batch(**{name: torch.from_numpy(array.astype(np.int64, copy=False)) for name, array in arrays.items()})
+    kinds: dict[str, type] = {"each": np.bool_, "vectors": np.float32}
+    return Batch(
+        **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,16 @@ class Batches:
     split: Split
     words: np.ndarray  # word id of the data set → of the model
     answers: np.ndarray  # the same for answers; -1: the model can't say it
+    tasks: list[str]  # what a batch's tasks are numbered by
+    task_ids: np.ndarray  # task id of the data set → of `tasks`
 
     @classmethod
-    def of(cls, data: DataSet, split: str, vocabulary: Vocabulary) -> Batches:
+    def of(cls, data: DataSet, split: str, vocabulary: Vocabulary, tasks: list[str] | None = None) -> Batches:
+        """`tasks`: those of several data sets that go together; else the data set's own."""
         words = mapping(data.vocabulary.words, vocabulary.words, missing=1)
         answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
-        return cls(data, data.split(split), words, answers)
+        tasks = data.tasks if tasks is None else tasks
+        return cls(data, data.split(split), words, answers, tasks, np.array([tasks.index(t) for t in data.tasks]))
 
     def plan(self, batch_size: int, random: np.random.Generator | None = None) -> list[np.ndarray]:
         """Which stories go into which batch: shuffled by `random`, or in order of length without."""
@@ -69,8 +76,11 @@ class Batches:
         rows = self.question_rows(stories)
         answer, answer_length = split.answers.take(rows)
         answer = padded(self.answers[answer], answer_length, -1)
-        answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
-        answer[np.arange(len(rows)), answer_length] = 0  # the end token
+        each = np.isin(asked, self.data.questions_of_each)
+        ended = np.flatnonzero(~each)
+        if len(ended):
+            answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
+            answer[ended, answer_length[ended]] = 0  # the end token
         positions, _ = split.positions.take(stories)
         return from_arrays(
             sentences=self._words(distinct),
@@ -80,9 +90,10 @@ class Batches:
             question=question,
             story_of=np.repeat(np.arange(len(stories)), questions),
             facts_seen=positions,
+            each=each,
             answer=answer,
             support=padded(*split.supports.take(rows), -1),
-            task=np.repeat(split.task[stories], questions),
+            task=np.repeat(self.task_ids[split.task[stories]], questions),
         )
 
     def question_rows(self, stories: np.ndarray) -> np.ndarray:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
 from dmn_cli.errors import DataError
-from dmn_cli.records import Example
+from dmn_cli.records import Example, Form
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -119,6 +120,11 @@ class Sentences:
         self.words = _Column([batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
 
+    def numbers(self, texts: list[str]) -> np.ndarray:
+        """Where some texts are, in ascending order."""
+        found = pc.is_in(self._texts, pa.array(texts, pa.string()))  # type: ignore[attr-defined]
+        return np.flatnonzero(found.to_numpy())
+
     def text(self, number: int) -> str:
         return self._texts[int(number)].as_py()
 
@@ -159,7 +165,7 @@ class DataSet:
             )
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
-        missing = {"tasks", "tokenizer", "longest_answer", "sha256"} - self.summary.keys()
+        missing = {"tasks", "tokenizer", "longest_answer", "forms", "sha256"} - self.summary.keys()
         if missing or not isinstance(self.summary["tasks"], list):
             raise DataError(
                 f"is damaged: it lacks {min(missing, default='tasks')}", where=path / "dataset.json", hint=_AGAIN
@@ -175,6 +181,16 @@ class DataSet:
     @property
     def tasks(self) -> list[str]:
         return self.summary["tasks"]
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """The questions whose facts are words, or whose facts are answered one by one."""
+        return {question: Form(**form) for question, form in self.summary["forms"].items()}
+
+    @cached_property
+    def questions_of_each(self) -> np.ndarray:
+        """The numbers of the questions, as sentences, that are answered at each fact."""
+        return self.sentences.numbers([question for question, form in self.forms.items() if form.each])
 
     @cached_property
     def fingerprint(self) -> str:

@@ -23,6 +23,10 @@ class Tokenizer(Protocol):
         """The words of a text, never empty ones."""
         ...
 
+    def words(self, text: str) -> list[str]:
+        """The words of a text as it writes them, for facts that are words."""
+        ...
+
     def sentences(self, text: str) -> list[str]:
         """The sentences of a text; a line end always ends one."""
         ...
@@ -36,7 +40,10 @@ class SpacyTokenizer:
         self.spec = {"kind": "spacy", "language": language, "lowercase": True}
 
     def __call__(self, text: str) -> list[str]:
-        return [token.text.lower() for token in self._pipeline.make_doc(text) if not token.is_space]
+        return [word.lower() for word in self.words(text)]
+
+    def words(self, text: str) -> list[str]:
+        return [token.text for token in self._pipeline.make_doc(text) if not token.is_space]
 
     def sentences(self, text: str) -> list[str]:
         return _sentences(self._pipeline, text)
@@ -51,6 +58,9 @@ class WhitespaceTokenizer:
 
     def __call__(self, text: str) -> list[str]:
         return text.lower().split()
+
+    def words(self, text: str) -> list[str]:
+        return text.split()
 
     def sentences(self, text: str) -> list[str]:
         return _sentences(self._pipeline, text)

@@ -57,10 +57,23 @@ class Vocabulary:
         """What a model may know: the words and answers of the training split."""
         return Vocabulary(self.words.restricted_to("train", 2), self.answers.restricted_to("train", 1))
 
-    def answer_text(self, ids: Iterable[int]) -> str:
-        """The words of a decoded answer, up to its end token, joined as bAbI joins a list."""
-        words = itertools.takewhile(bool, ids)
-        return ANSWER_SEPARATOR.join(self.answers.items[i] for i in words)
+    @classmethod
+    def joined(cls, parts: Iterable[Vocabulary]) -> Vocabulary:
+        """The words and answers of several, each once, in their order."""
+        joined = cls()
+        for part in parts:
+            for item in part.words.items:
+                joined.words.add(item)
+            for item in part.answers.items:
+                joined.answers.add(item)
+        return joined
+
+    def answer_words(self, ids: Iterable[int]) -> list[str]:
+        """The words of a decoded answer, up to its end token."""
+        return [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
+
+    def answer_text(self, ids: Iterable[int], *, each: bool = False) -> str:
+        return answer_text(self.answer_words(ids), each=each)
 
     def save(self, path: Path) -> None:
         write_json(
@@ -84,6 +97,11 @@ class Vocabulary:
         except (KeyError, TypeError) as cause:
             raise error("is not a vocabulary of dmn", where=path) from cause  # type: ignore[call-arg]
         return cls(words, answers)
+
+
+def answer_text(words: Iterable[str], *, each: bool = False) -> str:
+    """An answer as a text: joined as bAbI joins a list; one word for each fact by blanks."""
+    return (" " if each else ANSWER_SEPARATOR).join(words)
 
 
 def mapping(source: Index, target: Index, missing: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from dmn_cli.data.tokenizers import Tokenizer
 from dmn_cli.data.vocabulary import END, Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
-from dmn_cli.records import Story
+from dmn_cli.records import Form, Story
 
 _ROWS = 8192  # stories, or sentences, in one record batch
 _CACHE = 1_000_000  # distinct sentences remembered; past it, one may be stored again
@@ -59,6 +59,7 @@ class _Writer:
         self.tokenizer = tokenizer
         self.vocabulary = Vocabulary()
         self.tasks: dict[str, int] = {}
+        self.forms: dict[str, Form] = {}  # of the questions that have one of their own
         self.sentence_ids: dict[str, int] = {}
         self.sentences = _Table(folder / "sentences.arrow", SENTENCES)
         self.splits = {split: _Table(folder / f"{split}.arrow", STORIES) for split in SPLITS}
@@ -85,12 +86,15 @@ class _Writer:
     def add(self, split: str, story: Story) -> None:
         facts = [self.sentence(fact, split) for fact in story.facts]
         questions = story.questions
+        for question in questions:
+            if self.forms or story.words or question.each:
+                self.form(question.text, Form(story.words, question.each))
         answers = [[self.vocabulary.answers.add(word) for word in question.answer] for question in questions]
         for answer in answers:
             if 0 in answer:
                 raise DataError(f"{END!r} can't be an answer: it is what ends one")
             self.answer_counts[split].add(answer)
-            self.longest_answer = max(self.longest_answer, len(answer))
+        self.longest_answer = max(self.longest_answer, *(len(q.answer) for q in questions if not q.each), 0)
         self.splits[split].add(
             (
                 self.tasks.setdefault(story.task, len(self.tasks)),
@@ -107,6 +111,15 @@ class _Writer:
         counts["facts"] += len(facts)
         self.longest_story = max(self.longest_story, len(facts))
         self.supports += sum(bool(question.support) for question in questions)
+
+    def form(self, question: str, form: Form) -> None:
+        """One wording, one form: that is how a model tells them apart. A question that came up earlier in the usual
+        form is found out only if it comes up again."""
+        if form != self.forms.setdefault(question, form):
+            raise DataError(
+                f"the question {question!r} is asked of words and of sentences, or answered once and at each fact",
+                hint="Word the two questions differently.",
+            )
 
     def close(self) -> None:
         with ExitStack() as stack:  # each is closed, whatever becomes of the others
@@ -164,6 +177,7 @@ def write(
             "longest_story": writer.longest_story,
             "longest_answer": writer.longest_answer,
             "questions_with_support": writer.supports,
+            "forms": {question: form._asdict() for question, form in writer.forms.items() if any(form)},
             "tokenizer": tokenizer.spec,
             "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
         }

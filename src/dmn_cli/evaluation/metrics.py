@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dmn_cli.data.batches import Batches
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
 from dmn_cli.records import Batch, Episode, Output
-from dmn_cli.training.objective import answer_loss
+from dmn_cli.training.objective import answer_loss, answers_asked
 
 
 def effective_gates(episode: Episode) -> Tensor:
@@ -27,17 +28,21 @@ def facts_read(gates: Tensor) -> Tensor:
     return 1 - (1 - gates).prod(dim=1) >= 0.5
 
 
-def is_right(words: Tensor, answer: Tensor) -> Tensor:
-    """Whether an answer is exactly right, a list in its order included. An answer word that the model doesn't know
-    (-1 before the end token) is never right.
+def right_answers(words: Tensor, batch: Batch) -> Tensor:
+    """How many answers of each question are right: of a question that is answered once 0 or 1, and a list counts only
+    if it is exactly right, in its order; else how many facts got the right one. An answer word that the model doesn't
+    know (-1 before the end) is never right.
 
-    words: (questions, steps) decoded; answer: (questions, steps'), both ended by END → (questions,) bool
+    words: (questions, steps) decoded, END from the end on → (questions,)
     """
-    ended = (answer == END).cumsum(dim=1) > 0
-    answer = answer.masked_fill(ended, END)
-    steps = max(words.shape[1], answer.shape[1])
-    words, answer = (torch.nn.functional.pad(x, (0, steps - x.shape[1]), value=END) for x in (words, answer))
-    return (words == answer).all(dim=1)
+    steps = max(words.shape[1], batch.answer.shape[1])
+    ended = (batch.answer == END).cumsum(dim=1) > 0
+    answer = batch.answer.masked_fill(ended, END)
+    same = F.pad(words, (0, steps - words.shape[1]), value=END) == F.pad(
+        answer, (0, steps - answer.shape[1]), value=END
+    )
+    real = torch.arange(steps, device=words.device) < batch.facts_seen.unsqueeze(1)
+    return torch.where(batch.each, (same & real).sum(dim=1), same.all(dim=1).long())
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Judged:
     rows: np.ndarray  # the number of each question in its split
     words: np.ndarray  # (questions, steps) answer ids
     confidence: np.ndarray
-    right: np.ndarray
+    right: np.ndarray  # how many of its answers are
+    answers: np.ndarray  # how many it asks for
     loss: np.ndarray
     task: np.ndarray
     facts_read: np.ndarray  # (questions, facts)
@@ -67,13 +73,13 @@ def judge_stories(network: DynamicMemoryNetwork, batches: Batches, stories: np.n
     """Answers the questions of some stories."""
     network.eval()
     batch = batches.batch(stories).to(device)
-    q, episode = network.remember(batch)
-    words, confidence = network.answer_module.decode(episode.memory, q)
-    loss = answer_loss(Output(network.answer_module(episode.memory, q, batch.answer), episode), batch)
+    facts, q, episode = network.remember(batch)
+    words, confidence = network.answer_module.decode(episode.memory, q, facts, batch.each)
+    loss = answer_loss(Output(network.answer_module(episode.memory, q, facts, batch), episode), batch)
     read = facts_read(effective_gates(episode))
     supporting = _support_mask(batch)
     known = supporting.any(dim=1, keepdim=True)
-    columns = (words, confidence, is_right(words, batch.answer), loss, batch.task, read)
+    columns = (words, confidence, right_answers(words, batch), answers_asked(batch), loss, batch.task, read)
     counts = ((read & supporting).sum(1), (read & known).sum(1), supporting.sum(1))
     return Judged(batches.question_rows(stories), *(tensor.cpu().numpy() for tensor in (*columns, *counts)))
 
@@ -90,19 +96,26 @@ class Tally:
     """Sums of one task."""
 
     questions: int = 0
+    answers: int = 0
     right: int = 0
+    exact: int = 0
     loss: float = 0.0
     hits: int = 0
     read: int = 0
     supports: int = 0
 
     def figures(self) -> dict[str, float | int]:
-        """accuracy, questions, loss, and where supporting facts are known precision and recall of the facts read."""
+        """accuracy, questions and loss; where facts are answered one by one (accuracy and loss are of these answers),
+        how many answers, and the share of questions with no mistake; where supporting facts are known, precision and
+        recall of the facts read."""
         figures: dict[str, float | int] = {
-            "accuracy": self.right / self.questions,
+            "accuracy": self.right / self.answers,
             "questions": self.questions,
-            "loss": self.loss / self.questions,
+            "loss": self.loss / self.answers,
         }
+        if self.answers != self.questions:
+            figures["answers"] = self.answers
+            figures["exact"] = self.exact / self.questions
         if self.supports:
             figures["gate_precision"] = self.hits / max(1, self.read)
             figures["gate_recall"] = self.hits / self.supports
@@ -112,7 +125,9 @@ class Tally:
 def tally(judged: Judged, tallies: list[Tally]) -> None:
     """Adds a judged batch to the tallies, one for each task of the data set."""
     columns = {
+        "answers": judged.answers,
         "right": judged.right,
+        "exact": judged.right == judged.answers,
         "loss": judged.loss,
         "hits": judged.hits,
         "read": judged.read,

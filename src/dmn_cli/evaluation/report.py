@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,19 +71,21 @@ def check_names(required: Iterable[str], tasks: Iterable[str]) -> None:
 
 def evaluate(
     network: DynamicMemoryNetwork,
-    batches: Batches,
+    splits: Sequence[Batches],
     device: torch.device,
     *,
     batch_size: int = 512,
-    each: Callable[[Judged], None] = lambda judged: None,
+    each: Callable[[Batches, Judged], None] = lambda batches, judged: None,
 ) -> Report:
-    """Measures a network on one split; `each` sees every judged batch as it comes."""
+    """Measures a network on one split of each data set; `each` sees every judged batch as it comes. The data sets
+    number their tasks alike; a task that several have is measured on all of them together."""
     start = time.perf_counter()
-    names = batches.data.tasks
+    names = splits[0].tasks
     tallies = [Tally() for _ in names]
-    for judged in judge(network, batches, batch_size, device):
-        tally(judged, tallies)
-        each(judged)
+    for batches in splits:
+        for judged in judge(network, batches, batch_size, device):
+            tally(judged, tallies)
+            each(batches, judged)
     tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
     return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
 

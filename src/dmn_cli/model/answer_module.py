@@ -4,37 +4,65 @@
     a_t = GRU([y_{t-1}, q], a_{t-1})
     y_t = softmax(W a_t)                        (Kumar et al. 2016, sec. 2.4)
 
-until the end token. y_{t-1} is the previous word as a one-hot vector (the right one in training), and y_0 is zero. The
-product of a one-hot vector and a matrix is a row of that matrix, so the first rows of the GRU's W are looked up.
+Triggered once, it goes on until the end token. Triggered at each input position, as for tags, it answers once for each
+fact, which it then also sees:
+
+    a_t = GRU([y_{t-1}, q, c_t], a_{t-1})
+
+y_{t-1} is the previous word as a one-hot vector (the right one in training), and y_0 is zero. The product of a one-hot
+vector and a matrix is a row of that matrix, so the first rows of the GRU's W are looked up.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
+from dmn_cli.records import Batch, Facts
 
 END = 0  # the answer id that ends every answer
 
 
 class AnswerModule(nn.Module):
-    def __init__(self, answers: int, hidden: int, dropout: float, reset: Reset, max_steps: int) -> None:
+    """`each`: whether it can also be triggered at each input position."""
+
+    def __init__(
+        self, answers: int, hidden: int, dropout: float, reset: Reset, max_steps: int, *, each: bool = False
+    ) -> None:
         super().__init__()
-        self.answers, self.max_steps = answers, max_steps
-        self.gru = GatedGRU(answers + hidden, hidden, reset=reset)
+        self.answers, self.max_steps, self.each = answers, max_steps, each
+        self.gru = GatedGRU(answers + hidden + hidden * each, hidden, reset=reset)
         self.W = linear(hidden, answers)
         self.dropout = nn.Dropout(dropout)
 
     def start(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """a_0 and the part of the projected input that is the same at every step."""
         a, q = self.dropout(m), self.dropout(q)
-        return a, q @ self.gru.W[self.answers :] + self.gru.b
+        return a, q @ self.gru.W[self.answers : self.answers + q.shape[1]] + self.gru.b
 
-    def forward(self, m: Tensor, q: Tensor, answer: Tensor) -> Tensor:
-        """Logits given the right previous words. m, q: (questions, hidden); answer: (questions, steps), -1 where
-        padded or unknown → (questions, steps, answers)"""
+    def facts(self, c: Tensor) -> Tensor:
+        """The part of the projected input that is c_t's. (…, hidden) → (…, blocks x hidden)"""
+        return self.dropout(c) @ self.gru.W[self.answers + c.shape[-1] :]
+
+    def forward(self, m: Tensor, q: Tensor, facts: Facts, batch: Batch) -> Tensor:
+        """Logits given the right previous words. m, q: (questions, hidden) → (questions, steps, answers), with as many
+        steps as `batch.answer` has"""
+        if not self.each or not batch.each.any():
+            return self.once(m, q, batch.answer)
+        steps = batch.answer.shape[1]
+        logits = m.new_zeros(len(m), steps, self.answers)
+        rows = torch.nonzero(batch.each).squeeze(1)
+        c = facts.vectors[rows, :steps]
+        at_each = self.at_each(m[rows], q[rows], c, facts.length[rows], batch.answer[rows, : c.shape[1]])
+        logits = logits.index_copy(0, rows, F.pad(at_each, (0, 0, 0, steps - c.shape[1])))
+        rest = torch.nonzero(~batch.each).squeeze(1)
+        return logits.index_copy(0, rest, self.once(m[rest], q[rest], batch.answer[rest])) if len(rest) else logits
+
+    def once(self, m: Tensor, q: Tensor, answer: Tensor) -> Tensor:
+        """Triggered once. answer: (questions, steps), -1 where padded or unknown"""
         a, x_q = self.start(m, q)
         x, logits = x_q, []
         for t in range(answer.shape[1]):
@@ -43,13 +71,33 @@ class AnswerModule(nn.Module):
             x = x_q + self.gru.W[answer[:, t].clamp(min=0)]
         return torch.stack(logits, dim=1)
 
+    def at_each(self, m: Tensor, q: Tensor, c: Tensor, length: Tensor, answer: Tensor) -> Tensor:
+        """Triggered at each fact. c: (questions, facts, hidden); answer: (questions, facts)"""
+        a, x_q = self.start(m, q)
+        y = F.pad(self.gru.W[answer[:, :-1].clamp(min=0)], (0, 0, 1, 0))  # y_{t-1}, from y_0 = 0 on
+        return self.W(self.gru(x_q.unsqueeze(1) + self.facts(c) + y, length, start=a))
+
     @torch.no_grad()
-    def decode(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-        """The likeliest word at each step, until the end token.
+    def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:
+        """The likeliest word at each step, until the end token, or until the last fact.
 
         Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) that the
         model gives to the whole answer, its end included.
         """
+        if not self.each or not each.any():
+            return self.decode_once(m, q)
+        steps = max(self.max_steps, facts.mask.shape[1])
+        words = torch.full((len(m), steps), END, device=m.device)
+        confidence = m.new_empty(len(m))
+        rows, rest = torch.nonzero(each).squeeze(1), torch.nonzero(~each).squeeze(1)
+        tags, confidence[rows] = self.decode_at_each(m[rows], q[rows], facts.vectors[rows], facts.length[rows])
+        words[rows, : tags.shape[1]] = tags
+        if len(rest):
+            said, confidence[rest] = self.decode_once(m[rest], q[rest])
+            words[rest, : said.shape[1]] = said
+        return words, confidence
+
+    def decode_once(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         a, x_q = self.start(m, q)
         x, words, log_p = x_q, [], m.new_zeros(len(m))
         ended = torch.zeros(len(m), dtype=torch.bool, device=m.device)
@@ -62,4 +110,20 @@ class AnswerModule(nn.Module):
             if bool(ended.all()):
                 break
             x = x_q + self.gru.W[y]
+        return torch.stack(words, dim=1), log_p.exp()
+
+    def decode_at_each(self, m: Tensor, q: Tensor, c: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        a, x_q = self.start(m, q)
+        x_c = (x_q.unsqueeze(1) + self.facts(c)).unbind(dim=1)
+        words, log_p, x = [], m.new_zeros(len(m)), x_c[0]
+        for t in range(len(x_c)):
+            a = self.gru.step(x, a)
+            p = torch.log_softmax(self.W(a), dim=1)
+            p[:, END] = -torch.inf  # there is a word for each fact
+            p, y = p.max(dim=1)
+            real = t < length
+            words.append(y.where(real, END))
+            log_p = log_p + p.where(real, 0.0)
+            if t + 1 < len(x_c):
+                x = x_c[t + 1] + self.gru.W[y]
         return torch.stack(words, dim=1), log_p.exp()

@@ -61,10 +61,18 @@ class GatedGRU(nn.Module):
         u = (1 - Z) if gate is None else gate * (1 - Z)
         return h + u * (candidate - h)
 
-    def reference(self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False) -> Tensor:
+    def reference(
+        self,
+        x: Tensor,
+        length: Tensor,
+        gates: Tensor | None = None,
+        *,
+        reverse: bool = False,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """`forward` as a plain loop over `step`: what the fast path must equal."""
         rows, steps, _ = x.shape
-        h = x.new_zeros(rows, self.hidden)
+        h = x.new_zeros(rows, self.hidden) if start is None else start
         states = [h] * steps
         for i in reversed(range(steps)) if reverse else range(steps):
             real = (length > i).unsqueeze(1)
@@ -73,19 +81,30 @@ class GatedGRU(nn.Module):
             states[i] = torch.where(real, h, 0.0)
         return torch.stack(states, dim=1)
 
-    def forward(self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, reverse: bool = False) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        length: Tensor,
+        gates: Tensor | None = None,
+        *,
+        reverse: bool = False,
+        start: Tensor | None = None,
+    ) -> Tensor:
         """All states of all rows.
 
         x: (rows, steps, blocks x hidden), from `project`; length: (rows,) real steps of each row;
-        gates: (rows, steps), or None for a gate that is always open; reverse: read from each row's end to its start.
+        gates: (rows, steps), or None for a gate that is always open; reverse: read from each row's end to its start;
+        start: (rows, hidden) h_0, or None for zeros (the only one that `reverse` takes).
         Returns (rows, steps, hidden), zero past each row's end.
         """
         order = torch.argsort(length, descending=True, stable=True)
         alive = length.unsqueeze(0) > torch.arange(x.shape[1], device=x.device).unsqueeze(1)
         counts = alive.sum(dim=1).tolist()  # rows that have an i-th step: always the first ones, after sorting
         g = x.new_ones(x.shape[1], x.shape[0]) if gates is None else gates.t()[:, order]
+        assert start is None or not reverse
+        h_0 = x.new_zeros(x.shape[0], self.hidden) if start is None else start.index_select(0, order)
         states = _Recurrence.apply(
-            x.transpose(0, 1).index_select(1, order), self.U, g, counts, reverse, self.reset, self.update
+            x.transpose(0, 1).index_select(1, order), self.U, g, h_0, counts, reverse, self.reset, self.update
         )
         return states.index_select(1, torch.argsort(order)).transpose(0, 1)
 
@@ -99,7 +118,7 @@ class _Recurrence(torch.autograd.Function):
     """The loop over time, on sorted rows, with its backward pass by hand. Time is the first axis in here."""
 
     @staticmethod
-    def forward(ctx, x, U, g, counts, reverse, reset, update):
+    def forward(ctx, x, U, g, h_0, counts, reverse, reset, update):
         steps, rows, _ = x.shape
         hidden = U.shape[0]
         before, learned = reset == "before", update == "gru"
@@ -109,7 +128,7 @@ class _Recurrence(torch.autograd.Function):
         zr = x.new_empty(steps, rows, gated)  # never read past a row's end, nor is the next
         candidate = x.new_empty(steps, rows, hidden)  # H~
         inner = x.new_zeros(steps, rows, hidden) if before else x.new_empty(steps, rows, hidden)  # R ∘ H, or H U_h
-        h = x.new_zeros(rows, hidden)
+        h = h_0.clone()
         for i in reversed(range(steps)) if reverse else range(steps):
             n = counts[i]
             if n == 0:
@@ -129,14 +148,14 @@ class _Recurrence(torch.autograd.Function):
                 u = torch.addcmul(u, u, zr_i[:, :hidden], value=-1)  # g (1 - Z)
             h_i.addcmul_(u, c_i - h_i)  # H' = H + u ∘ (H~ - H)
             states[i, :n] = h_i
-        ctx.save_for_backward(U, g, states, zr, candidate, inner)
+        ctx.save_for_backward(U, g, h_0, states, zr, candidate, inner)
         ctx.options = counts, reverse, before, learned
         return states
 
     @staticmethod
     def backward(ctx, *grads):
         (grad_states,) = grads
-        U, g, states, zr, candidate, inner = ctx.saved_tensors
+        U, g, h_0, states, zr, candidate, inner = ctx.saved_tensors
         counts, reverse, before, learned = ctx.options
         steps, rows, hidden = states.shape
         gated = U.shape[1] - hidden
@@ -145,13 +164,12 @@ class _Recurrence(torch.autograd.Function):
         d_inner = dx if before else states.new_zeros(steps, rows, hidden)  # gradient of H U_h
         dg = states.new_zeros(steps, rows)
         dh = states.new_zeros(rows, hidden)
-        zero = states.new_zeros(rows, hidden)
         for i in range(steps) if reverse else reversed(range(steps)):
             n = counts[i]
             if n == 0:
                 continue
             j = i + 1 if reverse else i - 1
-            h = (states[j] if 0 <= j < steps else zero)[:n]
+            h = (states[j] if 0 <= j < steps else h_0)[:n]
             d = dh[:n].add_(grad_states[i, :n])
             r, c, in_i, gate = zr[i, :n, -hidden:], candidate[i, :n], inner[i, :n], g[i, :n, None]
             d_move = d * (c - h)  # gradient of u
@@ -184,4 +202,8 @@ class _Recurrence(torch.autograd.Function):
             dU_h = inner.view(-1, hidden).t() @ dx[:, :, gated:].reshape(-1, hidden)
         else:
             dU_h = h.t() @ d_inner[now].reshape(-1, hidden)
-        return dx, torch.cat([dU_zr, dU_h], dim=1), dg, None, None, None, None
+        if ctx.needs_input_grad[3]:  # the first step's share of what started from h_0; with `reverse` h_0 is zero
+            dU_zr = dU_zr.addmm(h_0.t(), dx[0, :, :gated])
+            if not before:
+                dU_h = dU_h.addmm(h_0.t(), d_inner[0])
+        return dx, torch.cat([dU_zr, dU_h], dim=1), dg, dh, None, None, None, None

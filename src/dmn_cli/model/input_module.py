@@ -11,6 +11,11 @@ and a bi-directional GRU lets the sentences exchange what they say.
     f_i  = Σ_j l_j ∘ w_j^i,   l_jd = (1 - j/M) - (d/D) (1 - 2j/M)          (eq. 5, M words, D dimensions, from 1)
     f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 6-8)
 
+Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Then each is brought to the
+network's width, and the same GRUs read on from there:
+
+    f_i = tanh(W v_i + b)
+
 A story is read once for all of its questions: a state that looks only backwards is the same for each of them. M is a
 sentence's own length, not the batch's, so that padding changes nothing.
 """
@@ -21,39 +26,50 @@ import torch
 from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.model.linear import linear
+from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records import Batch, Facts
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
 
 
 class WordGRU(nn.Module):
-    """The input module of 2016's DMN."""
+    """The input module of 2016's DMN. `features`: the width of facts that are vectors."""
 
-    def __init__(self, hidden: int, dropout: float, reset: Reset) -> None:
+    def __init__(self, hidden: int, dropout: float, reset: Reset, features: int | None = None) -> None:
         super().__init__()
+        self.W = linear(features, hidden) if features else None
         self.gru = GatedGRU(hidden, hidden, reset=reset)
         nn.init.constant_(self.gru.b[:hidden], KEEP)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, batch: Batch, embedding: nn.Embedding) -> Facts:
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
+        if self.W is not None:
+            f = torch.tanh(self.W(batch.vectors))[batch.story]  # (stories, facts, hidden)
+            return seen_by_question(self.gru(self.gru.project(self.dropout(f)), batch.story_length), batch)
         words, end = story_words(batch)
-        x = self.gru.project(self.dropout(embedding(words)))
+        x = self.gru.project(self.dropout(word_vectors(words)))
         h = self.gru(x, end[:, -1])  # (stories, words, hidden)
         c = h.gather(1, (end - 1).unsqueeze(2).expand(-1, -1, h.shape[2]))  # the states at the ends of sentences
         return seen_by_question(c, batch)
 
 
 class FusionReader(nn.Module):
-    """The input module of DMN+: sentence reader and input fusion layer."""
+    """The input module of DMN+: sentence reader and input fusion layer. `features`: the width of facts that are
+    vectors."""
 
-    def __init__(self, hidden: int, dropout: float, reset: Reset) -> None:
+    def __init__(self, hidden: int, dropout: float, reset: Reset, features: int | None = None) -> None:
         super().__init__()
+        self.W = linear(features, hidden) if features else None
         self.forwards = GatedGRU(hidden, hidden, reset=reset)
         self.backwards = GatedGRU(hidden, hidden, reset=reset)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, batch: Batch, embedding: nn.Embedding) -> Facts:
-        f = position_encoding(embedding(batch.sentences), (batch.sentences != 0).sum(dim=1))
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
+        if self.W is not None:
+            f = torch.tanh(self.W(batch.vectors))
+        else:
+            f = position_encoding(word_vectors(batch.sentences), (batch.sentences != 0).sum(dim=1))
         f = self.dropout(f[batch.story])  # (stories, facts, hidden)
         right = self.forwards(self.forwards.project(f), batch.story_length)
         left = self.backwards(self.backwards.project(f)[batch.story_of], batch.facts_seen, reverse=True)

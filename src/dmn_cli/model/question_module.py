@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records import Batch
 
 
@@ -18,8 +19,8 @@ class QuestionModule(nn.Module):
         super().__init__()
         self.gru = GatedGRU(hidden, hidden, reset=reset)
 
-    def forward(self, batch: Batch, embedding: nn.Embedding) -> Tensor:
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         """Returns (questions, hidden)."""
         words = batch.question_sentences
-        q = self.gru.last(self.gru.project(embedding(words)), (words != 0).sum(dim=1))
+        q = self.gru.last(self.gru.project(word_vectors(words)), (words != 0).sum(dim=1))
         return q[batch.question]

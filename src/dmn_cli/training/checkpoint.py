@@ -29,12 +29,12 @@ class Checkpoint:
     optimiser: dict[str, Any]
     random: dict[str, torch.Tensor]
     answers_from: int | None  # the epoch from which on answers are trained, once that is known
-    totals: list[float]  # of the losses of this epoch so far: answers, gates
+    totals: list[float]  # of this epoch so far: the losses of answers and of gates, steps that had supporting facts
     best: dict[str, Any] | None  # epoch, accuracy and loss of the best validation
     flawless: int  # validation questions in a row without a mistake
     seconds: float
     finished: str | None  # why the training ended, once it has
-    data: str  # fingerprint of the data set
+    data: str  # fingerprint of the data sets
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

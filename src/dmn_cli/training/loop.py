@@ -11,27 +11,28 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from dmn_cli import model_directory
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.store import DataSet
+from dmn_cli.data.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge_stories
 from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.files import write_text
-from dmn_cli.records import Batch
+from dmn_cli.records import Batch, Form
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
 from dmn_cli.training import checkpoint as checkpoints
+from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
-from dmn_cli.training.objective import GateSupervision, answer_loss, gate_loss
+from dmn_cli.training.objective import GateSupervision, answer_loss, answers_asked, gate_loss
 from dmn_cli.training.runtime import random_state, restore_random_state
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -105,22 +106,32 @@ def learning_rate(settings: TrainingSettings, epoch: int) -> float:
 
 
 class Training:
-    """A run directory in the making."""
+    """A run directory in the making: one model of all the data sets together.
 
-    def __init__(self, data: DataSet, run: Path, settings: Settings, device: torch.device) -> None:
-        self.data, self.run, self.settings, self.device = data, run, settings, device
+    Raises: UsageError where the data sets don't go together.
+    """
+
+    def __init__(self, data: Sequence[DataSet], run: Path, settings: Settings, device: torch.device) -> None:
+        self.run, self.settings, self.device = run, settings, device
         torch.manual_seed(settings.training.seed)
+        tasks = list(dict.fromkeys(task for one in data for task in one.tasks))
+        forms = _joined_forms(data)
         self.model = model_directory.build(
             settings.model,
-            data.vocabulary.of_training(),
-            data.summary["longest_answer"] + 1,
-            data.summary["tokenizer"],
-            data.tasks,
+            Vocabulary.joined(one.vocabulary.of_training() for one in data),
+            model_directory.Sizes(
+                max_answer_steps=max(one.summary["longest_answer"] for one in data) + 1,
+                word_size=settings.model.hidden,
+                each=any(form.each for form in forms.values()),
+            ),
+            _same_tokenizer(data),
+            tasks,
+            forms,
             settings.preset,
         )
         self.network = self.model.network.to(device)
-        self.train = Batches.of(data, "train", self.model.vocabulary)
-        self.valid = Batches.of(data, "valid", self.model.vocabulary)
+        self.train = [Batches.of(one, "train", self.model.vocabulary, tasks) for one in data]
+        self.valid = [Batches.of(one, "valid", self.model.vocabulary, tasks) for one in data]
         decayed = [p for name, p in self.network.named_parameters() if not name.endswith(("b", "bias"))]
         others = [p for name, p in self.network.named_parameters() if name.endswith(("b", "bias"))]
         self.optimiser = torch.optim.Adam(
@@ -130,7 +141,7 @@ class Training:
         )
         form = settings.training.gate_supervision
         self.gate_supervision: GateSupervision | None = (
-            None if form == "off" or not data.summary["questions_with_support"] else form
+            None if form == "off" or not any(one.summary["questions_with_support"] for one in data) else form
         )
         self.state = Checkpoint(
             epoch=1,
@@ -139,12 +150,12 @@ class Training:
             optimiser={},
             random={},
             answers_from=None if self.gate_supervision else 1,
-            totals=[0.0, 0.0],
+            totals=[0.0] * 3,
             best=None,
             flawless=0,
             seconds=0.0,
             finished=None,
-            data=data.fingerprint,
+            data=" ".join(one.fingerprint for one in data),
         )
 
     def begin(self, *, force: bool = False) -> None:
@@ -162,7 +173,7 @@ class Training:
         """
         path = self.run / CHECKPOINT
         state = checkpoints.load(path, self.device)
-        if state.data != self.data.fingerprint:
+        if state.data != self.state.data:
             raise UsageError(
                 "this run was trained on other data",
                 where=self.run,
@@ -237,7 +248,7 @@ class Training:
         epoch = Epoch(
             epoch=state.epoch,
             loss=state.totals[0] / state.step,
-            gate_loss=state.totals[1] / state.step,
+            gate_loss=state.totals[1] / max(1.0, state.totals[2]),
             validation=report,
             best=better,
             learning_rate=self.optimiser.param_groups[0]["lr"],
@@ -254,7 +265,7 @@ class Training:
         return epoch
 
     def _next_epoch(self) -> None:
-        self.state.epoch, self.state.step, self.state.totals = self.state.epoch + 1, 0, [0.0, 0.0]
+        self.state.epoch, self.state.step, self.state.totals = self.state.epoch + 1, 0, [0.0] * 3
 
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state
@@ -271,16 +282,15 @@ class Training:
         settings, state = self.settings.training, self.state
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(settings, state.epoch)
-        random = np.random.default_rng([settings.seed, state.epoch])
-        plan = self.train.plan(settings.batch_size, random)
+        plan = sampling.plan(self.train, settings, state.epoch)
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
         totals = torch.tensor(state.totals, dtype=torch.float64, device=self.device)
         reported = saved = time.perf_counter()
         self.network.train()
-        for stories in plan[state.step :]:
-            totals += self._step(self.train.batch(stories).to(self.device), beta)
+        for part in plan[state.step :]:
+            totals += self._step(part.of.batch(part.stories).to(self.device), beta)
             state.step += 1
             if stop():
                 state.totals = totals.tolist()
@@ -296,32 +306,64 @@ class Training:
         state.totals = totals.tolist()
 
     def _step(self, batch: Batch, beta: float) -> torch.Tensor:
-        """One step of J = α CE(gates) + β CE(answers); returns both losses."""
+        """One step of J = α CE(gates) + β CE(answers); returns both losses, and whether there were supporting facts.
+
+        β is for the questions whose supporting facts are known; the others have nothing else to learn from."""
         settings = self.settings.training
         output = self.network(batch)
-        answers = answer_loss(output, batch).mean()
+        known = (batch.support >= 0).any(dim=1)
+        loss = answer_loss(output, batch)
+        asked = answers_asked(batch).sum()
+        answers = loss.sum() / asked
         gates = answers.new_zeros(())
         if self.gate_supervision:
             gates = gate_loss(output.episode, batch, self.gate_supervision, self.settings.model.gates)
+        counted = answers if beta == 1 else torch.where(known, beta, 1.0).mul(loss).sum() / asked
         self.optimiser.zero_grad(set_to_none=True)
-        (settings.gate_weight * gates + beta * answers).backward()
+        (settings.gate_weight * gates + counted).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimiser.step()
-        return torch.stack([answers.detach(), gates.detach()])
+        return torch.stack([answers.detach(), gates.detach(), known.any()])
 
     def _golden(self) -> list[dict[str, Any]]:
-        """The first validation questions, with the answers that the network gives them now."""
-        judged = judge_stories(self.network, self.valid, self.valid.plan(_GOLDEN)[0], self.device)
-        lines = []
-        for i, row in enumerate(judged.rows[:_GOLDEN]):
-            example = self.data.example(self.valid.split, int(row))
-            lines.append(
-                {
-                    "id": i + 1,
-                    "story": example.facts,
-                    "question": example.question,
-                    "answer": self.model.vocabulary.answer_text(judged.words[i]),
-                    "confidence": round(float(judged.confidence[i]), 6),
-                }
-            )
+        """The first validation questions of each data set, with the answers that the network gives them now."""
+        lines: list[dict[str, Any]] = []
+        for valid in self.valid:
+            judged = judge_stories(self.network, valid, valid.plan(_GOLDEN)[0], self.device)
+            for i, row in enumerate(judged.rows[:_GOLDEN]):
+                example = valid.data.example(valid.split, int(row))
+                lines.append(
+                    {
+                        "id": len(lines) + 1,
+                        "story": example.facts,
+                        "question": example.question,
+                        "answer": self.model.vocabulary.answer_text(
+                            judged.words[i], each=self.model.form(example.question).each
+                        ),
+                        "confidence": round(float(judged.confidence[i]), 6),
+                    }
+                )
         return lines
+
+
+def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
+    """Raises: UsageError"""
+    first = data[0].summary["tokenizer"]
+    for one in data:
+        if one.summary["tokenizer"] != first:
+            raise UsageError(
+                f"its words are cut otherwise than those of {data[0].path}: {one.summary['tokenizer']}, not {first}",
+                where=one.path,
+                hint="Prepare both with the same --tokenizer, --language and --case.",
+            )
+    return first
+
+
+def _joined_forms(data: Sequence[DataSet]) -> dict[str, Form]:
+    """Raises: UsageError where two data sets ask the same question in two ways."""
+    joined: dict[str, Form] = {}
+    for one in data:
+        for question, form in one.forms.items():
+            if joined.setdefault(question, form) != form:
+                raise UsageError(f"asks {question!r} in another way than the data sets before it", where=one.path)
+    return joined

@@ -24,9 +24,14 @@ _TINY = 1e-6
 
 
 def answer_loss(output: Output, batch: Batch) -> Tensor:
-    """Cross-entropy of each answer, summed over its words and the end token: (questions,)"""
+    """Cross-entropy of each answer, summed over its words and the end token, or over the facts: (questions,)"""
     loss = F.cross_entropy(output.logits.transpose(1, 2), batch.answer, ignore_index=-1, reduction="none")
     return loss.sum(dim=1)
+
+
+def answers_asked(batch: Batch) -> Tensor:
+    """How many answers each question asks for: 1, or one for each fact. (questions,)"""
+    return torch.where(batch.each, batch.facts_seen, 1)
 
 
 def gate_loss(episode: Episode, batch: Batch, form: GateSupervision, gates: str) -> Tensor:

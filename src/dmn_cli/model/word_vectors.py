@@ -1,0 +1,41 @@
+"""Word vectors: word ids → v (…, hidden), shared by the input and the question module (Kumar et al. 2016, sec. 2.2).
+
+v = E[word]              E is learned, or given from outside (GloVe, word2vec)
+v = E[word] P            where the given vectors have another width than the network
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dmn_cli.model.linear import linear
+
+
+class WordVectors(nn.Module):
+    """Row 0 is padding and row 1 the unknown word, which says nothing: both are zero at first."""
+
+    def __init__(self, words: int, size: int, hidden: int) -> None:
+        super().__init__()
+        self.E = nn.Embedding(words, size, padding_idx=0)
+        nn.init.uniform_(self.E.weight, -(3**0.5), 3**0.5)  # Xiong et al. 2016, sec. 5.3
+        with torch.no_grad():
+            self.E.weight[:2] = 0.0
+        self.P = linear(size, hidden, bias=False) if size != hidden else None
+
+    @torch.no_grad()
+    def give(self, rows: Tensor, vectors: Tensor) -> None:
+        """Sets some rows to vectors from outside, all scaled alike so that their numbers spread as those of the other
+        rows do. rows: (given,), vectors: (given, size)"""
+        self.E.weight[rows] = vectors / vectors.std().clamp(min=1e-6)
+
+    def freeze(self, rows: Tensor) -> None:
+        """Keeps some rows from being trained; those of the words that no vector was given for go on."""
+        trained = torch.ones(len(self.E.weight), 1, device=self.E.weight.device)
+        trained[rows] = 0.0
+        self.E.weight.register_hook(lambda gradient: gradient * trained)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """(…) → (…, hidden)"""
+        v = self.E(words)
+        return v if self.P is None else self.P(v)
