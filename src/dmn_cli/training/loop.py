@@ -118,6 +118,7 @@ class Training:
             data.tasks,
             settings.preset,
         )
+        self.model.tokenizer_files = data.tokenizer_files()
         self.network = self.model.network.to(device)
         self.train = Batches.of(data, "train", self.model.vocabulary)
         self.valid = Batches.of(data, "valid", self.model.vocabulary)
