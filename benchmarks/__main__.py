@@ -62,8 +62,8 @@ def network(preset: str, task: str, folder: Path) -> dict[str, Any]:
     if not path.exists():
         told = (("train", story) for story in story_world.stories(task, 3000, 1, "train"))
         writer.write(path, hold_out(told, 1), SpacyTokenizer(), {})
-    training = Training(DataSet(path), folder / "run", load(preset), torch.device("cpu"))
-    batches: Batches = training.train
+    training = Training([DataSet(path)], folder / "run", load(preset), torch.device("cpu"))
+    batches: Batches = training.train[0]
     plan = batches.plan(ROWS, np.random.default_rng(1))
     stories = plan[0]
     batch = batches.batch(stories)

@@ -32,12 +32,12 @@ class Whitespace:
     """A tokenizer that takes no time."""
 
     spec: dict[str, Any] = {"kind": "whitespace"}  # noqa: RUF012
+    files: dict[str, bytes] = {}  # noqa: RUF012
 
     def __call__(self, text: str) -> list[str]:
         return text.split()
 
-    def words(self, text: str) -> list[str]:
-        return text.split()
+    words = __call__
 
     def sentences(self, text: str) -> list[str]:
         return text.splitlines()

@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "dmn_cli"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "spacy", "gensim", "numpy", "pyarrow"}
+HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow"}
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
 DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()"
@@ -94,7 +94,8 @@ def test_each_library_has_its_place() -> None:
     for library in ("typer", "rich"):
         importing = importers(library)
         assert importing == within("cli", importing)
-    assert importers("spacy") == {"data/tokenizers.py"}
+    for library in ("spacy", "sentencepiece"):
+        assert importers(library) == {"data/tokenizers.py"}
 
 
 def test_nothing_that_is_read_can_run_code() -> None:

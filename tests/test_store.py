@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data import store, writer
 from dmn_cli.data.store import DataSet
-from dmn_cli.data.tokenizers import KINDS, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, from_spec
-from dmn_cli.errors import DataError, UsageError
+from dmn_cli.errors import DataError
 from dmn_cli.records import Example, Question, Story
 
 Pair = tuple[str, Story]
@@ -349,79 +348,3 @@ def test_the_story_being_longer_than_a_line_of_the_table(tmp_path: Path) -> None
     assert data.example(data.split("train"), 5000) == Example(
         "qa1", list(facts[:5001]), "what ?", [str(5000 % 7)], [5000]
     )
-
-
-# --- the real tokenizer
-
-
-@pytest.fixture(scope="module")
-def spacy() -> SpacyTokenizer:
-    return SpacyTokenizer()
-
-
-def test_words_are_lower_case_and_free_of_punctuation(spacy: SpacyTokenizer) -> None:
-    assert spacy("Mary  went to the Kitchen.") == ["mary", "went", "to", "the", "kitchen", "."]
-    assert spacy("Where's the milk, John?") == ["where", "'s", "the", "milk", ",", "john", "?"]
-    assert spacy(" \t\n ") == []
-
-
-@settings(deadline=None)
-@given(st.text(max_size=40))
-def test_no_word_is_empty_and_no_letter_is_lost(spacy: SpacyTokenizer, text: str) -> None:
-    words = spacy(text)
-    assert all(word.strip() for word in words)
-    assert "".join("".join(words).split()) == "".join("".join(text.lower()).split())
-
-
-def test_a_full_stop_and_a_line_end_both_end_a_sentence(spacy: SpacyTokenizer) -> None:
-    assert spacy.sentences("Mary left. John slept.") == ["Mary left.", "John slept."]
-    assert spacy.sentences("Mary left\nJohn slept\r\n\n  Did he? Yes!") == [
-        "Mary left",
-        "John slept",
-        "Did he?",
-        "Yes!",
-    ]
-    assert spacy.sentences("") == []
-
-
-def test_words_between_blanks() -> None:
-    """Sentences are cut as everywhere."""
-    whitespace = WhitespaceTokenizer()
-    assert whitespace(" The film 's well-made ,\tis n't it ?\n") == [
-        "the",
-        "film",
-        "'s",
-        "well-made",
-        ",",
-        "is",
-        "n't",
-        "it",
-        "?",
-    ]
-    assert whitespace(" \t\n ") == []
-    assert whitespace.sentences("Mary left. John slept.\nDid he?") == ["Mary left.", "John slept.", "Did he?"]
-
-
-@pytest.mark.parametrize("tokenizer", [kind("de") for kind in KINDS.values()])
-def test_a_tokenizer_comes_back_from_its_description(tokenizer: Tokenizer) -> None:
-    assert json.loads(json.dumps(tokenizer.spec)) == tokenizer.spec
-    text = "z.B. John's apple, isn't it?"
-    again = from_spec(tokenizer.spec)
-    assert again.spec == tokenizer.spec
-    assert again(text) == tokenizer(text)
-    assert again.sentences(text) == tokenizer.sentences(text)
-
-
-def test_an_unknown_language() -> None:
-    with pytest.raises(UsageError, match="'qq'"):
-        SpacyTokenizer("qq")
-
-
-def test_a_data_set_with_the_real_tokenizer(tmp_path: Path, spacy: SpacyTokenizer) -> None:
-    """Texts come back as they were; the vocabulary holds the words."""
-    story = Story("qa1", ("Mary went home.",), (Question("Where is Mary?", 1, ("home",), (0,)),))
-    writer.write(tmp_path / "data", [("train", story)], spacy, {})
-    data = DataSet(tmp_path / "data")
-    check(data, [("train", story)])
-    assert data.vocabulary.words.items[2:] == ["mary", "went", "home", ".", "where", "is", "?"]
-    assert data.summary["tokenizer"] == spacy.spec

@@ -1,8 +1,9 @@
 """The model directory: everything that answering needs, and nothing that could run code.
 
-config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the two files below
+config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the three files below
 model.safetensors   weights
 vocabulary.json     words and answers in the order of their numbers
+tokenizer.model     what the tokenizer needs, where it is one that was learnt
 metrics.json        the validation that this model was chosen by
 golden.jsonl        a few validation questions with the answers it gave, in the form that dmn ask --batch reads
 README.md           a card, written from the figures above
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ import safetensors.torch
 import torch
 
 from dmn_cli import __version__
-from dmn_cli.data.tokenizers import Tokenizer, from_spec
+from dmn_cli.data.tokenizers import Tokenizer, file_names, from_spec
 from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
-from dmn_cli.errors import DmnError, ModelError, UsageError
+from dmn_cli.errors import DataError, DmnError, ModelError, UsageError
 from dmn_cli.files import atomic_directory, write_json, write_text
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.records import Form
 from dmn_cli.settings import ModelSettings
 
 FORMAT_VERSION = 1
+_CHECKED = ("model.safetensors", "vocabulary.json")
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,18 @@ class Model:
     tasks: list[str]
     forms: dict[str, Form]
     preset: str
+    tokenizer_files: dict[str, bytes] = field(default_factory=dict)
     folder: Path | None = None  # where it was loaded from
 
     def form(self, question: str) -> Form:
         return self.forms.get(question, Form())
 
     def tokenizer(self) -> Tokenizer:
-        """Raises: ModelError where this dmn, or the spaCy that it has, doesn't know it."""
+        """Raises: ModelError where this dmn, or the spaCy that it has, doesn't know it, or its file is none."""
         try:
-            return from_spec(self.tokenizer_spec)
+            return from_spec(self.tokenizer_spec, self.tokenizer_files)
+        except DataError as error:
+            raise ModelError(f"its tokenizer is damaged: {error.message}", where=self.folder, hint=_AGAIN) from error
         except (KeyError, TypeError, UsageError) as error:
             raise ModelError(f"is damaged: its tokenizer is {self.tokenizer_spec}", where=self.folder) from error
 
@@ -99,6 +104,8 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
         metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
         (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
         model.vocabulary.save(folder / "vocabulary.json")
+        for name, content in model.tokenizer_files.items():
+            (folder / name).write_bytes(content)
         write_json(folder / "metrics.json", metrics)
         write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", _card(model, metrics, sum(w.numel() for w in weights.values())))
@@ -111,7 +118,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
             "forms": {question: form._asdict() for question, form in model.forms.items()},
-            "sha256": {name: _sha256(folder / name) for name in ("model.safetensors", "vocabulary.json")},
+            "sha256": {name: _sha256(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
 
@@ -134,8 +141,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     folder = find(path)
     config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
     try:
-        hashes = config["sha256"]
-        for name in ("model.safetensors", "vocabulary.json"):
+        hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
+        for name in (*_CHECKED, *tokenizer_files):
             if _sha256(folder / name) != hashes[name]:
                 raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=_AGAIN)
         vocabulary = Vocabulary.load(folder / "vocabulary.json", ModelError)
@@ -157,6 +164,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=_AGAIN) from error
     model.network.to(device).eval()
+    model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
     model.folder = folder
     return model
 

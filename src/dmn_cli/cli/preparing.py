@@ -18,7 +18,7 @@ from dmn_cli.cli.output import Output, plural, rows, stderr
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dmn_cli.data.tokenizers import Tokenizer
+    from dmn_cli.data.tokenizers import Tokenizer, Untrained
     from dmn_cli.records import Story
 
 Told = Callable[[Callable[[int], None]], "Iterable[tuple[str, Story]]"]
@@ -26,8 +26,20 @@ Told = Callable[[Callable[[int], None]], "Iterable[tuple[str, Story]]"]
 
 _Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
 _Words = Annotated[
-    Literal["spacy", "whitespace"],
-    typer.Option("--tokenizer", help="What words are: spaCy's rules, or whatever stands between blanks."),
+    Literal["spacy", "whitespace", "sentencepiece"],
+    typer.Option(
+        "--tokenizer",
+        help="What words are: spaCy's rules, whatever stands between blanks, or pieces of words that are learnt.",
+    ),
+]
+_Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
+_Pieces = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|FILE.model",
+        help="For sentencepiece: how many pieces to learn from the training stories, 8000 if not said; or a model.",
+        show_default=False,
+    ),
 ]
 _Export = Annotated[
     Path | None,
@@ -44,6 +56,8 @@ class Shared:
     out: Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
     tokenizer: _Words = "spacy"
     language: Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")] = "en"
+    case: _Case = "lower"
+    pieces: _Pieces = None
     export: _Export = None
     seed: _Seed = 1
     force: Force = False
@@ -74,11 +88,11 @@ class Shared:
         if self.export:
             check_output(self.export, force=self.force)
 
-    def words(self) -> Tokenizer:
-        """The tokenizer that was chosen."""
-        from dmn_cli.data.tokenizers import KINDS
+    def words(self) -> Tokenizer | Untrained:
+        """The tokenizer that was chosen; `write` trains it where it is yet to learn its pieces."""
+        from dmn_cli.data.tokenizers import choose
 
-        return KINDS[self.tokenizer](self.language)
+        return choose(self.tokenizer, self.language, self.case == "lower", self.pieces)
 
 
 def shares_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -115,18 +129,32 @@ def progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int], 
         yield lambda n: bar.advance(task, n)
 
 
-def write(shared: Shared, told: Told, total: int, source: dict[str, Any], tokenizer: Tokenizer | None = None) -> None:
+def write(
+    shared: Shared, told: Told, total: int, source: dict[str, Any], tokenizer: Tokenizer | Untrained | None = None
+) -> None:
     """Prepares what is told, in `total` units of progress, and says so."""
     from dmn_cli.data import writer
+    from dmn_cli.data.tokenizers import Untrained
 
     tokenizer = tokenizer or shared.words()
     start = time.perf_counter()
+    if isinstance(tokenizer, Untrained):
+        with progress(shared.output, "learning words", total) as advance:
+            tokenizer = tokenizer.train(_training_texts(told(advance)), shared.seed)
     with progress(shared.output, "reading", total) as advance, _exported(told(advance), shared.export) as passing:
         summary = writer.write(shared.out, passing, tokenizer, source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
+
+
+def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
+    """All that is read in training; facts that are words as the text that they are of."""
+    for split, story in stories:
+        if split == "train":
+            yield from [" ".join(story.facts)] if story.words else story.facts
+            yield from (question.text for question in story.questions)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
     DIR/dataset.json        name, tasks, counts, tokenizer; written last
     DIR/vocabulary.json     words and answers
+    DIR/tokenizer.model     what the tokenizer needs, where it is one that was learnt
     DIR/sentences.arrow     each distinct sentence once: words (list of word ids), text
     DIR/{train,valid,test}.arrow   a row a story: task, facts (sentence ids), and for each of its questions the
                             sentence id, the position (how many facts it sees), the answer ids, the support positions
@@ -22,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dmn_cli.data import tokenizers
 from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
 from dmn_cli.errors import DataError
 from dmn_cli.records import Example, Form
@@ -173,6 +175,16 @@ class DataSet:
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
         self._check("vocabulary.json")
         self.sentences = Sentences(path / "sentences.arrow", self._check)
+
+    def tokenizer_files(self) -> dict[str, bytes]:
+        """What the tokenizer needs beside its spec. Raises: DataError where a file is missing or damaged."""
+        try:
+            names = tokenizers.file_names(self.summary["tokenizer"])
+            for name in names:
+                self._check(name)
+            return {name: (self.path / name).read_bytes() for name in names}
+        except FileNotFoundError as error:
+            raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
 
     def _check(self, name: str) -> None:
         if file_digest(self.path / name) != self.summary["sha256"].get(name):

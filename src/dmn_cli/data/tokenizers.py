@@ -1,30 +1,51 @@
-"""Text → words. The only file that knows spaCy.
+"""Text → words. The only file that knows spaCy and SentencePiece.
 
-A tokenizer is described by its `spec`, plain JSON that travels with the data set and the model, so that a question is
-cut into words exactly as the training data was.
+A tokenizer is described by its `spec`, plain JSON, and by its `files`, if it has any; both travel with the data set and
+the model, so that a question is cut into words exactly as the training data was.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import random
+import re
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dmn_cli.errors import UsageError
+from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
     from spacy.language import Language
+
+PIECES = 8000
+_MODEL = "tokenizer.model"
+_MOST_PIECES = 1_000_000
+_SAMPLE = 200_000  # texts that pieces are learnt from, at most
+_LONGEST = 1000  # characters of one of them; SentencePiece passes over a text of more than 4192 bytes
+_LARGEST_FILE = 1 << 26  # a model of a quarter of a million pieces has 5 MB
 
 
 class Tokenizer(Protocol):
     @property
-    def spec(self) -> dict[str, Any]: ...
+    def spec(self) -> dict[str, Any]:
+        """Its kind, its language, whether it is `lowercase` (true if missing), the SHA-256 of its file if any."""
+        ...
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What it needs beside the spec, by name."""
+        ...
 
     def __call__(self, text: str) -> list[str]:
-        """The words of a text, never empty ones."""
+        """The words of a text, never empty ones; at least one where the text isn't blank."""
         ...
 
     def words(self, text: str) -> list[str]:
-        """The words of a text as it writes them, for facts that are words."""
+        """The words of a text with the case as written, for facts that are words."""
         ...
 
     def sentences(self, text: str) -> list[str]:
@@ -32,63 +53,216 @@ class Tokenizer(Protocol):
         ...
 
 
-class SpacyTokenizer:
-    """spaCy's rules for a language, with no trained pipeline; words are lower-cased."""
+class _Rules:
+    """spaCy's rules for a language, with no trained pipeline: words and sentences, with the case as written."""
 
-    def __init__(self, language: str = "en") -> None:
-        self._pipeline = _blank(language)
-        self.spec = {"kind": "spacy", "language": language, "lowercase": True}
-
-    def __call__(self, text: str) -> list[str]:
-        return [word.lower() for word in self.words(text)]
+    def __init__(self, kind: str, language: str, lowercase: bool) -> None:
+        self.spec: dict[str, Any] = {"kind": kind, "language": language, "lowercase": lowercase}
+        self.files: dict[str, bytes] = {}
 
     def words(self, text: str) -> list[str]:
         return [token.text for token in self._pipeline.make_doc(text) if not token.is_space]
 
     def sentences(self, text: str) -> list[str]:
-        return _sentences(self._pipeline, text)
+        docs = (self._sentencizer(line) for line in text.splitlines())
+        return [sentence.text.strip() for doc in docs for sentence in doc.sents if sentence.text.strip()]
+
+    def cased(self, text: str) -> str:
+        return text.lower() if self.spec["lowercase"] else text
+
+    @cached_property
+    def _pipeline(self) -> Language:
+        """Raises: UsageError where spaCy doesn't know the language."""
+        import spacy
+
+        language = self.spec["language"]
+        try:
+            return spacy.blank(language)
+        except ImportError as error:
+            raise UsageError(f"spaCy knows no language {language!r}") from error
+
+    @cached_property
+    def _sentencizer(self) -> Language:
+        self._pipeline.add_pipe("sentencizer")
+        return self._pipeline
 
 
-class WhitespaceTokenizer:
-    """Words are what stands between blanks, lower-cased: for text that is tokenised already."""
+class SpacyTokenizer(_Rules):
+    """Words are what spaCy's rules for a language say."""
 
-    def __init__(self, language: str = "en") -> None:
-        """`language`: of the rules by which spaCy cuts a text into sentences."""
-        self.spec = {"kind": "whitespace", "language": language, "lowercase": True}
+    def __init__(self, language: str = "en", lowercase: bool = True) -> None:
+        """Raises: UsageError where spaCy doesn't know the language."""
+        super().__init__("spacy", language, lowercase)
+        self.words("")  # a language that isn't known is told of now
 
     def __call__(self, text: str) -> list[str]:
-        return text.lower().split()
+        return [self.cased(word) for word in self.words(text)]
+
+
+class WhitespaceTokenizer(_Rules):
+    """Words are what stands between blanks: for text that is tokenised already."""
+
+    def __init__(self, language: str = "en", lowercase: bool = True) -> None:
+        """`language`: of the rules by which spaCy cuts a text into sentences."""
+        super().__init__("whitespace", language, lowercase)
+
+    def __call__(self, text: str) -> list[str]:
+        return self.cased(text).split()
 
     def words(self, text: str) -> list[str]:
         return text.split()
 
-    def sentences(self, text: str) -> list[str]:
-        return _sentences(self._pipeline, text)
 
-    @cached_property
-    def _pipeline(self) -> Language:
-        return _blank(self.spec["language"])
+class SentencePieceTokenizer(_Rules):
+    """Words are the pieces of a SentencePiece model (Kudo and Richardson 2018); `▁` marks where a word begins."""
+
+    def __init__(self, model: bytes, language: str = "en", lowercase: bool = True) -> None:
+        """`language`: of spaCy's rules for sentences, and for facts that are words.
+
+        Raises: DataError where it isn't a SentencePiece model.
+        """
+        super().__init__("sentencepiece", language, lowercase)
+        self._processor = _processor(model)
+        self.spec["sha256"] = hashlib.sha256(model).hexdigest()
+        self.files = {_MODEL: model}
+
+    def __call__(self, text: str) -> list[str]:
+        """Characters that the model drops, as it does control characters, are words where there is nothing else."""
+        text = self.cased(text)
+        return self._processor.encode(text, out_type=str) or text.split()
+
+
+class Untrained(_Rules):
+    """A SentencePiece tokenizer to be: it cuts sentences and spaCy's words, but its own words are yet to be learnt."""
+
+    def __init__(self, pieces: int = PIECES, language: str = "en", lowercase: bool = True) -> None:
+        super().__init__("sentencepiece", language, lowercase)
+        self.pieces = pieces
+
+    def train(self, texts: Iterable[str], seed: int) -> SentencePieceTokenizer:
+        """Learns at most `pieces` pieces from a stream of texts, of which no more than _SAMPLE are held.
+
+        The same texts and seed give the same bytes.
+
+        Raises: DataError where there is no text; UsageError where the text has more characters than `pieces`.
+        """
+        from sentencepiece import SentencePieceTrainer
+
+        model = io.BytesIO()
+        try:
+            SentencePieceTrainer.train(
+                sentence_iterator=iter(_sample(map(self.cased, texts), seed)),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=self.pieces,
+                hard_vocab_limit=False,  # small data needn't have so many
+                character_coverage=1.0,
+                byte_fallback=False,
+                pad_id=0,
+                unk_id=1,
+                bos_id=-1,
+                eos_id=-1,
+                num_threads=1,  # the sums depend on their number
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise _explained(error, self.pieces) from error
+        return SentencePieceTokenizer(model.getvalue(), self.spec["language"], self.spec["lowercase"])
 
 
 KINDS = {"spacy": SpacyTokenizer, "whitespace": WhitespaceTokenizer}
 
 
-def from_spec(spec: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that a data set or a model was made with."""
-    return KINDS[spec["kind"]](spec["language"])
+def choose(kind: str, language: str, lowercase: bool, pieces: str | None) -> Tokenizer | Untrained:
+    """`pieces`: how many SentencePiece should learn (None: PIECES), or the file of a model.
 
-
-def _blank(language: str) -> Language:
-    import spacy
-
+    Raises: UsageError where these don't go together or the file isn't there; DataError where it isn't a model.
+    """
+    if kind != "sentencepiece":
+        if pieces is not None:
+            raise UsageError("--pieces is for --tokenizer sentencepiece", hint="Leave one out, or give both.")
+        return KINDS[kind](language, lowercase)
+    if pieces is None or pieces.isdecimal():
+        number = PIECES if pieces is None else int(pieces[:9])
+        if not 1 <= number <= _MOST_PIECES:
+            raise UsageError(f"--pieces {pieces}: from 1 to {_MOST_PIECES} can be learnt")
+        return Untrained(number, language, lowercase)
+    path = Path(pieces)
+    if not path.is_file():
+        raise UsageError(
+            "there is no such file",
+            where=path,
+            hint="--pieces takes a number, or the .model file of a SentencePiece model.",
+        )
     try:
-        return spacy.blank(language)
-    except ImportError as error:
-        raise UsageError(f"spaCy knows no language {language!r}") from error
+        if path.stat().st_size > _LARGEST_FILE:
+            raise DataError(f"it is larger than {_LARGEST_FILE >> 20} MiB, which no SentencePiece model is")
+        return SentencePieceTokenizer(path.read_bytes(), language, lowercase)
+    except DataError as error:
+        raise DataError(error.message, where=path, hint="Give a .model file as SentencePiece writes it.") from error
 
 
-def _sentences(pipeline: Language, text: str) -> list[str]:
-    if "sentencizer" not in pipeline.pipe_names:
-        pipeline.add_pipe("sentencizer")
-    docs = (pipeline(line) for line in text.splitlines())
-    return [sentence.text.strip() for doc in docs for sentence in doc.sents if sentence.text.strip()]
+def file_names(spec: dict[str, Any]) -> tuple[str, ...]:
+    """The files that a tokenizer of this spec needs."""
+    return (_MODEL,) if spec["kind"] == "sentencepiece" else ()
+
+
+def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
+    """The tokenizer that a data set or a model was made with.
+
+    Raises: DataError where a file isn't the one that it was made with; UsageError where spaCy doesn't know its
+    language; KeyError where the spec or the files lack something.
+    """
+    language, lowercase = spec["language"], spec.get("lowercase", True)
+    if spec["kind"] != "sentencepiece":
+        return KINDS[spec["kind"]](language, lowercase)
+    tokenizer = SentencePieceTokenizer(files[_MODEL], language, lowercase)
+    if tokenizer.spec["sha256"] != spec["sha256"]:
+        raise DataError(f"{_MODEL} isn't the one that this tokenizer was made with")
+    return tokenizer
+
+
+def _processor(model: bytes) -> SentencePieceProcessor:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise DataError("it is not a SentencePiece model, or a damaged one") from error
+    return processor
+
+
+def _sample(texts: Iterable[str], seed: int) -> list[str]:
+    """At most _SAMPLE of the texts, each as likely as any other, all of them if there aren't more (algorithm R).
+
+    SentencePiece can sample too (`input_sentence_size`), but differently in each process.
+    """
+    draw = random.Random(seed)
+    sample: list[str] = []
+    for seen, part in enumerate(part for text in texts for part in _parts(text)):
+        if seen < _SAMPLE:
+            sample.append(part)
+        elif (place := draw.randrange(seen + 1)) < _SAMPLE:
+            sample[place] = part
+    return sample
+
+
+def _parts(text: str) -> Iterable[str]:
+    return (text[start : start + _LONGEST] for start in range(0, len(text), _LONGEST))
+
+
+def _explained(error: RuntimeError, pieces: int) -> DataError | UsageError:
+    """What SentencePiece says when it can't be trained, in words that a person can act on."""
+    too_few = re.search(r"required_chars\D*\d+ vs (\d+)", str(error))
+    if too_few:
+        return UsageError(
+            f"{pieces} pieces are too few: each character of the training text is one",
+            hint=f"Give at least --pieces {too_few[1]}.",
+        )
+    if "sentences_.empty" in str(error) or "all_chars_count" in str(error):
+        return DataError(
+            "the training stories have no text to learn pieces from",
+            hint="Take another --tokenizer, or a model that is there already with --pieces FILE.",
+        )
+    return DataError(f"SentencePiece can't learn pieces from the training stories ({error})")

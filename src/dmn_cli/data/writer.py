@@ -165,6 +165,8 @@ def write(
         if not any(counts["stories"] for counts in writer.counts.values()):
             raise DataError("there is no story in it", where=source.get("path"))
         writer.vocabulary.save(folder / "vocabulary.json")
+        for name, content in tokenizer.files.items():
+            (folder / name).write_bytes(content)
         summary = {
             "format_version": FORMAT_VERSION,
             "name": out.name,

@@ -129,6 +129,7 @@ class Training:
             forms,
             settings.preset,
         )
+        self.model.tokenizer_files = data[0].tokenizer_files()
         self.network = self.model.network.to(device)
         self.train = [Batches.of(one, "train", self.model.vocabulary, tasks) for one in data]
         self.valid = [Batches.of(one, "valid", self.model.vocabulary, tasks) for one in data]
