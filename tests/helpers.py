@@ -19,6 +19,7 @@ Asked = tuple[list[list[int]], list[int], list[int], list[int]]  # facts, questi
 _DATA = Path(__file__).parents[2] / "shared" / "data"
 BABI = _DATA / "babi" / "tasks_1-20_v1-2.tar.gz"
 SST = _DATA / "sst" / "trainDevTestTrees_PTB.zip"
+POS = _DATA / "pos"
 
 
 def needs(path: Path) -> pytest.MarkDecorator:
