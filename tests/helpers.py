@@ -21,6 +21,7 @@ Asked = tuple[list[list[int]], list[int], Sequence[int], list[int]]
 _DATA = Path(__file__).parents[2] / "shared" / "data"
 BABI = _DATA / "babi" / "tasks_1-20_v1-2.tar.gz"
 SST = _DATA / "sst" / "trainDevTestTrees_PTB.zip"
+POS = _DATA / "pos"
 
 
 def needs(path: Path) -> pytest.MarkDecorator:

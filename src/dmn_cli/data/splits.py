@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 import numpy as np
 
 from dmn_cli.records import Story
+
+SPLIT_NAMES = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "test": "test"}
+
+
+def split_in_name(path: PurePath | str) -> str | None:
+    """The split that a file is named after, as in trec.test.jsonl, dev.jsonl or en_ewt-ud-train.conllu."""
+    words = PurePath(path).name.replace("_", ".").replace("-", ".").split(".")
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 def hold_out(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:

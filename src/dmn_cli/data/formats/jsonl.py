@@ -20,12 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from dmn_cli.data.splits import hold_out
+from dmn_cli.data.splits import SPLIT_NAMES, hold_out, split_in_name
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.files import load_object, to_json
 from dmn_cli.records import Question, Story
 
-_SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "test": "test"}
 _MAX_LINE = 1 << 26
 
 
@@ -89,7 +88,7 @@ def _stories(asked: Iterator[_Asked]) -> Iterator[tuple[str, Story]]:
 def _asked(
     path: Path, task: str, sentences: Callable[[str], list[str]], progress: Callable[[int], None]
 ) -> Iterator[_Asked]:
-    usual = _split_of(path)
+    usual = split_in_name(path) or "train"
     for number, line in enumerate(_lines(path), start=1):
         progress(len(line))
         if not line.strip():
@@ -127,9 +126,9 @@ def _parse(line: bytes, split: str, task: str, sentences: Callable[[str], list[s
     task, split = record.get("task", task), record.get("split", split)
     if not _is_text(task):
         raise DataError('"task" is not a text')
-    if not isinstance(split, str) or split not in _SPLITS:
-        raise DataError(f'"split" is not one of {", ".join(_SPLITS)}')
-    return _Asked(_SPLITS[split], task, facts, Question(question, len(facts), answers, tuple(support)))
+    if not isinstance(split, str) or split not in SPLIT_NAMES:
+        raise DataError(f'"split" is not one of {", ".join(SPLIT_NAMES)}')
+    return _Asked(SPLIT_NAMES[split], task, facts, Question(question, len(facts), answers, tuple(support)))
 
 
 def _is_text(value: Any) -> TypeGuard[str]:
@@ -162,19 +161,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise DataError(f"the file is damaged or cut short ({error})", where=path) from error
 
 
-def _split_of(path: Path) -> str:
-    """The split that a file is named after, as in trec.test.jsonl or dev.jsonl; else the training."""
-    words = path.name.replace("_", ".").replace("-", ".").split(".")
-    return next((word for word in words if word in _SPLITS), "train")
-
-
 def _says_valid(path: Path) -> bool:
     """Whether any line is of the validation; a line that says nothing sensible is found out later."""
-    if _SPLITS[_split_of(path)] == "valid":
+    if split_in_name(path) == "valid":
         return True
     for line in _lines(path):
         if b'"split"' in line and (b"valid" in line or b"dev" in line):
             with suppress(DataError):
-                if _SPLITS.get(str(load_object(line, "").get("split"))) == "valid":
+                if SPLIT_NAMES.get(str(load_object(line, "").get("split"))) == "valid":
                     return True
     return False

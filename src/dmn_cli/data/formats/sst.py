@@ -10,14 +10,12 @@ distinct one once; validation and test are whole sentences always.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from random import Random
-from typing import IO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from dmn_cli.data import archives
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records import Question, Story
 
@@ -27,8 +25,6 @@ TWO = ("negative", "negative", None, "positive", "positive")  # neutral is left 
 _SPLITS = {"train.txt": "train", "dev.txt": "valid", "test.txt": "test"}
 _PARTS = re.compile(r"[()]|[^\s()]+")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")"}
-_MAX_FILE = 1 << 30
-_MAX_LINE = 1 << 20
 
 
 class Phrase(NamedTuple):
@@ -39,9 +35,13 @@ class Phrase(NamedTuple):
 class _File(NamedTuple):
     name: str  # as a person would look for it
     split: str
-    size: int
     path: Path
-    member: str | None  # of the archive at `path`
+    inner: str  # its name in the archive or the folder at `path`
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk that are read for it, those of the whole archive if it is in one."""
+        return archives.size([self.path], self.inner.__eq__)
 
 
 def find(paths: list[Path]) -> list[_File]:
@@ -68,7 +68,7 @@ def read(
 ) -> Iterator[tuple[str, Story]]:
     """(split, story) pairs. Without a dev.txt, some tenth of the training sentences is held out, with their phrases.
 
-    `progress` is told of each line how many bytes it has.
+    `progress` is told how many bytes have been read on disk.
 
     Raises: DataError, with file:line, at the first tree that isn't one.
     """
@@ -77,8 +77,7 @@ def read(
     random = Random(seed)
     seen: set[Phrase] = set()
     for file in files:
-        for number, line in _lines(file):
-            progress(len(line))
+        for number, line in _lines(file, progress):
             nodes = parse(line, f"{file.name}:{number}")
             split = "valid" if file.split == "train" and random.random() < held_out else file.split
             every = split == "train" and phrases == "all"
@@ -132,57 +131,18 @@ def parse(line: bytes, where: str) -> list[Phrase]:
 
 
 def _in(path: Path) -> list[_File]:
-    if path.is_dir():
-        places = [path, *sorted(path.glob("*/"))]
-        return [
-            _File(str(place / name), split, (place / name).stat().st_size, place / name, None)
-            for place in places
-            for name, split in _SPLITS.items()
-            if (place / name).is_file()
-        ]
-    if not path.is_file():
-        raise UsageError("there is no such file", where=path)
-    if zipfile.is_zipfile(path):
-        with _zip(path) as archive:
-            return [
-                _File(f"{path}/{info.filename}", split, info.file_size, path, info.filename)
-                for info in archive.infolist()
-                if (split := _SPLITS.get(PurePosixPath(info.filename).name))
-            ]
-    split = _SPLITS.get(path.name)
-    if split is None:
-        raise UsageError("is neither an archive nor named train.txt, dev.txt or test.txt", where=path)
-    return [_File(str(path), split, path.stat().st_size, path, None)]
+    files = []
+    for member in archives.members(path, lambda inner: PurePosixPath(inner).name in _SPLITS):
+        split = _SPLITS.get(PurePosixPath(member.inner).name)
+        if split is None:  # it is `path` itself
+            raise UsageError("is neither an archive nor named train.txt, dev.txt or test.txt", where=path)
+        files.append(_File(member.name, split, path, member.inner))
+    return files
 
 
-@contextmanager
-def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise DataError(
-            f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
-        ) from error
-
-
-def _lines(file: _File) -> Iterator[tuple[int, bytes]]:
+def _lines(file: _File, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
     """Numbered from 1, without the empty ones."""
-    if file.size > _MAX_FILE:
-        raise DataError(f"is {file.size} bytes long, which no treebank is", where=file.name)
-    if file.member is None:
-        with file.path.open("rb") as stream:
-            yield from _numbered(stream, file.name)
-    else:
-        with _zip(file.path) as archive, archive.open(file.member) as stream:
-            yield from _numbered(stream, file.name)
-
-
-def _numbered(stream: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := stream.readline(_MAX_LINE):
-        number += 1
-        if len(line) == _MAX_LINE:
-            raise DataError("the line is longer than a mebibyte", where=f"{name}:{number}")
-        if line.strip():
-            yield number, line
+    for member in archives.members(file.path, file.inner.__eq__, progress):
+        for number, line in enumerate(member.lines(), start=1):
+            if line.strip():
+                yield number, line

@@ -1,0 +1,124 @@
+"""Text whose words have a part-of-speech tag each: files, folders and archives, as downloaded.
+
+The words of a sentence are its facts, and its one question has a tag for each of them as the answer. The formats are
+those of `tagged_text.py`.
+
+Of a folder or an archive, what is about the data isn't read: README, LICENSE and the like, NLTK's categories, markup.
+Where the same text is there in several formats, as `combined/wsj_0001.mrg`, `tagged/wsj_0001.pos`, `raw/wsj_0001`, it
+is read once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from dmn_cli.data import archives
+from dmn_cli.data.formats import tagged_text
+from dmn_cli.data.formats.tagged_text import Column, Format
+from dmn_cli.data.splits import hold_out, split_in_name
+from dmn_cli.errors import DataError
+from dmn_cli.records import Question, Story
+
+QUESTION = "What are the tags?"
+_FORMAT_OF: dict[str, Format] = {".conllu": "conllu", ".mrg": "trees", ".pos": "slash"}  # the richest first
+_ABOUT = re.compile(
+    r"(readme|licen[cs]e|copying|copyright|authors|contributing|change(s|log)|cats|categories)([-_.].*)?", re.I
+)
+_OTHER = {".md", ".rst", ".html", ".htm", ".xml", ".json", ".pdf", ".prd"}  # .prd: trees without tags
+
+
+class Source(NamedTuple):
+    """A path, and what is read of it."""
+
+    path: Path
+    chosen: frozenset[str]  # names in the archive or the folder
+    size: int  # bytes on disk
+
+
+def find(paths: list[Path], format_: Format | None = None) -> list[Source]:
+    """What is to be read of the paths. With a format given, files that are named after it go before others.
+
+    Raises: UsageError where there is no such path; DataError where an archive is damaged, or holds nothing to read.
+    """
+    sources = []
+    for path in paths:
+        names = [member.inner for member in archives.members(path)]
+        alone = len(names) == 1 and not path.is_dir()
+        chosen = frozenset(names if alone else _chosen(names, format_))
+        sources.append(Source(path, chosen, archives.size([path], chosen.__contains__)))
+    if not any(source.chosen for source in sources):
+        raise DataError("holds no tagged text", where=", ".join(map(str, paths)))
+    return sources
+
+
+def read(
+    sources: list[Source],
+    task: str,
+    seed: int,
+    column: Column = "upos",
+    format_: Format | None = None,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Iterator[tuple[str, Story]]:
+    """(split, story) pairs. A file is of the split that it is named after, or of the training.
+
+    Where none is of the validation, a tenth of the training sentences is held out. `progress` is told how many bytes
+    have been read on disk.
+
+    Raises: DataError, with file:line, at the first line that isn't as it should be, or where there is no sentence.
+    """
+    told = _stories(sources, task, column, format_, progress)
+    validated = any(split_in_name(name) == "valid" for source in sources for name in source.chosen)
+    count = 0
+    for count, pair in enumerate(told if validated else hold_out(told, seed), start=1):  # noqa: B007
+        yield pair
+    if not count:
+        raise DataError("there is no sentence with tags in it", where=", ".join(str(source.path) for source in sources))
+
+
+def _stories(
+    sources: list[Source], task: str, column: Column, format_: Format | None, progress: Callable[[int], None]
+) -> Iterator[tuple[str, Story]]:
+    for source in sources:
+        for member in archives.members(source.path, source.chosen.__contains__, progress):
+            split = split_in_name(member.inner)
+            sure = bool(split) or member.name == str(source.path) or _suffix(member.inner) in _FORMAT_OF
+            for words, tags in tagged_text.read(member.lines(), member.name, format_, column, sure=sure):
+                question = Question(QUESTION, len(words), tuple(tags), each=True)
+                yield split or "train", Story(task, tuple(words), (question,), words=True)
+
+
+def _chosen(names: list[str], format_: Format | None) -> list[str]:
+    """Those that are data, and of those with one name but for folder and suffix the best."""
+
+    def rank(name: str) -> int:
+        suffix = _suffix(name)
+        if _FORMAT_OF.get(suffix) == format_ is not None:
+            return 0
+        return 1 + list(_FORMAT_OF).index(suffix) if suffix in _FORMAT_OF else 1 + len(_FORMAT_OF)
+
+    data = [name for name in names if _suffix(name) in _FORMAT_OF or not _is_about(name)]
+    best: dict[str, int] = {}
+    for name in data:
+        best[_stem(name)] = min(rank(name), best.get(_stem(name), rank(name)))
+    return [name for name in data if rank(name) == best[_stem(name)]]
+
+
+def _is_about(name: str) -> bool:
+    return _suffix(name) in _OTHER or bool(_ABOUT.fullmatch(PurePosixPath(name).name))
+
+
+def _bare(name: str) -> PurePosixPath:
+    """Without the folder, and without .gz."""
+    path = PurePosixPath(PurePosixPath(name).name)
+    return path.with_suffix("") if path.suffix in archives.COMPRESSED else path
+
+
+def _suffix(name: str) -> str:
+    return _bare(name).suffix.lower()
+
+
+def _stem(name: str) -> str:
+    return _bare(name).stem
