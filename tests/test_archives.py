@@ -97,6 +97,8 @@ def test_a_file_by_itself(tmp_path: Path, suffix: str) -> None:
 def test_a_zip_is_one_whatever_its_name(tmp_path: Path) -> None:
     path = make(tmp_path / "data.zip").rename(tmp_path / "data.download")
     assert len(read(path)) == 3
+    tar = make(tmp_path / "data.tar", {"a.txt": b"x", "inner.zip": path.read_bytes()})
+    assert list(read(tar)) == ["a.txt", "inner.zip"]  # though it ends as a zip does
 
 
 @pytest.mark.parametrize("kind", [".zip", ".tar.gz"])

@@ -85,7 +85,9 @@ def members(
         return
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
-    kind = "zip" if zipfile.is_zipfile(path) else _kind(path.name)
+    kind = _kind(path.name)
+    if kind == "file" and path.suffix.lower() not in COMPRESSED and zipfile.is_zipfile(path):
+        kind = "zip"
     with _sound(path), _opened(path, progress) as stream:
         if kind == "zip":
             yield from _in_zip(path, stream, wanted)
