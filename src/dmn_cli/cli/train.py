@@ -42,6 +42,12 @@ def command(
     seed: Annotated[
         int | None, typer.Option(help="Decides everything that is random.", min=0, show_default=False)
     ] = None,
+    freeze_vectors: Annotated[
+        bool,
+        typer.Option(
+            "--freeze-vectors", help="Keep the vectors that the data brings as they are: training.vectors_rate=0."
+        ),
+    ] = False,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
     force: Force = False,
@@ -55,7 +61,11 @@ def command(
     Example: dmn train data/two --out runs/two --set model.passes=5
     """
     output = Output(as_json=json, quiet=quiet)
-    overrides: dict[str, Any] = {"training.epochs": epochs, "training.seed": seed}
+    overrides: dict[str, Any] = {
+        "training.epochs": epochs,
+        "training.seed": seed,
+        "training.vectors_rate": 0.0 if freeze_vectors else None,
+    }
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
     settings = _settings(out, preset, config, set_ or [], chosen, resume, force)
 

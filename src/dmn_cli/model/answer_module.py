@@ -45,7 +45,7 @@ class AnswerModule(nn.Module):
 
     def facts(self, c: Tensor) -> Tensor:
         """The part of the projected input that is c_t's. (…, hidden) → (…, blocks x hidden)"""
-        return self.dropout(c) @ self.gru.W[self.answers + c.shape[-1] :]
+        return c @ self.gru.W[self.answers + c.shape[-1] :]
 
     def forward(self, m: Tensor, q: Tensor, facts: Facts, batch: Batch) -> Tensor:
         """Logits given the right previous words. m, q: (questions, hidden) → (questions, steps, answers), with as many

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -121,7 +122,7 @@ class Training:
             Vocabulary.joined(one.vocabulary.of_training() for one in data),
             model_directory.Sizes(
                 max_answer_steps=max(one.summary["longest_answer"] for one in data) + 1,
-                word_size=settings.model.hidden,
+                word_size=_vector_size(data) or settings.model.hidden,
                 each=any(form.each for form in forms.values()),
             ),
             _same_tokenizer(data),
@@ -133,13 +134,8 @@ class Training:
         self.network = self.model.network.to(device)
         self.train = [Batches.of(one, "train", self.model.vocabulary, tasks) for one in data]
         self.valid = [Batches.of(one, "valid", self.model.vocabulary, tasks) for one in data]
-        decayed = [p for name, p in self.network.named_parameters() if not name.endswith(("b", "bias"))]
-        others = [p for name, p in self.network.named_parameters() if name.endswith(("b", "bias"))]
-        self.optimiser = torch.optim.Adam(
-            [{"params": decayed, "weight_decay": settings.training.l2}, {"params": others}],
-            lr=settings.training.learning_rate,
-            foreach=True,
-        )
+        given = self._give_vectors(data)
+        self.optimiser = _optimiser(self.network, settings.training, given=given)
         form = settings.training.gate_supervision
         self.gate_supervision: GateSupervision | None = (
             None if form == "off" or not any(one.summary["questions_with_support"] for one in data) else form
@@ -158,6 +154,24 @@ class Training:
             finished=None,
             data=" ".join(one.fingerprint for one in data),
         )
+
+    def _give_vectors(self, data: Sequence[DataSet]) -> bool:
+        """Sets the vectors that the data sets bring; those of the first one that has a word count. Whether any do."""
+        brought = [
+            (batches.words[one.vectors[0]], one.vectors[1])
+            for one, batches in zip(data, self.train, strict=True)
+            if one.vectors
+        ]
+        if not brought:
+            return False
+        rows, first = np.unique(np.concatenate([rows for rows, _ in brought]), return_index=True)
+        vectors = np.concatenate([vectors for _, vectors in brought])[first]
+        known = rows > 1
+        given = torch.from_numpy(rows[known]).to(self.device)
+        self.network.word_vectors.give(given, torch.from_numpy(vectors[known]).to(self.device))
+        if self.settings.training.vectors_rate == 0:
+            self.network.word_vectors.freeze(given)
+        return True
 
     def begin(self, *, force: bool = False) -> None:
         """Makes the run directory; with `force`, in place of the run that is there."""
@@ -282,7 +296,7 @@ class Training:
     def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         settings, state = self.settings.training, self.state
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(settings, state.epoch)
+            group["lr"] = group["rate"] * learning_rate(settings, state.epoch)
         plan = sampling.plan(self.train, settings, state.epoch)
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
@@ -345,6 +359,30 @@ class Training:
                     }
                 )
         return lines
+
+
+def _optimiser(network: nn.Module, settings: TrainingSettings, *, given: bool) -> torch.optim.Optimizer:
+    """Adam. Word vectors from outside are trained at a rate of their own and without L2, which would pull those of the
+    words that no batch has to zero."""
+    named = dict(network.named_parameters())
+    vectors = [named.pop("word_vectors.E.weight")] if given else []
+    biases = [parameter for name, parameter in named.items() if name.endswith(("b", "bias"))]
+    weights = [parameter for name, parameter in named.items() if not name.endswith(("b", "bias"))]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
+        {"params": biases, "rate": 1.0},
+        {"params": vectors, "rate": settings.vectors_rate or 1.0},  # frozen, only those that weren't given are trained
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]], lr=settings.learning_rate, foreach=True)
+
+
+def _vector_size(data: Sequence[DataSet]) -> int | None:
+    """The width of the vectors that the data sets bring. Raises: UsageError where it isn't the same."""
+    sizes = {one.path: one.vectors[1].shape[1] for one in data if one.vectors}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{path}: {size}" for path, size in sizes.items())
+        raise UsageError(f"the data sets bring word vectors of different widths ({said})")
+    return next(iter(sizes.values()), None)
 
 
 def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:

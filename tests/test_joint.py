@@ -1,0 +1,143 @@
+"""Several data sets in one model, tags, and word vectors from outside: from the shell commands to the answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Dmn, fails
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmn_cli.data.store import DataSet
+from dmn_cli.settings import TrainingSettings, load
+from dmn_cli.training.loop import Stopped, Training
+from dmn_cli.training.sampling import shares
+
+TAGS = {"the": "DET", "a": "DET", "cat": "NOUN", "dog": "NOUN", "saw": "VERB", "bit": "VERB"}
+FAST = ("--set", "model.hidden=16", "--set", "model.dropout=0", "--set", "training.learning_rate=0.02")
+
+
+def training(**changes: Any) -> TrainingSettings:
+    return load(overrides=[(f"training.{key}", value) for key, value in changes.items()]).training
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory, dmn: Dmn) -> tuple[Path, Path]:
+    """A data set of stories, and one of 40 tagged sentences in which a word decides its tag."""
+    folder = tmp_path_factory.mktemp("parts")
+    words = [f"{word}/{tag}" for word, tag in TAGS.items()]
+    told = [[words[(i * 7 + j * (i + 1)) % len(words)] for j in range(2 + i % 4)] for i in range(40)]
+    (folder / "tags.txt").write_text("".join(" ".join(sentence) + "\n" for sentence in told))
+    stories = ("prepare", "story", "--tasks", "1", "--questions", "100", "--out", folder / "stories")
+    tags = ("prepare", "tagged", folder / "tags.txt", "--out", folder / "tags")
+    for command in (stories, tags):
+        result = dmn(*command, "--quiet")
+        assert result.code == 0, result.err
+    return folder / "stories", folder / "tags"
+
+
+# --- which batches an epoch has
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=2, max_size=5),
+    st.sampled_from(("proportional", "temperature", "uniform")),
+    st.floats(1, 100),
+)
+def test_every_data_set_has_its_share(batches: list[int], how: str, temperature: float) -> None:
+    """The larger never comes less often than the smaller, each comes, and an epoch stays as long as it was."""
+    share = shares(batches, training(sampling=how, sampling_temperature=temperature))
+    assert min(share) >= 1
+    assert abs(sum(share) - sum(batches)) <= len(batches)
+    by_size = [s for _, s in sorted(zip(batches, share, strict=True))]
+    assert by_size == sorted(by_size)
+    if how == "proportional":
+        assert share == batches
+    if how == "uniform":
+        assert max(share) - min(share) <= 1
+
+
+def test_temperature_is_the_exponent() -> None:
+    """Of 100 and 400 batches, temperature 2 makes 10 : 20."""
+    assert shares([100, 400], training(sampling="temperature", sampling_temperature=2.0)) == [167, 333]
+
+
+# --- one model of several data sets
+
+
+def test_one_model_learns_stories_and_tags_and_tells_them_apart_by_their_questions(
+    dmn: Dmn, parts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    result = dmn("train", *parts, "--out", run, "--epochs", "12", *FAST, "--set", "training.batch_size=16", "--json")
+    assert result.code == 0, result.err
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert all(epoch["valid_tasks"].keys() == {"qa1", "tags"} for epoch in logged)
+
+    report = dmn("eval", run, *parts, "--split", "train", "--json").document
+    assert report["tasks"].keys() == {"qa1", "tags"}
+    assert report["tasks"]["tags"]["accuracy"] == 1
+    assert report["tasks"]["tags"]["answers"] > report["tasks"]["tags"]["questions"] == 36
+    alone = dmn("eval", run, parts[1], "--split", "train", "--json").document
+    assert alone["tasks"]["tags"] == pytest.approx(report["tasks"]["tags"])
+
+    (tmp_path / "story.txt").write_text("The dog bit a cat")
+    asked = ("ask", run, "--story", tmp_path / "story.txt", "--question", "What are the tags?")
+    assert dmn(*asked).out == "The/DET dog/NOUN bit/VERB a/DET cat/NOUN\n"
+    answer = dmn(*asked, "--json").document
+    assert answer["answers"] == ["DET", "NOUN", "VERB", "DET", "NOUN"]
+    assert answer["answer"] == "DET NOUN VERB DET NOUN"
+    assert answer["facts"] == ["The", "dog", "bit", "a", "cat"]
+    golden = [json.loads(line) for line in (run / "model" / "golden.jsonl").read_text().splitlines()]
+    again = dmn("ask", run, "--batch", run / "model" / "golden.jsonl").lines
+    assert [line["answer"] for line in again] == [line["answer"] for line in golden]
+    assert any("answers" in line for line in again)
+    assert any("answers" not in line for line in again)
+
+
+def test_the_prompt_cuts_facts_into_words_where_the_question_is_about_words(
+    dmn: Dmn, parts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    dmn(
+        "train",
+        parts[1],
+        "--out",
+        tmp_path / "run",
+        "--epochs",
+        "8",
+        *FAST,
+        "--set",
+        "training.batch_size=8",
+        "--quiet",
+    )
+    result = dmn("ask", tmp_path / "run", stdin=b"a dog\nbit a cat\nWhat are the tags ?\n")
+    assert result.out == "a/DET dog/NOUN bit/VERB a/DET cat/NOUN\n"
+
+
+def test_a_joint_training_goes_on_to_the_same_weights(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    quick = {"model.hidden": 8, "training.epochs": 3, "training.batch_size": 16, "training.sampling": "uniform"}
+    settings = load(overrides=list(quick.items()))
+
+    def job(name: str) -> Training:
+        return Training([DataSet(part) for part in parts], tmp_path / name, settings, torch.device("cpu"))
+
+    whole, half, rest = job("whole"), job("halves"), job("halves")
+    for one in (whole, half):
+        one.begin()
+    list(whole.events())
+    steps = iter(range(12))
+    assert isinstance(list(half.events(lambda: next(steps, None) is None))[-1], Stopped)
+    rest.resume()
+    list(rest.events())
+    for name, weights in whole.network.state_dict().items():
+        assert torch.equal(weights, rest.network.state_dict()[name]), name
+
+
+def test_data_sets_with_other_words_dont_go_together(dmn: Dmn, parts: tuple[Path, Path], tmp_path: Path) -> None:
+    made = ("prepare", "story", "--tasks", "2", "--questions", "20", "--tokenizer", "whitespace")
+    dmn(*made, "--out", tmp_path / "x", "--quiet")
+    result = dmn("train", parts[0], tmp_path / "x", "--out", tmp_path / "run")
+    fails(result, 2, "its words are cut otherwise", "--tokenizer")
+    assert not (tmp_path / "run").exists()
