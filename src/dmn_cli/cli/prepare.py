@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.preparing import Shared, progress, shares_options, write
+from dmn_cli.cli.preparing import Shared, as_given, progress, shares_options, write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data 
 @shares_options
 def babi(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="The archive as downloaded, its unpacked folder, or single files.",
+            help="The archive as downloaded, its unpacked folder, or single files; or its URL, or babi, to fetch it.",
             show_default=False,
         ),
     ],
@@ -52,12 +51,12 @@ def babi(
 
     from dmn_cli.data.formats import babi as reader
 
-    with reader.find(paths, variant, wanted, skip_missing=skip_missing) as found:
+    with reader.find(shared.local(paths, "babi"), variant, wanted, skip_missing=skip_missing) as found:
         for name in found.missing:
             shared.output.warning(f"missing, so its task is left out: {name}")
         source = {
             "format": "babi",
-            "path": ", ".join(map(str, paths)),
+            "path": as_given(paths),
             "variant": variant,
             "seed": shared.seed,
             "missing": found.missing,
@@ -69,8 +68,8 @@ def babi(
 @shares_options
 def jsonl(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz.", show_default=False),
+        list[str],
+        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz, or URLs of such.", show_default=False),
     ],
     task: Annotated[
         str | None,
@@ -93,12 +92,12 @@ def jsonl(
 
     from dmn_cli.data.formats import jsonl as reader
 
-    words = shared.words()
-    source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": shared.seed}
-    total = sum(path.stat().st_size for path in paths if path.is_file())
+    words, files = shared.words(), shared.local(paths)
+    source = {"format": "jsonl", "path": as_given(paths), "seed": shared.seed}
+    total = sum(path.stat().st_size for path in files if path.is_file())
     named = task or shared.out.name
     write(
-        shared, lambda advance: reader.read(paths, named, shared.seed, words.sentences, advance), total, source, words
+        shared, lambda advance: reader.read(files, named, shared.seed, words.sentences, advance), total, source, words
     )
 
 
@@ -106,10 +105,11 @@ def jsonl(
 @shares_options
 def sst(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="trainDevTestTrees_PTB.zip as downloaded, its unpacked folder, or train.txt, dev.txt, test.txt.",
+            help="trainDevTestTrees_PTB.zip as downloaded, its unpacked folder, or train.txt, dev.txt, test.txt; "
+            "or its URL, or sst, to fetch it.",
             show_default=False,
         ),
     ],
@@ -129,10 +129,10 @@ def sst(
 
     from dmn_cli.data.formats import sst as reader
 
-    files = reader.find(paths)
+    files = reader.find(shared.local(paths, "sst"))
     source = {
         "format": "sst",
-        "path": ", ".join(map(str, paths)),
+        "path": as_given(paths),
         "classes": int(classes),
         "phrases": phrases,
         "seed": shared.seed,
