@@ -34,6 +34,9 @@ class Whitespace:
     def __call__(self, text: str) -> list[str]:
         return text.split()
 
+    def words(self, text: str) -> list[str]:
+        return text.split()
+
     def sentences(self, text: str) -> list[str]:
         return text.splitlines()
 

@@ -384,6 +384,11 @@ def test_a_full_stop_and_a_line_end_both_end_a_sentence(spacy: SpacyTokenizer) -
     assert spacy.sentences("") == []
 
 
+def test_words_that_are_facts_keep_their_case(spacy: SpacyTokenizer) -> None:
+    assert spacy.words(" John isn't\n in  NYC.") == ["John", "is", "n't", "in", "NYC", "."]
+    assert WhitespaceTokenizer().words(" John isn't\n in  NYC.") == ["John", "isn't", "in", "NYC."]
+
+
 def test_words_between_blanks() -> None:
     """Sentences are cut as everywhere."""
     whitespace = WhitespaceTokenizer()
@@ -410,6 +415,7 @@ def test_a_tokenizer_comes_back_from_its_description(tokenizer: Tokenizer) -> No
     assert again.spec == tokenizer.spec
     assert again(text) == tokenizer(text)
     assert again.sentences(text) == tokenizer.sentences(text)
+    assert again.words(text) == tokenizer.words(text)
 
 
 def test_an_unknown_language() -> None:

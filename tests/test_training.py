@@ -33,6 +33,9 @@ class Whitespace:
     def __call__(self, text: str) -> list[str]:
         return text.lower().replace(".", " .").replace("?", " ?").split()
 
+    def words(self, text: str) -> list[str]:
+        return text.split()
+
     def sentences(self, text: str) -> list[str]:
         return text.splitlines()
 

@@ -23,6 +23,10 @@ class Tokenizer(Protocol):
         """The words of a text, never empty ones."""
         ...
 
+    def words(self, text: str) -> list[str]:
+        """The words of a text with the case as written, for facts that are words."""
+        ...
+
     def sentences(self, text: str) -> list[str]:
         """The sentences of a text; a line end always ends one."""
         ...
@@ -38,6 +42,9 @@ class SpacyTokenizer:
     def __call__(self, text: str) -> list[str]:
         return [token.text.lower() for token in self._pipeline.make_doc(text) if not token.is_space]
 
+    def words(self, text: str) -> list[str]:
+        return [token.text for token in self._pipeline.make_doc(text) if not token.is_space]
+
     def sentences(self, text: str) -> list[str]:
         return _sentences(self._pipeline, text)
 
@@ -51,6 +58,9 @@ class WhitespaceTokenizer:
 
     def __call__(self, text: str) -> list[str]:
         return text.lower().split()
+
+    def words(self, text: str) -> list[str]:
+        return text.split()
 
     def sentences(self, text: str) -> list[str]:
         return _sentences(self._pipeline, text)
