@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "dmn_cli"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow"}
+HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "pooch", "requests"}
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
 DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()"
@@ -96,6 +96,8 @@ def test_each_library_has_its_place() -> None:
         assert importing == within("cli", importing)
     for library in ("spacy", "sentencepiece"):
         assert importers(library) == {"data/tokenizers.py"}
+    assert importers("pooch") == {"data/fetch.py"}
+    assert importers("requests") == {"data/download.py"}
 
 
 def test_nothing_that_is_read_can_run_code() -> None:

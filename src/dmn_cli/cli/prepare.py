@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.preparing import Shared, progress, shares_options, write
+from dmn_cli.cli.preparing import Shared, as_given, progress, shares_options, write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data 
 @shares_options
 def babi(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="The archive as downloaded, its unpacked folder, or single files.",
+            help="The archive as downloaded, its unpacked folder, or single files; or its URL, or babi, to fetch it.",
             show_default=False,
         ),
     ],
@@ -52,12 +51,12 @@ def babi(
 
     from dmn_cli.data.formats import babi as reader
 
-    with reader.find(paths, variant, wanted, skip_missing=skip_missing) as found:
+    with reader.find(shared.local(paths, "babi"), variant, wanted, skip_missing=skip_missing) as found:
         for name in found.missing:
             shared.output.warning(f"missing, so its task is left out: {name}")
         source = {
             "format": "babi",
-            "path": ", ".join(map(str, paths)),
+            "path": as_given(paths),
             "variant": variant,
             "seed": shared.seed,
             "missing": found.missing,
@@ -69,20 +68,25 @@ def babi(
 @shares_options
 def jsonl(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz.", show_default=False),
+        list[str],
+        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz, or URLs of such.", show_default=False),
     ],
     task: Annotated[
         str | None,
         typer.Option(help="The task of the lines that name none, if not the name of --out.", show_default=False),
     ] = None,
+    facts: Annotated[
+        Literal["sentences", "words"],
+        typer.Option(help="What a story that is a text is cut into, where its line doesn't say."),
+    ] = "sentences",
     *,
     shared: Shared,
 ) -> None:
     """Prepare JSON lines: any task that can be put as a story, a question and an answer.
 
     A line is an object with "story" (a list of facts, or a text), "question" and "answer" (a text, or a list of them),
-    and, if you like, "support" (positions of facts, from 0), "task" and "split" (train, valid or test).
+    and, if you like, "support" (positions of facts, from 0), "task", "split" (train, valid or test), "facts" ("words",
+    where facts are words), "each" (true, where the answer has a text for each fact) and "id", which no two lines share.
 
     Without a split, a line is of the one that its file is named after (test.jsonl), or of the training. Where no line
     is of the validation, a tenth of the training stories is held out by the seed.
@@ -93,23 +97,23 @@ def jsonl(
 
     from dmn_cli.data.formats import jsonl as reader
 
-    words = shared.words()
-    source = {"format": "jsonl", "path": ", ".join(map(str, paths)), "seed": shared.seed}
-    total = sum(path.stat().st_size for path in paths if path.is_file())
+    words, files = shared.words(), shared.local(paths)
+    cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
+    source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
+    total = sum(path.stat().st_size for path in files if path.is_file())
     named = task or shared.out.name
-    write(
-        shared, lambda advance: reader.read(paths, named, shared.seed, words.sentences, advance), total, source, words
-    )
+    write(shared, lambda advance: reader.read(files, named, shared.seed, cut, facts, advance), total, source, words)
 
 
 @app.command()
 @shares_options
 def sst(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="trainDevTestTrees_PTB.zip as downloaded, its unpacked folder, or train.txt, dev.txt, test.txt.",
+            help="trainDevTestTrees_PTB.zip as downloaded, its unpacked folder, or train.txt, dev.txt, test.txt; "
+            "or its URL, or sst, to fetch it.",
             show_default=False,
         ),
     ],
@@ -129,10 +133,10 @@ def sst(
 
     from dmn_cli.data.formats import sst as reader
 
-    files = reader.find(paths)
+    files = reader.find(shared.local(paths, "sst"))
     source = {
         "format": "sst",
-        "path": ", ".join(map(str, paths)),
+        "path": as_given(paths),
         "classes": int(classes),
         "phrases": phrases,
         "seed": shared.seed,
@@ -146,7 +150,7 @@ def sst(
 @shares_options
 def tagged(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
             help="Files, folders or archives (.zip, .tar.gz and the like), as downloaded.",
@@ -178,10 +182,10 @@ def tagged(
     from dmn_cli.data.formats import tagged as reader
 
     known = None if format_ == "auto" else format_
-    sources = reader.find(paths, known)
+    sources = reader.find(shared.local(paths, "ewt"), known)
     source = {
         "format": "tagged",
-        "path": ", ".join(map(str, paths)),
+        "path": as_given(paths),
         "column": column,
         "written": format_,
         "seed": shared.seed,

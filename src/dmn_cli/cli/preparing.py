@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -18,6 +19,7 @@ from dmn_cli.cli.output import Output, plural, rows, stderr
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dmn_cli.data.fetch import Local
     from dmn_cli.data.tokenizers import Tokenizer, Untrained
     from dmn_cli.records import Story
 
@@ -88,6 +90,16 @@ class Shared:
         if self.export:
             check_output(self.export, force=self.force)
 
+    def fetched(self, path: str, *names: str) -> Local:
+        """A path as it is; of a URL, or of one of these known names, where its copy lies, fetched if need be."""
+        from dmn_cli.data.fetch import fetch
+
+        return fetch(path, names, self.output.note, partial(progress, self.output, "fetching"))
+
+    def local(self, paths: list[str], *names: str) -> list[Path]:
+        """Where all of them lie, of those as well that are URLs or among these known names."""
+        return [self.fetched(path, *names).path for path in paths]
+
     def words(self) -> Tokenizer | Untrained:
         """The tokenizer that was chosen; `write` trains it where it is yet to learn its pieces."""
         from dmn_cli.data.tokenizers import choose
@@ -116,7 +128,7 @@ def shares_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(output: Output, verb: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; nothing elsewhere, since the summary says it all."""
     if not output.live:
         yield lambda n: None
@@ -174,6 +186,13 @@ def _exported(stories: Iterable[tuple[str, Story]], export: Path | None) -> Iter
                 yield split, story
 
         yield passing()
+
+
+def as_given(paths: list[str]) -> str:
+    """What the user wrote, but for passwords in URLs."""
+    from dmn_cli.data.download import shown
+
+    return ", ".join(map(shown, paths))
 
 
 def describe(summary: dict[str, Any]) -> str:

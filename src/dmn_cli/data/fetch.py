@@ -1,0 +1,213 @@
+"""Paths that name something elsewhere: a URL, or a known name of a published file. The only file that knows pooch.
+
+Nothing is fetched but what such a path asks for. It is kept in the user's cache folder (DMN_CACHE names another), each
+file in a folder made from its URL, under its own name, which readers may go by. Its SHA-256 is in the table here, or is
+remembered beside it when it first comes; it is checked each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from dmn_cli.data.download import Note, Progress, download, no_progress, shown
+from dmn_cli.errors import DataError, UsageError, from_os_error
+from dmn_cli.files import load_object, write_json
+
+
+class Source(NamedTuple):
+    """Where a file is published."""
+
+    url: str
+    sha256: str | None = None  # None: not known, and remembered when it first comes
+    member: str | None = None  # what is meant of the archive that it is
+
+
+class Local(NamedTuple):
+    """Where a file lies."""
+
+    path: Path
+    member: str | None = None  # what is meant of the archive at `path`; None: all of it
+
+
+def _glove(corpus: str, sizes: str, archive: str, sha256: str) -> dict[str, Source]:
+    url = f"https://nlp.stanford.edu/data/{archive}.zip"
+    return {f"glove:{corpus}.{n}d": Source(url, sha256, f"glove.{corpus}.{n}d.txt") for n in sizes.split()}
+
+
+_TREC = "https://cogcomp.seas.upenn.edu/Data/QA/QC"
+KNOWN = {
+    "babi": Source(
+        "http://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz",
+        "0364ebde659f14d11bc21744516c5ec49d3d06cb692733f66680771244998898",
+    ),
+    "sst": Source(
+        "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
+        "5c613a4f673fc74097d523a2c83f38e0cc462984d847b82c7aaf36b01cbbbfcc",
+    ),
+    "ewt": Source("https://github.com/UniversalDependencies/UD_English-EWT/archive/refs/tags/r2.16.tar.gz"),
+    "imdb": Source(
+        "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+        "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+    ),
+    "trec:train": Source(
+        f"{_TREC}/train_5500.label", "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3"
+    ),
+    "trec:test": Source(f"{_TREC}/TREC_10.label", "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e"),
+    **_glove("6B", "50 100 200 300", "glove.6B", "617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb"),
+    **_glove("42B", "300", "glove.42B.300d", "03d5d7fa28e58762ace4b85fb71fe86a345ef0b5ff39f5390c14869da0fc1970"),
+    **_glove("840B", "300", "glove.840B.300d", "c06db255e65095393609f19a4cfca20bf3a71e20cc53e892aafa490347e3849f"),
+    **_glove(
+        "twitter.27B",
+        "25 50 100 200",
+        "glove.twitter.27B",
+        "792af52f795d1a32c9842a3240f5f3fe5e941a8ff6df5eb0f9d668092ebc019c",
+    ),
+}
+VECTORS = tuple(name for name in KNOWN if name.startswith("glove:"))
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+def fetch(
+    path: str | Path,
+    names: Collection[str] | None = None,
+    note: Note = lambda text: None,
+    progress: Progress = no_progress,
+) -> Local:
+    """A path as it is; but of a URL, or of a known name (one of `names`, or any), the copy in the cache.
+
+    What exists here under that name wins over a known name. `note` is told of each download; see `Progress`.
+
+    Raises: UsageError where it is no URL for us; DataError where it can't be fetched, or isn't what it was.
+    """
+    text = str(path)
+    if scheme := _SCHEME.match(text):
+        if scheme[1].lower() not in ("http", "https"):
+            raise UsageError(f"{scheme[1]} is not what dmn fetches: http or https", where=shown(text))
+        sha256 = next((source.sha256 for source in KNOWN.values() if source.url == text), None)
+        return Local(_cached(Source(text, sha256), note, progress))
+    names = KNOWN.keys() if names is None else names
+    if text in names and not Path(text).exists():
+        return Local(_cached(KNOWN[text], note, progress), KNOWN[text].member)
+    family = text.partition(":")[0] + ":"
+    alike = [name for name in names if name.startswith(family)]
+    if alike and not Path(text).exists():
+        raise UsageError(f"there is no {text!r}", hint=f"Known are {', '.join(alike)}.")
+    return Local(Path(text))
+
+
+def _cached(source: Source, note: Note, progress: Progress) -> Path:
+    """Where the file lies, once it does. Raises: UsageError, DataError, ResourceError"""
+    import pooch
+
+    folder = Path(os.environ.get("DMN_CACHE") or pooch.os_cache("dmn")).expanduser()
+    file = folder / hashlib.sha256(source.url.encode(errors="replace")).hexdigest()[:16] / _name(source.url)
+    with _writing(folder):
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(file, note):
+                if not file.is_file():
+                    _download(source, file, note, progress)
+                    return file
+        _check(source, file)
+    return file
+
+
+def _download(source: Source, file: Path, note: Note, progress: Progress) -> None:
+    """Raises: DataError, OSError"""
+    import pooch
+
+    part, got = file.with_name(file.name + ".part"), ""
+
+    def into(url: str, output: str, _: object) -> None:
+        nonlocal got
+        download(url, part, checked=source.sha256 is not None, note=note, progress=progress)
+        part.with_name(part.name + ".json").unlink(missing_ok=True)
+        got = pooch.file_hash(str(part))
+        if source.sha256 not in (None, got):
+            part.unlink()
+            raise DataError(
+                f"what came is not what was expected: its SHA-256 is {got}, not {source.sha256}",
+                where=shown(url),
+                hint="It was removed. Try again; if its publisher changed it, fetch it yourself and name the file.",
+            )
+        part.replace(output)
+
+    pooch.get_logger().setLevel("WARNING")
+    expected = f"sha256:{source.sha256}" if source.sha256 else None
+    pooch.retrieve(source.url, expected, file.name, file.parent, downloader=into)  # type: ignore[arg-type]
+    _remember(source, file, got)
+
+
+def _check(source: Source, file: Path) -> None:
+    """Raises: DataError where the file has changed since it came."""
+    import pooch
+
+    got, known = pooch.file_hash(str(file)), source.sha256 or _remembered(file)
+    if known is None:
+        _remember(source, file, got)
+    elif got != known:
+        raise DataError(
+            f"the copy of {shown(source.url)} has changed: its SHA-256 is {got}, not {known}",
+            where=file,
+            hint="Delete it: the same command fetches it again.",
+        )
+
+
+def _remember(source: Source, file: Path, sha256: str) -> None:
+    with suppress(OSError):  # a cache that can only be read
+        write_json(file.with_name(file.name + ".json"), {"url": shown(source.url), "sha256": sha256})
+
+
+def _remembered(file: Path) -> str | None:
+    with suppress(OSError, DataError):
+        sha256 = load_object(file.with_name(file.name + ".json").read_bytes(), "").get("sha256")
+        return sha256 if isinstance(sha256, str) else None
+    return None
+
+
+def _name(url: str) -> str:
+    """The file's own name, of letters that any disk takes. Raises: UsageError where it is no URL."""
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("it names no server")
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"is not a URL ({error})", where=shown(url)) from error
+    name = re.sub(r"[^\w.+-]", "_", PurePosixPath(unquote(parts.path)).name, flags=re.ASCII)
+    return name[-150:].strip(".") or "file"
+
+
+@contextmanager
+def _alone(file: Path, note: Note) -> Iterator[None]:
+    """No two processes fetch one file at once: the second waits, and finds it there."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file.with_name(file.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        note(f"another dmn is fetching {file.name}: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raises: UsageError, or ResourceError where the disk is full, with what helps."""
+    try:
+        yield
+    except OSError as error:
+        wrong = from_os_error(error)
+        hint = f"DMN_CACHE can name another folder than {folder} for what is fetched. What has come is kept."
+        raise type(wrong)(wrong.message, where=error.filename or folder, hint=hint) from error
