@@ -239,6 +239,8 @@ def story(
 
     if shared.export and format_ == "babi":
         raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
+    if (shared.vectors or shared.train_vectors) and format_ == "babi":
+        raise UsageError("--format babi writes text, which has no word vectors")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
     story_world.check(wanted, dials)
     counts = {"train": questions, "test": questions // 10}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,22 @@ import typer
 
 from dmn_cli.cli.options import Force, Json, Quiet
 from dmn_cli.cli.output import Output, plural, rows, stderr
+from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dmn_cli.data.fetch import Local
     from dmn_cli.data.tokenizers import Tokenizer, Untrained
+    from dmn_cli.data.vectors import WordVectors
+    from dmn_cli.data.vocabulary import Vocabulary
+    from dmn_cli.data.writer import Vectors
     from dmn_cli.records import Story
 
 Told = Callable[[Callable[[int], None]], "Iterable[tuple[str, Story]]"]
 """Tells (split, story) pairs from the start each time it is called; what it is called with is told of progress."""
+
+_USUAL_SIZE = 100
 
 _Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
 _Words = Annotated[
@@ -49,6 +55,35 @@ _Export = Annotated[
         metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
     ),
 ]
+_Vectors = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Word vectors: of GloVe, word2vec, fastText (.vec) or gensim; plain, .gz or .zip (FILE.zip:MEMBER).",
+        show_default=False,
+    ),
+]
+_ExtraWords = Annotated[
+    int,
+    typer.Option(help="Keep the vectors of so many more words, the most frequent ones that training lacks.", min=0),
+]
+_TrainVectors = Annotated[
+    bool,
+    typer.Option("--train-vectors", help="Train word vectors, on the training split and on what --text names."),
+]
+_VectorSize = Annotated[
+    int | None,
+    typer.Option(help=f"How long the vectors to train are: {_USUAL_SIZE}, if not this.", min=1, show_default=False),
+]
+_Text = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--text",
+        metavar="FILE",
+        help="Text to train the vectors on: plain, .gz, .xz, an archive or a folder of .txt files. May be repeated.",
+        show_default=False,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +96,11 @@ class Shared:
     case: _Case = "lower"
     pieces: _Pieces = None
     export: _Export = None
+    vectors: _Vectors = None
+    extra_words: _ExtraWords = 0
+    train_vectors: _TrainVectors = False
+    vector_size: _VectorSize = None
+    text: _Text = None
     seed: _Seed = 1
     force: Force = False
     json: Json = False
@@ -71,7 +111,11 @@ class Shared:
         return Output(as_json=self.json, quiet=self.quiet)
 
     def check_out(self) -> None:
-        """Raises: UsageError where something stands in the way of the output, before any work is done."""
+        """Before any work is done.
+
+        Raises: UsageError where something stands in the way of the output, or the word vectors can't be had; DataError
+        where the file of these is none.
+        """
         from dmn_cli.data.formats.babi import SOURCE
         from dmn_cli.data.vocabulary import load_versioned_json
         from dmn_cli.errors import DataError
@@ -89,6 +133,65 @@ class Shared:
         check_output(self.out, force=self.force, ours=ours)
         if self.export:
             check_output(self.export, force=self.force)
+        self._check_vectors()
+
+    def _check_vectors(self) -> None:
+        if self.vectors and self.train_vectors:
+            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one of them")
+        if self.extra_words and not (self.vectors or self.train_vectors):
+            raise UsageError("--extra-words is for word vectors", hint="Say --vectors FILE, or --train-vectors.")
+        for option, given in (("--vector-size", self.vector_size), ("--text", self.text)):
+            if given and not self.train_vectors:
+                raise UsageError(f"{option} is for vectors that are trained", hint="Say --train-vectors, too.")
+        for path in self.text or ():
+            if not path.exists():
+                raise UsageError("there is no such text", where=path)
+        if self.vectors:
+            from dmn_cli.data import vector_files
+
+            vector_files.check(vector_files.find(self._vector_file()))
+
+    def _vector_file(self) -> str:
+        """FILE, or FILE.zip:MEMBER, fetched if need be."""
+        from dmn_cli.data.fetch import VECTORS
+
+        assert self.vectors is not None
+        local = self.fetched(self.vectors, *VECTORS)
+        return f"{local.path}:{local.member}" if local.member else str(local.path)
+
+    def finds_vectors(self, tokenizer: Tokenizer) -> Vectors | None:
+        """How the data set gets its word vectors, if it is to have any."""
+        if not (self.vectors or self.train_vectors):
+            return None
+        from dmn_cli.data import corpus, vector_files, vectors
+
+        def read(folder: Path, vocabulary: Vocabulary) -> WordVectors:
+            file = self._vector_file()
+            with progress(self.output, "reading vectors", vector_files.find(file).size) as advance:
+                return vectors.of_file(file, vocabulary, tokenizer, self.extra_words, advance)
+
+        def train(folder: Path, vocabulary: Vocabulary) -> WordVectors:
+            texts = self.text or []
+            path = folder / "corpus.txt"
+            try:
+                with progress(self.output, "cutting texts into words", corpus.size(texts)) as advance:
+                    words = corpus.write(path, folder, vocabulary, texts, tokenizer, advance)
+                with progress(self.output, "training vectors", vectors.EPOCHS) as advance:
+                    return vectors.trained(
+                        path,
+                        words,
+                        vocabulary,
+                        tokenizer,
+                        size=self.vector_size or _USUAL_SIZE,
+                        extra=self.extra_words,
+                        seed=self.seed,
+                        texts=list(map(str, texts)),
+                        progress=advance,
+                    )
+            finally:
+                path.unlink(missing_ok=True)
+
+        return read if self.vectors else train
 
     def fetched(self, path: str, *names: str) -> Local:
         """A path as it is; of a URL, or of one of these known names, where its copy lies, fetched if need be."""
@@ -153,8 +256,8 @@ def write(
     if isinstance(tokenizer, Untrained):
         with progress(shared.output, "learning words", total) as advance:
             tokenizer = tokenizer.train(_training_texts(told(advance)), shared.seed)
-    with progress(shared.output, "reading", total) as advance, _exported(told(advance), shared.export) as passing:
-        summary = writer.write(shared.out, passing, tokenizer, source)
+    with closing(_watched(shared.output, told, total)) as stories, _exported(stories, shared.export) as passing:
+        summary = writer.write(shared.out, passing, tokenizer, source, shared.finds_vectors(tokenizer))
     summary["seconds"] = round(time.perf_counter() - start, 3)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
@@ -167,6 +270,12 @@ def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
         if split == "train":
             yield from [" ".join(story.facts)] if story.words else story.facts
             yield from (question.text for question in story.questions)
+
+
+def _watched(output: Output, told: Told, total: int) -> Generator[tuple[str, Story], None, None]:
+    """What is told, with a bar until it has been."""
+    with progress(output, "reading", total) as advance:
+        yield from told(advance)
 
 
 @contextmanager
@@ -206,4 +315,21 @@ def describe(summary: dict[str, Any]) -> str:
         rows(table)
         + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
         + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
+        + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
+    )
+
+
+def _coverage(vectors: dict[str, Any]) -> str:
+    """How many of the words have a vector."""
+    table = [("vectors", "words", "found", "of all tokens")]
+    table += [
+        (split, f"{n['types']:,}", *(f"{100 * n[f'{of}_found'] / n[of]:.1f} %" for of in ("types", "tokens")))
+        for split, n in vectors["coverage"].items()
+        if n["tokens"]
+    ]
+    by_case = f" ({vectors['by_case']:,} of them spelled in another case)" if vectors["by_case"] else ""
+    return (
+        rows(table)
+        + f"\n{plural(vectors['found'], 'word')} with a vector of size {vectors['size']:,}{by_case}, "
+        + f"{plural(vectors['extra'], 'extra word')}."
     )

@@ -4,6 +4,7 @@
     DIR/vocabulary.json     words and answers
     DIR/tokenizer.model     what the tokenizer needs, where it is one that was learnt
     DIR/sentences.arrow     each distinct sentence once: words (list of word ids), text
+    DIR/vectors.safetensors where word vectors were asked for: ids (int32, of words), vectors (float32, a row an id)
     DIR/{train,valid,test}.arrow   a row a story: task, facts (sentence ids), and for each of its questions the
                             sentence id, the position (how many facts it sees), the answer ids, the support positions
 
@@ -22,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from dmn_cli.data import tokenizers
 from dmn_cli.data.vocabulary import Vocabulary, load_versioned_json
@@ -29,6 +32,7 @@ from dmn_cli.errors import DataError
 from dmn_cli.records import Example, Form
 
 FORMAT_VERSION = 1
+VECTORS = "vectors.safetensors"
 SPLITS = ("train", "valid", "test")
 
 _ids = pa.list_(pa.int32())
@@ -203,6 +207,25 @@ class DataSet:
     def questions_of_each(self) -> np.ndarray:
         """The numbers of the questions, as sentences, that are answered at each fact."""
         return self.sentences.numbers([question for question, form in self.forms.items() if form.each])
+
+    @cached_property
+    def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Word ids, (n,) int32, and their vectors, (n, size) float32; None where the data set has none.
+
+        Raises: DataError where they are damaged.
+        """
+        if "vectors" not in self.summary:
+            return None
+        path = self.path / VECTORS
+        try:
+            self._check(VECTORS)
+            arrays = load_file(path)
+            ids, vectors = arrays["ids"], arrays["vectors"]
+        except FileNotFoundError as error:
+            raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
+        except (SafetensorError, KeyError) as error:
+            raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
+        return ids, vectors
 
     @cached_property
     def fingerprint(self) -> str:

@@ -39,6 +39,13 @@ class Index:
             self.items.append(item)
         return i
 
+    def add_unseen(self, items: Iterable[str]) -> None:
+        """Adds what occurs in no split."""
+        for item in items:
+            self.add(item)
+        for counts in self.counts.values():
+            counts += [0] * (len(self) - len(counts))
+
     def restricted_to(self, split: str, keep: int) -> Index:
         """Those that occur in a split, after the first `keep` special ones."""
         counts = self.counts[split]
@@ -52,10 +59,12 @@ class Index:
 class Vocabulary:
     words: Index = field(default_factory=lambda: Index([PADDING, UNKNOWN]))
     answers: Index = field(default_factory=lambda: Index([END]))
+    extra: list[str] = field(default_factory=list)  # words that training lacks, and that have a vector all the same
 
     def of_training(self) -> Vocabulary:
-        """What a model may know: the words and answers of the training split."""
-        return Vocabulary(self.words.restricted_to("train", 2), self.answers.restricted_to("train", 1))
+        """What a model may know: the words and answers of the training split, and the extra words after them."""
+        words = self.words.restricted_to("train", 2)
+        return Vocabulary(Index(words.items + self.extra), self.answers.restricted_to("train", 1), self.extra)
 
     @classmethod
     def joined(cls, parts: Iterable[Vocabulary]) -> Vocabulary:
@@ -84,6 +93,7 @@ class Vocabulary:
                 "answers": self.answers.items,
                 "word_counts": self.words.counts,
                 "answer_counts": self.answers.counts,
+                **({"extra": self.extra} if self.extra else {}),
             },
         )
 
@@ -94,9 +104,10 @@ class Vocabulary:
         try:
             words = Index(saved["words"], saved["word_counts"])
             answers = Index(saved["answers"], saved["answer_counts"])
+            extra = list(saved.get("extra", ()))
         except (KeyError, TypeError) as cause:
             raise error("is not a vocabulary of dmn", where=path) from cause  # type: ignore[call-arg]
-        return cls(words, answers)
+        return cls(words, answers, extra)
 
 
 def answer_text(words: Iterable[str], *, each: bool = False) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from safetensors.numpy import save
 
-from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, file_digest
+from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, VECTORS, file_digest
 from dmn_cli.data.tokenizers import Tokenizer
+from dmn_cli.data.vectors import WordVectors
 from dmn_cli.data.vocabulary import END, Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
@@ -148,12 +151,21 @@ class Counts:
         return self.values + [0] * (size - len(self.values))
 
 
+Vectors = Callable[[Path, Vocabulary], WordVectors]
+"""Finds vectors for a vocabulary, with its counts; the folder is that in which the stories are."""
+
+
 def write(
-    out: Path, stories: Iterable[tuple[str, Story]], tokenizer: Tokenizer, source: dict[str, Any]
+    out: Path,
+    stories: Iterable[tuple[str, Story]],
+    tokenizer: Tokenizer,
+    source: dict[str, Any],
+    vectors: Vectors | None = None,
 ) -> dict[str, Any]:
     """Writes a data set from (split, story) pairs, all or nothing, and returns what its dataset.json says.
 
-    `source` says where the stories came from and is kept. Raises: DataError where there is no story.
+    `source` says where the stories came from and is kept. `vectors` is asked for word vectors once all stories are
+    written. Raises: DataError where there is no story, and what `vectors` raises.
     """
     with atomic_directory(out) as folder:
         writer = _Writer(folder, tokenizer)
@@ -164,6 +176,8 @@ def write(
             writer.close()
         if not any(counts["stories"] for counts in writer.counts.values()):
             raise DataError("there is no story in it", where=source.get("path"))
+        words = len(writer.vocabulary.words) - 2  # without extra ones
+        attached = {"vectors": _attach(folder, writer.vocabulary, vectors)} if vectors else {}
         writer.vocabulary.save(folder / "vocabulary.json")
         for name, content in tokenizer.files.items():
             (folder / name).write_bytes(content)
@@ -174,14 +188,46 @@ def write(
             "tasks": list(writer.tasks),
             "splits": writer.counts,
             "sentences": writer.sentences.written,
-            "words": len(writer.vocabulary.words) - 2,
+            "words": words,
             "answers": len(writer.vocabulary.answers) - 1,
             "longest_story": writer.longest_story,
             "longest_answer": writer.longest_answer,
             "questions_with_support": writer.supports,
             "forms": {question: form._asdict() for question, form in writer.forms.items() if any(form)},
             "tokenizer": tokenizer.spec,
+            **attached,
             "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
         }
         write_json(folder / "dataset.json", summary)
     return summary
+
+
+def _attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str, Any]:
+    """Writes the vectors of the words, adds the extra words to the vocabulary, and returns what dataset.json says."""
+    found = vectors(folder, vocabulary)
+    wanted = len(vocabulary.words)
+    vocabulary.extra = found.extra
+    vocabulary.words.add_unseen(found.extra)
+    ids = np.array([vocabulary.words.ids[word] for word in found.words], np.int32)
+    (folder / VECTORS).write_bytes(save({"ids": ids, "vectors": found.vectors}))
+    known = np.zeros(len(vocabulary.words), bool)
+    known[ids] = True
+    return {
+        "file": VECTORS,
+        "origin": found.origin,
+        "size": found.vectors.shape[1],
+        "found": int(known[:wanted].sum()),
+        "by_case": len(found.by_case),
+        "extra": len(found.extra),
+        "coverage": {split: _coverage(known, np.array(vocabulary.words.counts[split])) for split in SPLITS},
+    }
+
+
+def _coverage(known: np.ndarray, counts: np.ndarray) -> dict[str, int]:
+    """How many of a split's words have a vector: each once (types), and as often as it occurs (tokens)."""
+    return {
+        "types": int((counts > 0).sum()),
+        "types_found": int((counts[known] > 0).sum()),
+        "tokens": int(counts.sum()),
+        "tokens_found": int(counts[known].sum()),
+    }

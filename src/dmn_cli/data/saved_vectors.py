@@ -1,0 +1,152 @@
+"""Vectors as gensim's `KeyedVectors.save` writes them: a pickle, and a .vectors.npy file beside it where they are many.
+
+A pickle can ask for any function of Python to be called. Here its names lead nowhere but to the small classes below,
+made anew for each file: nothing of gensim, of numpy or of Python itself can be called by what is in it. No other file
+of dmn reads one.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from dmn_cli.errors import DataError
+
+_MAX_PIECE = 1 << 30  # bytes that are asked for at once
+_VECTORS = {"KeyedVectors", "Word2VecKeyedVectors", "EuclideanKeyedVectors", "Vocab"}  # the last three: gensim 3
+_NUMBERS = {
+    f"{kind}{size}" for kind, sizes in (("f", (2, 4, 8)), ("i", (1, 2, 4, 8)), ("u", (1, 2, 4, 8))) for size in sizes
+}
+
+
+def load(stream: IO[bytes], name: str, path: Path | None) -> tuple[list[str], np.ndarray]:
+    """The words, and their vectors, (words, size). `path`: beside which the .vectors.npy may lie; None: nowhere.
+
+    Raises: DataError where it isn't what gensim saves for a KeyedVectors, whatever it is.
+    """
+    try:
+        saved = vars(_unpickler(stream).load())
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"is a pickle, but not one of a gensim KeyedVectors ({error})",
+            where=name,
+            hint="Of a model save the vectors alone: model.wv.save(FILE), or model.wv.save_word2vec_format(FILE).",
+        ) from error
+    except Exception as error:  # whatever nonsense the pickle holds, it ends here
+        raise DataError(f"is not a whole gensim KeyedVectors ({type(error).__name__})", where=name) from error
+    words = saved.get("index_to_key", saved.get("index2word"))
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise DataError("is no gensim KeyedVectors: it has no list of words", where=name)
+    if "vectors" in saved:
+        vectors = getattr(saved["vectors"], "values", None)
+    elif path is None:
+        raise DataError("has its vectors in a file beside it, so it can't be compressed", where=name)
+    else:
+        vectors = _beside(path.with_name(f"{path.name}.vectors.npy"))
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
+        raise DataError("is no gensim KeyedVectors: its vectors are no matrix", where=name)
+    if len(vectors) < len(words):
+        raise DataError(f"is damaged: it has {len(words):,} words, and {len(vectors):,} vectors", where=name)
+    return words, vectors
+
+
+def _beside(path: Path) -> np.ndarray:
+    """An array that stays on disk."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError("is missing: the vectors are in it", where=path) from error
+    except Exception as error:
+        raise DataError(f"is damaged ({error})", where=path) from error
+
+
+class _Bounded:
+    """A file of which no piece is asked for that nobody would write."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_PIECE:
+            raise pickle.UnpicklingError(f"a piece of {size:,} bytes")
+        return self.stream.read(size)
+
+    def readline(self) -> bytes:
+        return self.stream.readline(_MAX_PIECE)
+
+
+def _unpickler(stream: IO[bytes]) -> Any:
+    """An unpickler that makes vectors, arrays of numbers and what JSON has.
+
+    It is Python's slower one: the quick one takes memory for any number that a damaged file has for a place.
+    """
+
+    class Saved:
+        """Whatever has attributes."""
+
+    class Type:
+        """A type of numbers: the arguments of numpy.dtype, and its state."""
+
+        def __init__(self, kind: str, *ignored: object) -> None:
+            if kind not in _NUMBERS:
+                raise pickle.UnpicklingError(f"an array of {kind!r}")
+            self.kind, self.order = kind, "<"
+
+        def __setstate__(self, state: tuple[Any, ...]) -> None:
+            self.order = ">" if state[1] == ">" else "<"
+
+        def read(self, data: bytes) -> np.ndarray:
+            return np.frombuffer(data, f"{self.order}{self.kind}")
+
+    class Array:
+        """An array of numbers: made empty, and then filled."""
+
+        values: np.ndarray
+
+        def __init__(self, *ignored: object) -> None:
+            pass
+
+        def __setstate__(self, state: tuple[int, tuple[int, ...], Type, bool, bytes]) -> None:
+            _, shape, kind, by_columns, data = state
+            self.values = kind.read(_bytes(data)).reshape(shape, order="F" if by_columns else "C")
+
+    class Flat(Array):
+        """An array as pickle's protocol 5 has it: at once."""
+
+        def __init__(self, data: bytes, kind: Type, shape: tuple[int, ...], order: str) -> None:
+            self.values = kind.read(_bytes(data)).reshape(shape, order="F" if order == "F" else "C")
+
+    class Number(Array):
+        def __init__(self, kind: Type, data: bytes) -> None:
+            self.values = kind.read(_bytes(data))
+
+    def _bytes(data: Any) -> bytes:
+        if isinstance(data, Text):
+            data = data.data
+        if not isinstance(data, bytes | bytearray):
+            raise pickle.UnpicklingError("an array that has no bytes")
+        return bytes(data)
+
+    class Text:
+        """Bytes, as pickle's protocol 2 has them: spelled in Latin-1."""
+
+        def __init__(self, text: str, encoding: str) -> None:
+            self.data = text.encode("latin-1")
+
+    known: dict[tuple[str, str], type] = {("gensim.models.keyedvectors", kind): Saved for kind in _VECTORS}
+    known |= {("numpy", "ndarray"): Array, ("numpy", "dtype"): Type, ("_codecs", "encode"): Text}
+    for core in ("numpy.core", "numpy._core"):
+        known[f"{core}.multiarray", "_reconstruct"] = Array
+        known[f"{core}.multiarray", "scalar"] = Number
+        known[f"{core}.numeric", "_frombuffer"] = Flat
+
+    class Unpickler(pickle._Unpickler):
+        def find_class(self, module: str, name: str) -> type:
+            if (module, name) not in known:
+                raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            return known[module, name]
+
+    return Unpickler(_Bounded(stream))
