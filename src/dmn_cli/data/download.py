@@ -49,7 +49,9 @@ class _Version(NamedTuple):
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
     def agrees(self, other: _Version) -> bool:
-        return all(mine == its for mine, its in zip(self, other, strict=True) if mine is not None and its is not None)
+        """Whether the two can be one; an answer with a part of a file may leave out what isn't its tag."""
+        pairs = ((self.modified, other.modified), (self.length, other.length))
+        return self.etag == other.etag and all(mine == its for mine, its in pairs if None not in (mine, its))
 
 
 class _Again(Exception):
@@ -96,7 +98,7 @@ def download(
             if failures == TRIES:
                 hint = "Is the network there? " + ("What has come is kept: the next try goes on from it." * bool(have))
                 raise DataError(f"can't be fetched: {again}", where=shown(url), hint=hint.strip()) from again
-            note(f"{again}: trying again")
+            note(f"{again}: trying again ({failures} of {TRIES - 1})")
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 

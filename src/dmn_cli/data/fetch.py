@@ -209,5 +209,5 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         wrong = from_os_error(error)
-        hint = f"DMN_CACHE can name another folder than {folder} for what is fetched. What has come is kept."
+        hint = "What is fetched goes to the folder that DMN_CACHE names, if it names one."
         raise type(wrong)(wrong.message, where=error.filename or folder, hint=hint) from error
