@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from helpers import Whitespace
 
 from dmn_cli import model_directory
 from dmn_cli.data import writer
@@ -27,14 +29,11 @@ from dmn_cli.training.objective import gate_loss
 CPU = torch.device("cpu")
 
 
-class Whitespace:
-    spec = {"kind": "spacy", "language": "en", "lowercase": True}  # noqa: RUF012
+class Words(Whitespace):
+    spec: dict[str, Any] = {"kind": "spacy", "language": "en", "lowercase": True}  # noqa: RUF012
 
     def __call__(self, text: str) -> list[str]:
         return text.lower().replace(".", " .").replace("?", " ?").split()
-
-    def sentences(self, text: str) -> list[str]:
-        return text.splitlines()
 
 
 def told(questions: int, seed: int) -> Iterator[tuple[str, Story]]:
@@ -44,7 +43,7 @@ def told(questions: int, seed: int) -> Iterator[tuple[str, Story]]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     out = tmp_path_factory.mktemp("training") / "data"
-    writer.write(out, told(200, seed=1), Whitespace(), {})
+    writer.write(out, told(200, seed=1), Words(), {})
     return DataSet(out)
 
 
@@ -139,7 +138,7 @@ def test_a_finished_training_goes_on_for_longer(data: DataSet, tmp_path: Path) -
 
 def test_resuming_needs_the_same_data_and_a_sound_checkpoint(data: DataSet, tmp_path: Path) -> None:
     train(data, tmp_path / "run", epochs=1)
-    writer.write(tmp_path / "other", told(100, seed=2), Whitespace(), {})
+    writer.write(tmp_path / "other", told(100, seed=2), Words(), {})
     with pytest.raises(UsageError, match="other data"):
         Training(DataSet(tmp_path / "other"), tmp_path / "run", settings(epochs=2), CPU).resume()
     path = tmp_path / "run" / CHECKPOINT
