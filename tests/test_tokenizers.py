@@ -1,9 +1,11 @@
 """Tokenizers: the same words every time, none of them empty, wherever the data set or the model has gone."""
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -50,6 +52,7 @@ def every_kind(lowercase: bool) -> list[Tokenizer]:
 
 
 LOWER, KEEP = every_kind(True), every_kind(False)
+AGAIN = {t: from_spec(json.loads(json.dumps(t.spec)), t.files) for t in LOWER + KEEP}
 each_kind = pytest.mark.parametrize("tokenizer", LOWER + KEEP, ids=lambda t: f"{t.spec['kind']}, {t.spec['lowercase']}")
 anything = st.text(max_size=40) | st.text("Mary 'sΣİß\t\n.,▁<unk>\u200b\x01½", max_size=30)
 quick = settings(deadline=None, max_examples=60)
@@ -81,7 +84,7 @@ def test_words_are_the_same_every_time_and_never_empty(tokenizer: Tokenizer, tex
 @quick
 @given(anything)
 def test_a_tokenizer_comes_back_from_its_description(tokenizer: Tokenizer, text: str) -> None:
-    again = from_spec(json.loads(json.dumps(tokenizer.spec)), tokenizer.files)
+    again = AGAIN[tokenizer]
     assert (again.spec, again.files) == (tokenizer.spec, tokenizer.files)
     assert again(text) == tokenizer(text)
     assert again.words(text) == tokenizer.words(text)
@@ -125,8 +128,9 @@ def test_words_between_blanks() -> None:
 
 
 def test_frequent_words_are_whole_pieces_and_others_are_not() -> None:
+    """Also words that occur in one form only, which SentencePiece by itself takes to pieces."""
     pieces = LOWER[2]
-    assert pieces("The cat that") == ["▁the", "▁cat", "▁that"]
+    assert pieces("Mary moved the cat's hat") == ["▁mary", "▁moved", "▁the", "▁cat", "'", "s", "▁hat"]
     heaths = pieces("heaths")
     assert len(heaths) > 1
     assert "".join(heaths) == "▁heaths"
@@ -164,9 +168,8 @@ def test_a_data_set_with_a_real_tokenizer(tmp_path: Path, tokenizer: Tokenizer) 
     story = Story("qa1", ("Mary went home.",), (Question("Where is Mary?", 1, ("home",), (0,)),))
     writer.write(tmp_path / "data", [("train", story)], tokenizer, {})
     data = DataSet(tmp_path / "data")
-    assert data.vocabulary.words.items[2:] == list(
-        dict.fromkeys(tokenizer(story.facts[0]) + tokenizer("Where is Mary?"))
-    )
+    words = tokenizer("Mary went home.") + tokenizer("Where is Mary?")
+    assert data.vocabulary.words.items[2:] == list(dict.fromkeys(words))
     assert data.example(data.split("train"), 0).facts == ["Mary went home."]
     assert from_spec(data.summary["tokenizer"], data.tokenizer_files()).spec == tokenizer.spec
 
@@ -231,15 +234,10 @@ def test_a_damaged_model_is_refused_or_still_cuts_words(data: st.DataObject) -> 
     for place in data.draw(st.lists(places, max_size=4)):
         damaged[place] = data.draw(st.integers(0, 255))
     damaged = bytes(damaged[: data.draw(st.just(len(good)) | places)])
-    try:
-        tokenizer = SentencePieceTokenizer(damaged)
-    except DataError as error:
-        assert "not a SentencePiece model" in error.message  # noqa: PT017
-        return
-    assert tokenizer("Mary went home.")
-    if damaged != good:
-        with pytest.raises(DataError, match="isn't the one"):
-            from_spec(LOWER[2].spec, {"tokenizer.model": damaged})
+    with suppress(DataError):
+        assert SentencePieceTokenizer(damaged)("Mary went home.")
+    with pytest.raises(DataError) if damaged != good else nullcontext():
+        from_spec(LOWER[2].spec, {"tokenizer.model": damaged})
 
 
 # --- choosing
@@ -315,8 +313,6 @@ def test_a_model_with_another_tokenizer(dmn: Dmn, trained: Path, moved: Path, da
 
 def test_a_model_whose_hashes_were_made_to_fit(dmn: Dmn, moved: Path) -> None:
     """What isn't a tokenizer is found out all the same."""
-    import hashlib
-
     config = json.loads((moved / "config.json").read_text())
     (moved / "tokenizer.model").write_bytes(b"something else")
     config["sha256"]["tokenizer.model"] = hashlib.sha256(b"something else").hexdigest()
@@ -346,20 +342,21 @@ def test_only_training_stories_are_learnt_from(dmn: Dmn, tmp_path: Path) -> None
     """A word that only the test has is never whole, however often; the case is kept where it is to be."""
     path = tmp_path / "mine.jsonl"
     lines = [
-        {"story": [f"{name} was there"] * 3, "question": f"Is {name} there?", "answer": "yes", "split": split}
-        for split, name in (("train", "Melanie"), ("valid", "Leander"), ("test", "Emerald"))
-        for _ in range(30)
+        {"story": [f"{name} went to the {room}"] * 3, "question": f"Where is {name}?", "answer": room, "split": split}
+        for split, name in (("train", "Melanie"), ("train", "Leander"), ("valid", "Emerald"), ("test", "Reginald"))
+        for room in ("garden", "kitchen", "hallway", "office", "bathroom", "bedroom")
+        for _ in range(20)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     prepare = ["prepare", "jsonl", path, "--tokenizer", "sentencepiece", "--pieces", 60, "--case", "keep"]
     assert dmn(*prepare, "--out", tmp_path / "data").code == 0
     data = DataSet(tmp_path / "data")
     words = set(data.vocabulary.words.items)
-    assert "▁Melanie" in words
-    assert not words & {"▁Leander", "▁Emerald", "Leander", "Emerald"}
+    assert {"▁Melanie", "▁Leander"} <= words
+    assert not words & {"▁Emerald", "▁Reginald", "Emerald", "Reginald", "▁melanie"}
     learnt = from_spec(data.summary["tokenizer"], data.tokenizer_files())
-    assert "▁Melanie" in learnt("Melanie")
-    assert len(learnt("Emerald")) > 2
+    assert learnt("Melanie") == ["▁Melanie"]
+    assert len(learnt("Reginald")) > 2
 
 
 @pytest.mark.parametrize(

@@ -249,19 +249,25 @@ def write(
 ) -> None:
     """Prepares what is told, in `total` units of progress, and says so."""
     from dmn_cli.data import writer
-    from dmn_cli.data.tokenizers import Untrained
 
-    tokenizer = tokenizer or shared.words()
     start = time.perf_counter()
-    if isinstance(tokenizer, Untrained):
-        with progress(shared.output, "learning words", total) as advance:
-            tokenizer = tokenizer.train(_training_texts(told(advance)), shared.seed)
+    tokenizer = _trained(shared, told, total, tokenizer or shared.words())
     with closing(_watched(shared.output, told, total)) as stories, _exported(stories, shared.export) as passing:
         summary = writer.write(shared.out, passing, tokenizer, source, shared.finds_vectors(tokenizer))
     summary["seconds"] = round(time.perf_counter() - start, 3)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
+
+
+def _trained(shared: Shared, told: Told, total: int, tokenizer: Tokenizer | Untrained) -> Tokenizer:
+    """The tokenizer itself, once it has learnt its pieces; for that the stories are told once more."""
+    from dmn_cli.data.tokenizers import Untrained
+
+    if not isinstance(tokenizer, Untrained):
+        return tokenizer
+    with progress(shared.output, "learning words", total) as advance:
+        return tokenizer.train(_training_texts(told(advance)), shared.seed)
 
 
 def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:

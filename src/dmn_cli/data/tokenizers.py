@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ _MODEL = "tokenizer.model"
 _MOST_PIECES = 1_000_000
 _SAMPLE = 200_000  # texts that pieces are learnt from, at most
 _LONGEST = 1000  # characters of one of them; SentencePiece passes over a text of more than 4192 bytes
+_SHORT_WORD = re.compile(r"\b\w{1,15}\b")  # one that can be a piece
 _LARGEST_FILE = 1 << 26  # a model of a quarter of a million pieces has 5 MB
 
 
@@ -148,10 +151,11 @@ class Untrained(_Rules):
         """
         from sentencepiece import SentencePieceTrainer
 
+        sample = _sample(map(self.cased, texts), seed)
         model = io.BytesIO()
         try:
             SentencePieceTrainer.train(
-                sentence_iterator=iter(_sample(map(self.cased, texts), seed)),
+                sentence_iterator=itertools.chain(sample, _candidates(sample, self.pieces)),
                 model_writer=model,
                 model_type="unigram",
                 vocab_size=self.pieces,
@@ -246,6 +250,17 @@ def _sample(texts: Iterable[str], seed: int) -> list[str]:
         elif (place := draw.randrange(seen + 1)) < _SAMPLE:
             sample[place] = part
     return sample
+
+
+def _candidates(texts: list[str], pieces: int) -> list[str]:
+    """The most frequent words, each once more as it is and once with its last letter twice.
+
+    SentencePiece takes for a piece only what several of its words (what stands between blanks) have in common. So
+    "moved" would never be one where there is neither "moved," nor "removed", however often it occurs.
+    """
+    counts = Counter(word for text in texts for word in _SHORT_WORD.findall(text))
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))[:pieces]
+    return [f"{word} {word}{word[-1]}" for word in frequent]
 
 
 def _parts(text: str) -> Iterable[str]:
