@@ -40,6 +40,9 @@ class Whitespace:
 
     words = __call__
 
+    def spelled(self, words: list[str]) -> list[str]:
+        return words
+
     def sentences(self, text: str) -> list[str]:
         return text.splitlines()
 

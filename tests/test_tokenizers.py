@@ -157,6 +157,11 @@ def test_a_full_stop_and_a_line_end_both_end_a_sentence(tokenizer: Tokenizer) ->
     assert tokenizer.sentences("") == []
 
 
+def test_words_as_a_person_would_name_them() -> None:
+    assert LOWER[0].spelled(["to", "home"]) == LOWER[1].spelled(["to", "home"]) == ["to", "home"]
+    assert LOWER[2].spelled(["ed", "▁to", "▁", "ho", "me", "!", "▁"]) == ["ed", "to", "home!"]
+
+
 def test_an_unknown_language() -> None:
     with pytest.raises(UsageError, match="'qq'"):
         SpacyTokenizer("qq")
@@ -223,6 +228,12 @@ def test_pieces_that_can_not_be_learnt(texts: list[str], pieces: int, error: typ
 
 def test_as_many_pieces_as_can_be_told_are_enough() -> None:
     assert Untrained(9).train(["abcdef"], 1)("fed") == ["▁", "f", "e", "d"]
+
+
+def test_a_model_that_spells_what_is_not_text() -> None:
+    damaged = MODELS[True].replace("½".encode(), b"\xff\xff").replace("⁄".encode(), b"\xff\xff\xff")
+    with pytest.raises(DataError, match="damaged"):
+        SentencePieceTokenizer(damaged)("12 ½")
 
 
 @settings(deadline=None, max_examples=200)
@@ -296,7 +307,7 @@ def test_a_model_of_pieces_answers_without_its_data_set(dmn: Dmn, trained: Path,
     line = json.dumps({"story": "Mary moved. Mary went home!", "question": "Where is Mary?"})
     (answer,) = dmn("ask", moved, "--batch", "-", stdin=line.encode()).lines
     assert answer["facts"] == ["Mary moved.", "Mary went home!"]
-    assert answer["unknown_words"] == ["!"]
+    assert answer["unknown_words"] == ["home!"]
 
 
 @pytest.mark.parametrize("command", ["ask", "eval"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +95,8 @@ class Predictor:
             ids = np.array([known.get(word, 1) for word in words])
             if len(self._encoded) >= _CACHE:
                 self._encoded.clear()
-            encoded = self._encoded[text] = Encoded(ids, [word for word in words if word not in known])
+            runs = [list(run) for is_known, run in groupby(words, known.__contains__) if not is_known]
+            encoded = self._encoded[text] = Encoded(ids, [word for run in runs for word in self.tokenizer.spelled(run)])
         return encoded
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:

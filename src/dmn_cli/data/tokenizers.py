@@ -51,6 +51,10 @@ class Tokenizer(Protocol):
         """The words of a text with the case as written, for facts that are words."""
         ...
 
+    def spelled(self, words: list[str]) -> list[str]:
+        """Some of a text's words that follow one another, as a person would name them."""
+        ...
+
     def sentences(self, text: str) -> list[str]:
         """The sentences of a text; a line end always ends one."""
         ...
@@ -69,6 +73,9 @@ class _Rules:
     def sentences(self, text: str) -> list[str]:
         docs = (self._sentencizer(line) for line in text.splitlines())
         return [sentence.text.strip() for doc in docs for sentence in doc.sents if sentence.text.strip()]
+
+    def spelled(self, words: list[str]) -> list[str]:
+        return words
 
     def cased(self, text: str) -> str:
         return text.lower() if self.spec["lowercase"] else text
@@ -130,9 +137,19 @@ class SentencePieceTokenizer(_Rules):
         self.files = {_MODEL: model}
 
     def __call__(self, text: str) -> list[str]:
-        """Characters that the model drops, as it does control characters, are words where there is nothing else."""
+        """Characters that the model drops, as it does control characters, are words where there is nothing else.
+
+        Raises: DataError where a model that looked sound spells what isn't text.
+        """
         text = self.cased(text)
-        return self._processor.encode(text, out_type=str) or text.split()
+        try:
+            return self._processor.encode(text, out_type=str) or text.split()
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise DataError(f"the SentencePiece model is damaged: it can't cut {text!r} into pieces") from error
+
+    def spelled(self, words: list[str]) -> list[str]:
+        """Pieces put together again."""
+        return "".join(words).replace("▁", " ").split()
 
 
 class Untrained(_Rules):
