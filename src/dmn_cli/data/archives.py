@@ -60,7 +60,8 @@ class Member:
                 size += len(line)
                 if len(line) == _MAX_LINE:
                     raise DataError("the line is longer than a mebibyte", where=f"{self.name}:{number}")
-                _check_size(size, self.name)
+                if size > _MAX_MEMBER:
+                    raise DataError("is longer than 4 GiB", where=self.name)
                 yield line
 
 
@@ -84,7 +85,9 @@ def members(
         return
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
-    kind = "zip" if zipfile.is_zipfile(path) else _kind(path.name)
+    kind = _kind(path.name)
+    if kind == "file" and path.suffix.lower() not in COMPRESSED and zipfile.is_zipfile(path):
+        kind = "zip"
     with _sound(path), _opened(path, progress) as stream:
         if kind == "zip":
             yield from _in_zip(path, stream, wanted)
@@ -170,12 +173,12 @@ def _in_zip(path: Path, stream: IO[bytes], wanted: Callable[[str], bool]) -> Ite
             _check_size(info.file_size, name)
             if info.flag_bits & 1:
                 raise DataError("is encrypted", where=name, hint="Unpack it first, with its password.")
-            with archive.open(info) as member:
+            with archive.open(info) as packed, io.BufferedReader(packed, _BLOCK) as member:  # type: ignore[type-var]
                 yield Member(path, inner, name, member)
 
 
 def _in_tar(path: Path, stream: IO[bytes], wanted: Callable[[str], bool]) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_header_of(path)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
             inner = str(PurePosixPath(info.name))
@@ -189,21 +192,24 @@ def _in_tar(path: Path, stream: IO[bytes], wanted: Callable[[str], bool]) -> Ite
                 yield Member(path, inner, name, member)
 
 
-class _Header(tarfile.TarInfo):
+def _header_of(path: Path) -> type[tarfile.TarInfo]:
     """tarfile takes anything that is no header for the end of the archive. Only the end is."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        if buf and not any(buf):
-            return super().frombuf(buf, encoding, errors)  # raises that it is the end
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-        _check_size(header.size, header.name)  # tarfile would look for its end, past that of the archive
-        if header.type in _READ_WHOLE and header.size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {header.size} bytes")
-        return header
+    class Header(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+            if buf and not any(buf):
+                return super().frombuf(buf, encoding, errors)  # raises that it is the end
+            try:
+                header = super().frombuf(buf, encoding, errors)
+            except tarfile.HeaderError as error:
+                raise tarfile.ReadError(str(error)) from error
+            _check_size(header.size, f"{path}/{header.name}")  # tarfile would look for its end, past the file's
+            if header.type in _READ_WHOLE and header.size > _MAX_HEADER:
+                raise tarfile.ReadError(f"a header of {header.size} bytes")
+            return header
+
+    return Header
 
 
 def _check_size(size: int, name: str) -> None:
