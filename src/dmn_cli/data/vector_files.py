@@ -16,6 +16,7 @@ import gzip
 import io
 import itertools
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ _MAX_WORD = 1 << 16  # bytes of a word in a binary file
 _MAX_SIZE = 1 << 16  # numbers in a vector
 _KINDS = "GloVe's text, word2vec's text or binary, fastText's .vec and what gensim's KeyedVectors.save writes are read."
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile)
+_DAMAGED_ZIP = (ValueError, OverflowError, OSError, struct.error)  # what zipfile runs into besides
 
 Entry = tuple[bytes, int, bytes]
 """A word as it is spelled in the file, the place of its entry (a line, or a number from 1), and its numbers, unread."""
@@ -85,7 +87,7 @@ def find(file: str) -> Source:
         if member:
             raise UsageError(f"is not a zip, so it has no member {member!r}", where=path)
         return Source(path, None, path.stat().st_size)
-    with _damage(str(path)), zipfile.ZipFile(path) as archive:
+    with _damage(str(path), _DAMAGED_ZIP), zipfile.ZipFile(path) as archive:
         members = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
     if not members:
         raise DataError("the archive is empty", where=path)
@@ -96,7 +98,7 @@ def find(file: str) -> Source:
         said = f"has no member {member!r}" if member else f"has {len(members)} members"
         raise UsageError(f"{said}; it has {listed}", where=path, hint=f"Name one, as in {path}:{sorted(members)[0]}")
     try:
-        with _damage(str(path)), zipfile.ZipFile(path) as archive:
+        with _damage(str(path), _DAMAGED_ZIP), zipfile.ZipFile(path) as archive:
             archive.open(member).close()
     except (RuntimeError, NotImplementedError) as error:  # a password, a way of compression
         raise DataError(f"can't be unpacked here ({error})", where=f"{path}:{member}") from error
@@ -150,10 +152,10 @@ Reader: TypeAlias = "io.BufferedReader[_Filled]"
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def _damage(name: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as error:
+    except (*_DAMAGE, *also) as error:
         raise DataError(f"the file is damaged or cut short ({error})", where=name) from error
 
 
