@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from dmn_cli.model.linear import linear
 
+_LARGE = 1 << 18  # numbers in a table from which on its gradients are sparse: those of the words that a batch has
+
 
 class WordVectors(nn.Module):
     """Row 0 is padding and row 1 the unknown word, which says nothing: both are zero at first."""
 
     def __init__(self, words: int, size: int, hidden: int) -> None:
         super().__init__()
-        self.E = nn.Embedding(words, size, padding_idx=0)
+        self.E = nn.Embedding(words, size, padding_idx=0, sparse=words * size > _LARGE)
         nn.init.uniform_(self.E.weight, -(3**0.5), 3**0.5)  # Xiong et al. 2016, sec. 5.3
         with torch.no_grad():
             self.E.weight[:2] = 0.0
@@ -33,7 +35,14 @@ class WordVectors(nn.Module):
         """Keeps some rows from being trained; those of the words that no vector was given for go on."""
         trained = torch.ones(len(self.E.weight), 1, device=self.E.weight.device)
         trained[rows] = 0.0
-        self.E.weight.register_hook(lambda gradient: gradient * trained)
+
+        def masked(gradient: Tensor) -> Tensor:
+            if not gradient.is_sparse:
+                return gradient * trained
+            at = gradient._indices()
+            return torch.sparse_coo_tensor(at, gradient._values() * trained[at[0]], gradient.shape)
+
+        self.E.weight.register_hook(masked)
 
     def forward(self, words: Tensor) -> Tensor:
         """(…) → (…, hidden)"""

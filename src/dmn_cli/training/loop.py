@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from dmn_cli import model_directory
 from dmn_cli.data.batches import Batches
@@ -34,6 +33,7 @@ from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.objective import GateSupervision, answer_loss, answers_asked, gate_loss
+from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.runtime import random_state, restore_random_state
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
@@ -135,7 +135,7 @@ class Training:
         self.train = [Batches.of(one, "train", self.model.vocabulary, tasks) for one in data]
         self.valid = [Batches.of(one, "valid", self.model.vocabulary, tasks) for one in data]
         given = self._give_vectors(data)
-        self.optimiser = _optimiser(self.network, settings.training, given=given)
+        self.optimiser = Optimiser(self.network, settings.training, given=given)
         form = settings.training.gate_supervision
         self.gate_supervision: GateSupervision | None = (
             None if form == "off" or not any(one.summary["questions_with_support"] for one in data) else form
@@ -266,7 +266,7 @@ class Training:
             gate_loss=state.totals[1] / max(1.0, state.totals[2]),
             validation=report,
             best=better,
-            learning_rate=self.optimiser.param_groups[0]["lr"],
+            learning_rate=self.optimiser.learning_rate,
             seconds=state.seconds,
         )
         with (self.run / "metrics.jsonl").open("a") as file:
@@ -295,8 +295,7 @@ class Training:
 
     def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         settings, state = self.settings.training, self.state
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["rate"] * learning_rate(settings, state.epoch)
+        self.optimiser.learning_rate = learning_rate(settings, state.epoch)
         plan = sampling.plan(self.train, settings, state.epoch)
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
@@ -334,10 +333,7 @@ class Training:
         if self.gate_supervision:
             gates = gate_loss(output.episode, batch, self.gate_supervision, self.settings.model.gates)
         counted = answers if beta == 1 else torch.where(known, beta, 1.0).mul(loss).sum() / asked
-        self.optimiser.zero_grad(set_to_none=True)
-        (settings.gate_weight * gates + counted).backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
-        self.optimiser.step()
+        self.optimiser.step(settings.gate_weight * gates + counted)
         return torch.stack([answers.detach(), gates.detach(), known.any()])
 
     def _golden(self) -> list[dict[str, Any]]:
@@ -359,21 +355,6 @@ class Training:
                     }
                 )
         return lines
-
-
-def _optimiser(network: nn.Module, settings: TrainingSettings, *, given: bool) -> torch.optim.Optimizer:
-    """Adam. Word vectors from outside are trained at a rate of their own and without L2, which would pull those of the
-    words that no batch has to zero."""
-    named = dict(network.named_parameters())
-    vectors = [named.pop("word_vectors.E.weight")] if given else []
-    biases = [parameter for name, parameter in named.items() if name.endswith(("b", "bias"))]
-    weights = [parameter for name, parameter in named.items() if not name.endswith(("b", "bias"))]
-    groups: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
-        {"params": biases, "rate": 1.0},
-        {"params": vectors, "rate": settings.vectors_rate or 1.0},  # frozen, only those that weren't given are trained
-    ]
-    return torch.optim.Adam([group for group in groups if group["params"]], lr=settings.learning_rate, foreach=True)
 
 
 def _vector_size(data: Sequence[DataSet]) -> int | None:

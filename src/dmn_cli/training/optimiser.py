@@ -1,0 +1,78 @@
+"""Adam, with one group of parameters more where there are many words.
+
+A batch has few of the words of a large vocabulary. Their table then has sparse gradients, and only the rows of words
+that a batch has are read and written: Adam's step would otherwise cost more than the network's (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.settings import TrainingSettings
+
+_WORD_VECTORS = "word_vectors.E.weight"
+
+
+class Optimiser:
+    """Clips the gradient by its norm, and steps."""
+
+    def __init__(self, network: DynamicMemoryNetwork, settings: TrainingSettings, *, given: bool) -> None:
+        """`given`: word vectors came from outside. They are trained at a rate of their own, and without L2, which would
+        pull those of the words that no batch has to zero. So it would in a large table, which is spared it too."""
+        self.network, self.clip = network, settings.clip
+        sparse = network.word_vectors.E.sparse
+        named = dict(network.named_parameters())
+        table = [named.pop(_WORD_VECTORS)] if given or sparse else []
+        biases = [parameter for name, parameter in named.items() if name.endswith(("b", "bias"))]
+        weights = [parameter for name, parameter in named.items() if not name.endswith(("b", "bias"))]
+        groups: list[dict[str, Any]] = [
+            {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
+            {"params": biases, "rate": 1.0},
+        ]
+        words = {
+            "params": table,
+            "rate": (settings.vectors_rate or 1.0) if given else 1.0,
+        }  # 0: the others, at the rate
+        self.parts: list[torch.optim.Optimizer] = []
+        if sparse:
+            self.parts.append(torch.optim.SparseAdam([words], lr=settings.learning_rate))
+        elif table:
+            groups.append(words)
+        self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, foreach=True))
+
+    @property
+    def learning_rate(self) -> float:
+        return self.parts[-1].param_groups[0]["lr"]
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = value * group["rate"]
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One step down the gradient of a loss."""
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()
+        table = self.network.word_vectors.E
+        if table.sparse and table.weight.grad is not None:
+            table.weight.grad = table.weight.grad.coalesce()
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        dense = [g.values() if g.is_sparse else g for g in gradients]
+        norm = nn.utils.get_total_norm(dense, foreach=True)
+        scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in dense:
+            gradient.mul_(scale)
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {str(i): part.state_dict() for i, part in enumerate(self.parts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for i, part in enumerate(self.parts):
+            part.load_state_dict(state[str(i)])
