@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -115,37 +116,54 @@ def progress(output: Output, verb: str, total: int) -> Iterator[Callable[[int], 
         yield lambda n: bar.advance(task, n)
 
 
-def write(shared: Shared, told: Told, total: int, source: dict[str, Any], tokenizer: Tokenizer | None = None) -> None:
-    """Prepares what is told, in `total` units of progress, and says so."""
-    from dmn_cli.data import writer
+def write(
+    shared: Shared, told: Told | list[Told], total: int, source: dict[str, Any], tokenizer: Tokenizer | None = None
+) -> None:
+    """Prepares what is told, in `total` units of progress, and says so. Of several, some stories of each in turn."""
+    from dmn_cli.data.ahead import ahead
+    from dmn_cli.data.chunks import chunks
+    from dmn_cli.data.writer import write_chunks
 
-    tokenizer = tokenizer or shared.words()
     start = time.perf_counter()
-    with progress(shared.output, "reading", total) as advance, _exported(told(advance), shared.export) as passing:
-        summary = writer.write(shared.out, passing, tokenizer, source)
+    with _exported(told if isinstance(told, list) else [told], shared.export) as passing:
+        makes = [lambda advance, told=one: chunks(told(advance)) for one in passing]
+        with ahead(makes, processes=1 if shared.export else None) as coming:
+            tokenizer = tokenizer or shared.words()
+            with progress(shared.output, "reading", total) as advance:
+                summary = write_chunks(shared.out, coming(advance), tokenizer, source)
     summary["seconds"] = round(time.perf_counter() - start, 3)
+    _warn(shared.output, summary)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
+def _warn(output: Output, summary: dict[str, Any]) -> None:
+    """Of test questions that a model may simply remember."""
+    seen, of = summary["seen_in_training"]["test"], summary["questions_of"]["test"]
+    if seen:
+        counts = [f"{n:,} of {of[task]:,} test questions of {task}" for task, n in seen.items()]
+        output.warning(f"{', '.join(counts)} also occur in training, with the same story")
+
+
 @contextmanager
-def _exported(stories: Iterable[tuple[str, Story]], export: Path | None) -> Iterator[Iterable[tuple[str, Story]]]:
-    """The same stories; those that were taken have been written to the file, if there is to be one."""
+def _exported(told: list[Told], export: Path | None) -> Iterator[list[Told]]:
+    """Tell the same; the stories that were taken have been written to the file, if there is to be one."""
     if export is None:
-        yield stories
+        yield told
         return
     from dmn_cli.data.formats import jsonl
     from dmn_cli.files import atomic_file
 
     with atomic_file(export) as file:
 
-        def passing() -> Iterator[tuple[str, Story]]:
-            for split, story in stories:
+        def passing(told: Told, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+            for split, story in told(advance):
                 file.writelines(line.encode() for line in jsonl.lines(split, story))
                 yield split, story
+            file.flush()  # of the process that tells
 
-        yield passing()
+        yield [partial(passing, one) for one in told]
 
 
 def describe(summary: dict[str, Any]) -> str:
