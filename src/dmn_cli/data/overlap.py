@@ -49,20 +49,24 @@ class Overlap:
         for file in self._files:
             file.seek(0)
             rows = np.fromfile(file, _QUESTION)
-            known = np.isin(rows["number"], rows["number"][rows["split"] == 0]) & (rows["split"] != 0)
-            for total, of in ((there, rows), (seen, rows[known])):
+            trained = rows["split"] == SPLITS.index("train")
+            held_out = rows[~trained]
+            known = held_out[np.isin(held_out["number"], rows["number"][trained])]
+            for total, of in ((there, rows), (seen, known)):
                 np.add.at(total, (of["split"], of["task"]), 1)
-        return _by_name(there, tasks), _by_name(seen[1:], tasks, SPLITS[1:])
+        seen_in_training = _by_name(seen, tasks)
+        del seen_in_training["train"]
+        return _by_name(there, tasks), seen_in_training
 
     def close(self) -> None:
         self._open.close()
 
 
-def _by_name(counts: np.ndarray, tasks: list[str], splits: tuple[str, ...] = SPLITS) -> dict[str, dict[str, int]]:
+def _by_name(counts: np.ndarray, tasks: list[str]) -> dict[str, dict[str, int]]:
     """Only of the tasks that have any."""
     return {
         split: {task: int(n) for task, n in zip(tasks, row, strict=True) if n}
-        for split, row in zip(splits, counts, strict=True)
+        for split, row in zip(SPLITS, counts, strict=True)
     }
 
 

@@ -26,7 +26,8 @@ from dmn_cli.records import Story
 
 _ROWS = 8192  # stories, or sentences, in one record batch, unless
 _BYTES = 1 << 24  # fewer are as large as this
-_CACHE = 1_000_000  # distinct sentences remembered; past it, one may be stored again
+_CACHE = 500_000  # distinct sentences remembered; past it, or past
+_LETTERS = 1 << 26  # in all of them, one may be stored again
 
 
 class _Table:
@@ -74,12 +75,13 @@ class _Sentences:
 
     def _forget(self) -> None:
         self.ids: dict[str, int] = {}
+        self.letters = 0
         self.first = self.count  # the number of the first that is remembered
         self.words, self.ends = array("i"), array("q", [0])  # their words end to end, and where those of each end
 
     def numbers(self, texts: list[str]) -> np.ndarray:
         """(texts,) Remembers all of them until it is called again. Raises: DataError"""
-        if len(self.ids) >= _CACHE:
+        if len(self.ids) >= _CACHE or self.letters >= _LETTERS:
             self._forget()
         known, first = self.ids, self.count
         numbers = [known[text] if text in known else self._new(text) for text in texts]
@@ -95,6 +97,7 @@ class _Sentences:
             raise DataError(f"a sentence has no words: {text!r}")
         self.words.extend(map(self.index.add, words))
         self.ends.append(len(self.words))
+        self.letters += len(text)
         number = self.ids[text] = self.count
         self.count += 1
         return number
