@@ -92,6 +92,12 @@ def test_a_data_set_is_the_same_with_any_number_of_processes(
     assert len((tmp_path / "exported.jsonl").read_text().splitlines()) == 660
 
 
+def test_too_many_tasks(tmp_path: Path) -> None:
+    story = Story("", ("a",), (Question("b", 1, ("c",)),))
+    with pytest.raises(DataError, match="more than 32,768 tasks"):
+        write(tmp_path, (("train", story._replace(task=str(n))) for n in range(40_000)))
+
+
 # --- other processes
 
 

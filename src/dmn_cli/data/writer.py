@@ -26,6 +26,7 @@ from dmn_cli.records import Story
 
 _ROWS = 8192  # stories, or sentences, in one record batch, unless
 _BYTES = 1 << 24  # fewer are as large as this
+_TASKS = 1 << 15
 _CACHE = 500_000  # distinct sentences remembered; past it, or past
 _LETTERS = 1 << 26  # in all of them, one may be stored again
 
@@ -127,7 +128,10 @@ class _Writer:
     def add(self, chunk: Chunk) -> None:
         sentences = self.sentences.numbers(chunk.sentences)
         answers = self._answers(chunk.answers)
-        task = np.array([self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks], np.int16)[chunk.task]
+        numbers = [self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks]
+        if len(self.tasks) > _TASKS:
+            raise DataError(f"there are more than {_TASKS:,} tasks")
+        task = np.array(numbers, np.int16)[chunk.task]
         for i, split in enumerate(SPLITS):
             stories = np.flatnonzero(chunk.split == i)
             if len(stories):
