@@ -27,7 +27,7 @@ _PROCESSES = 8  # at most: what is made must be taken by one
 
 
 @contextmanager
-def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Make[T]]:
+def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Callable[[Advance], Iterator[T]]]:
     """What several sources make, taken in turn: one item of each that has not ended, and again.
 
     They are made in forked processes, as many as there are cores, or `processes`; the items and their order don't
