@@ -24,7 +24,7 @@ from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records import Story
 
-_ROWS = 8192  # stories, or sentences, in one record batch, unless
+_ROWS = 1 << 16  # stories, or sentences, in one record batch, unless
 _BYTES = 1 << 24  # fewer are as large as this
 _TASKS = 1 << 15
 _CACHE = 500_000  # distinct sentences remembered; past it, or past
