@@ -13,7 +13,7 @@ import pytest
 from helpers import Whitespace
 from hypothesis import HealthCheck, given, settings
 
-from dmn_cli.data import store, writer
+from dmn_cli.data import chunks, store, writer
 from dmn_cli.data.store import DataSet
 from dmn_cli.errors import DataError
 from dmn_cli.records import Example, Question, Story
@@ -88,6 +88,7 @@ def test_stories_come_back_as_they_went_in(
 ) -> None:
     """Also where a file has many record batches."""
     monkeypatch.setattr(writer, "_ROWS", rows)
+    monkeypatch.setattr(chunks, "_STORIES", rows)
     check(written(tmp_path / "data", *pairs), pairs)
 
 
@@ -131,6 +132,7 @@ def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
 def test_facts_and_sentences_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A story's facts once however many questions it has, and a sentence's words once wherever it occurs."""
     monkeypatch.setattr(writer, "_ROWS", rows)
+    monkeypatch.setattr(chunks, "_STORIES", rows)
     many = MARY._replace(questions=MARY.questions * 20)
     data = written(tmp_path / "data", ("train", MARY), ("train", many), ("test", many))
     split = data.split("train")
@@ -147,6 +149,7 @@ def test_a_sentence_forgotten_by_the_cache_is_stored_again_and_read_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_CACHE", 2)
+    monkeypatch.setattr(chunks, "_STORIES", 1)
     pairs = [("train", MARY), ("valid", TOM), ("train", MARY), ("test", MARY)]
     check(written(tmp_path / "data", *pairs), pairs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -246,23 +247,21 @@ def story(
     counts = {"train": questions, "test": questions // 10}
     source = {"format": "story", "tasks": wanted, "questions": questions, "seed": shared.seed, **dials.turned()}
 
-    def told(advance: Callable[[int], None]) -> Iterator[tuple[str, str, Iterator[Story]]]:
-        for split, count in counts.items():
-            for task in wanted:
-                yield split, task, _counted(story_world.stories(task, count, shared.seed, split, dials), advance)
+    def of(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
+        return _counted(story_world.stories(task, counts[split], shared.seed, split, dials), advance)
 
-    def to_learn_from(advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
-        for split, _, stories in told(advance):
-            yield from hold_out(((split, story) for story in stories), shared.seed)
+    def to_learn_from(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+        return hold_out(((split, story) for story in of(split, task, advance)), shared.seed)
 
+    files = [(split, task) for split in counts for task in wanted]
     shared.check_out()
     total = len(wanted) * sum(counts.values())
     if format_ == "dmn":
-        write(shared, to_learn_from, total, source)
+        write(shared, [partial(to_learn_from, *file) for file in files], total, source)
         return
     start = time.perf_counter()
     with progress(shared.output, "telling", total) as advance:
-        babi.write(shared.out, told(advance), source)
+        babi.write(shared.out, ((*file, of(*file, advance)) for file in files), source)
     seconds = round(time.perf_counter() - start, 3)
     shared.output.json({"out": str(shared.out), "tasks": wanted, "questions": counts, "seconds": seconds})
     shared.output.result(f"{shared.out} is ready. Next: dmn prepare babi {shared.out} --out DATA")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 import typer
 
@@ -20,6 +21,7 @@ from dmn_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dmn_cli.data.chunks import Chunk
     from dmn_cli.data.fetch import Local
     from dmn_cli.data.tokenizers import Tokenizer, Untrained
     from dmn_cli.data.vectors import WordVectors
@@ -245,29 +247,47 @@ def progress(output: Output, verb: str, total: int | None) -> Iterator[Callable[
 
 
 def write(
-    shared: Shared, told: Told, total: int, source: dict[str, Any], tokenizer: Tokenizer | Untrained | None = None
+    shared: Shared,
+    told: Told | list[Told],
+    total: int,
+    source: dict[str, Any],
+    tokenizer: Tokenizer | Untrained | None = None,
 ) -> None:
-    """Prepares what is told, in `total` units of progress, and says so."""
-    from dmn_cli.data import writer
+    """Prepares what is told, in `total` units of progress, and says so. Of several, some stories of each in turn."""
+    from dmn_cli.data.ahead import ahead
+    from dmn_cli.data.chunks import chunks
+    from dmn_cli.data.writer import write_chunks
 
     start = time.perf_counter()
-    tokenizer = _trained(shared, told, total, tokenizer or shared.words())
-    with closing(_watched(shared.output, told, total)) as stories, _exported(stories, shared.export) as passing:
-        summary = writer.write(shared.out, passing, tokenizer, source, shared.finds_vectors(tokenizer))
+    parts = told if isinstance(told, list) else [told]
+    learnt = _trained(shared, parts, total, tokenizer)
+    with _exported(parts, shared.export) as passing:
+        makes = [lambda advance, told=one: chunks(told(advance)) for one in passing]
+        with ahead(makes, processes=1 if shared.export else None) as coming:
+            words = learnt or cast("Tokenizer", shared.words())
+            stories = _watched(shared.output, coming, total)
+            with closing(stories):
+                summary = write_chunks(shared.out, stories, words, source, shared.finds_vectors(words))
     summary["seconds"] = round(time.perf_counter() - start, 3)
+    _warn(shared.output, summary)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
-def _trained(shared: Shared, told: Told, total: int, tokenizer: Tokenizer | Untrained) -> Tokenizer:
-    """The tokenizer itself, once it has learnt its pieces; for that the stories are told once more."""
+def _trained(shared: Shared, told: list[Told], total: int, tokenizer: Tokenizer | Untrained | None) -> Tokenizer | None:
+    """The tokenizer, once it has learnt its pieces, for which the stories are told once more. None where none was given
+    and there is nothing to learn: it is made when the stories are on their way."""
+    if shared.tokenizer != "sentencepiece":
+        return cast("Tokenizer | None", tokenizer)
     from dmn_cli.data.tokenizers import Untrained
 
+    tokenizer = tokenizer or shared.words()
     if not isinstance(tokenizer, Untrained):
         return tokenizer
     with progress(shared.output, "learning words", total) as advance:
-        return tokenizer.train(_training_texts(told(advance)), shared.seed)
+        texts = chain.from_iterable(_training_texts(one(advance)) for one in told)
+        return tokenizer.train(texts, shared.seed)
 
 
 def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
@@ -278,29 +298,40 @@ def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
             yield from (question.text for question in story.questions)
 
 
-def _watched(output: Output, told: Told, total: int) -> Generator[tuple[str, Story], None, None]:
-    """What is told, with a bar until it has been."""
+def _watched(
+    output: Output, coming: Callable[[Callable[[int], None]], Iterator[Chunk]], total: int
+) -> Generator[Chunk, None, None]:
+    """What comes, with a bar until it has: what is done with it afterwards has bars of its own."""
     with progress(output, "reading", total) as advance:
-        yield from told(advance)
+        yield from coming(advance)
+
+
+def _warn(output: Output, summary: dict[str, Any]) -> None:
+    """Of test questions that a model may simply remember."""
+    seen, of = summary["seen_in_training"]["test"], summary["questions_of"]["test"]
+    if seen:
+        counts = [f"{n:,} of {of[task]:,} test questions of {task}" for task, n in seen.items()]
+        output.warning(f"{', '.join(counts)} also occur in training, with the same story")
 
 
 @contextmanager
-def _exported(stories: Iterable[tuple[str, Story]], export: Path | None) -> Iterator[Iterable[tuple[str, Story]]]:
-    """The same stories; those that were taken have been written to the file, if there is to be one."""
+def _exported(told: list[Told], export: Path | None) -> Iterator[list[Told]]:
+    """Tell the same; the stories that were taken have been written to the file, if there is to be one."""
     if export is None:
-        yield stories
+        yield told
         return
     from dmn_cli.data.formats import jsonl
     from dmn_cli.files import atomic_file
 
     with atomic_file(export) as file:
 
-        def passing() -> Iterator[tuple[str, Story]]:
-            for split, story in stories:
+        def passing(told: Told, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+            for split, story in told(advance):
                 file.writelines(line.encode() for line in jsonl.lines(split, story))
                 yield split, story
+            file.flush()  # of the process that tells
 
-        yield passing()
+        yield [partial(passing, one) for one in told]
 
 
 def as_given(paths: list[str]) -> str:

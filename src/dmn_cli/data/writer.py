@@ -1,7 +1,12 @@
-"""Stories → a prepared data set, as a stream: what `dmn prepare` writes. Its files are described in `store.py`."""
+"""Stories → a prepared data set, as a stream: what `dmn prepare` writes. Its files are described in `store.py`.
+
+Stories come as chunks of numbers (`chunks.py`). Here a chunk's own numbers become those of the data set, by array
+operations, and its columns go to the files as they are; only a sentence that is new is looked at by itself.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,41 +16,40 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import save
 
-from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, VECTORS, file_digest
+from dmn_cli.data.chunks import Chunk, chunks, note_form
+from dmn_cli.data.overlap import Overlap
+from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, VECTORS, Ragged, file_digest, spans
 from dmn_cli.data.tokenizers import Tokenizer
 from dmn_cli.data.vectors import WordVectors
-from dmn_cli.data.vocabulary import END, Vocabulary
+from dmn_cli.data.vocabulary import END, Index, Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records import Form, Story
 
-_ROWS = 8192  # stories, or sentences, in one record batch
-_CACHE = 1_000_000  # distinct sentences remembered; past it, one may be stored again
+_ROWS = 1 << 16  # stories, or sentences, in one record batch, unless
+_BYTES = 1 << 24  # fewer are as large as this
+_TASKS = 1 << 15
+_CACHE = 500_000  # distinct sentences remembered; past it, or past
+_LETTERS = 1 << 26  # in all of them, one may be stored again
 
 
 class _Table:
-    """Rows that go to an Arrow file in record batches."""
+    """Rows that go to an Arrow file in record batches, small ones put together."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.schema, self.rows, self.written = schema, [], 0
+        self.schema = schema
+        self.waiting: list[pa.RecordBatch] = []
         self.file = path.open("wb")
         self.writer = pa.ipc.new_file(self.file, schema)
 
-    def add(self, row: tuple[Any, ...]) -> int:
-        self.rows.append(row)
-        if len(self.rows) == _ROWS:
+    def add(self, *columns: pa.Array) -> None:
+        self.waiting.append(pa.record_batch(list(columns), schema=self.schema))
+        if sum(map(len, self.waiting)) >= _ROWS or sum(batch.nbytes for batch in self.waiting) >= _BYTES:
             self.flush()
-        return self.written + len(self.rows) - 1
 
     def flush(self) -> None:
-        if self.rows:
-            columns = [
-                pa.array(column, field.type)
-                for column, field in zip(zip(*self.rows, strict=True), self.schema, strict=True)
-            ]
-            self.writer.write_batch(pa.record_batch(columns, schema=self.schema))
-            self.written += len(self.rows)
-            self.rows = []
+        self.writer.write_table(pa.Table.from_batches(self.waiting, self.schema).combine_chunks())
+        self.waiting = []
 
     def close(self) -> None:
         try:
@@ -55,78 +59,136 @@ class _Table:
             self.file.close()
 
 
+def _lists(lengths: np.ndarray, values: np.ndarray | pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(_offsets(lengths)), pa.array(values))
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+
+
+class _Sentences:
+    """Gives sentences their numbers, and writes each once. Remembers the last ones, with their words."""
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, words: Index) -> None:
+        self.tokenizer, self.index = tokenizer, words
+        self.table = _Table(path, SENTENCES)
+        self.count = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.letters = 0
+        self.first = self.count  # the number of the first that is remembered
+        self.words, self.ends = array("i"), array("q", [0])  # their words end to end, and where those of each end
+
+    def numbers(self, texts: list[str]) -> np.ndarray:
+        """(texts,) Remembers all of them until it is called again. Raises: DataError"""
+        if len(self.ids) >= _CACHE or self.letters >= _LETTERS:
+            self._forget()
+        known, first = self.ids, self.count
+        numbers = [known[text] if text in known else self._new(text) for text in texts]
+        if self.count > first:
+            words, lengths = self.words_of(np.arange(first, self.count))
+            new = [text for text, number in zip(texts, numbers, strict=True) if number >= first]
+            self.table.add(_lists(lengths, words), pa.array(new, pa.string()))
+        return np.array(numbers, np.int32)
+
+    def _new(self, text: str) -> int:
+        words = self.tokenizer(text)
+        if not words:
+            raise DataError(f"a sentence has no words: {text!r}")
+        self.words.extend(map(self.index.add, words))
+        self.ends.append(len(self.words))
+        self.letters += len(text)
+        number = self.ids[text] = self.count
+        self.count += 1
+        return number
+
+    def words_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The words of sentences that are remembered, end to end, and how many each has."""
+        return Ragged(np.frombuffer(self.ends, np.int64), np.frombuffer(self.words, np.int32)).take(
+            numbers - self.first
+        )
+
+
 class _Writer:
-    """Turns stories into rows of numbers, giving words, answers and sentences their numbers as they come."""
+    """Turns chunks into rows of numbers, giving words, answers and sentences their numbers as they come."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
         self.vocabulary = Vocabulary()
         self.tasks: dict[str, int] = {}
-        self.forms: dict[str, Form] = {}  # of the questions that have one of their own
-        self.sentence_ids: dict[str, int] = {}
-        self.sentences = _Table(folder / "sentences.arrow", SENTENCES)
+        self.forms: dict[str, Form] = {}
+        self.sentences = _Sentences(folder / "sentences.arrow", tokenizer, self.vocabulary.words)
         self.splits = {split: _Table(folder / f"{split}.arrow", STORIES) for split in SPLITS}
-        self.words_of: dict[int, list[int]] = {}
+        self.overlap = Overlap(folder)
         self.word_counts = {split: Counts() for split in SPLITS}
         self.answer_counts = {split: Counts() for split in SPLITS}
         self.counts = {split: dict.fromkeys(("stories", "questions", "facts"), 0) for split in SPLITS}
         self.longest_story = self.longest_answer = 0
         self.supports = 0
 
-    def sentence(self, text: str, split: str) -> int:
-        number = self.sentence_ids.get(text)
-        if number is None:
-            if len(self.sentence_ids) >= _CACHE:
-                self.sentence_ids, self.words_of = {}, {}
-            words = [self.vocabulary.words.add(word) for word in self.tokenizer(text)]
-            if not words:
-                raise DataError(f"a sentence has no words: {text!r}")
-            number = self.sentence_ids[text] = self.sentences.add((words, text))
-            self.words_of[number] = words
-        self.word_counts[split].add(self.words_of[number])
-        return number
+    def add(self, chunk: Chunk) -> None:
+        sentences = self.sentences.numbers(chunk.sentences)
+        answers = self._answers(chunk.answers)
+        numbers = [self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks]
+        if len(self.tasks) > _TASKS:
+            raise DataError(f"there are more than {_TASKS:,} tasks")
+        task = np.array(numbers, np.int16)[chunk.task]
+        for i, split in enumerate(SPLITS):
+            stories = np.flatnonzero(chunk.split == i)
+            if len(stories):
+                self._add(split, chunk, stories, sentences, answers, task)
+        self.overlap.add(chunk, task)
+        for question, form in chunk.forms.items():
+            note_form(self.forms, question, form)
+        self.longest_story = max(self.longest_story, int(np.diff(chunk.facts.offsets).max()))
+        self.longest_answer = max(self.longest_answer, _longest_answer(chunk, answers))
+        self.supports += int(np.count_nonzero(np.diff(chunk.support.offsets)))
 
-    def add(self, split: str, story: Story) -> None:
-        facts = [self.sentence(fact, split) for fact in story.facts]
-        questions = story.questions
-        for question in questions:
-            if self.forms or story.words or question.each:
-                self.form(question.text, Form(story.words, question.each))
-        answers = [[self.vocabulary.answers.add(word) for word in question.answer] for question in questions]
-        for answer in answers:
-            if 0 in answer:
-                raise DataError(f"{END!r} can't be an answer: it is what ends one")
-            self.answer_counts[split].add(answer)
-        self.longest_answer = max(self.longest_answer, *(len(q.answer) for q in questions if not q.each), 0)
+    def _answers(self, answers: list[tuple[str, ...]]) -> Ragged:
+        """The words of each answer. Raises: DataError"""
+        words = [self.vocabulary.answers.add(word) for answer in answers for word in answer]
+        if 0 in words:
+            raise DataError(f"{END!r} can't be an answer: it is what ends one")
+        return Ragged(_offsets(np.array([*map(len, answers)], np.int64)), np.array(words, np.int32))
+
+    def _add(
+        self,
+        split: str,
+        chunk: Chunk,
+        stories: np.ndarray,
+        sentences: np.ndarray,
+        answers: Ragged,
+        task: np.ndarray,
+    ) -> None:
+        """Those stories of a chunk that are of one split. `sentences`, `answers`, `task`: what the numbers mean."""
+        facts, fact_lengths = chunk.facts.take(stories)
+        asked, question_lengths = chunk.questions.take(stories)
+        rows = spans(chunk.questions.offsets[stories].astype(np.int64), question_lengths)
+        answer = chunk.answer[rows]
+        words, answer_lengths = answers.take(answer)
+        support, support_lengths = chunk.support.take(rows)
         self.splits[split].add(
-            (
-                self.tasks.setdefault(story.task, len(self.tasks)),
-                facts,
-                [self.sentence(question.text, split) for question in questions],
-                [question.position for question in questions],
-                answers,
-                [question.support for question in questions],
-            )
+            pa.array(task[stories]),
+            _lists(fact_lengths, sentences[facts]),
+            _lists(question_lengths, sentences[asked]),
+            _lists(question_lengths, chunk.position[rows]),
+            _lists(question_lengths, _lists(answer_lengths, words)),
+            _lists(question_lengths, _lists(support_lengths, support)),
         )
         counts = self.counts[split]
-        counts["stories"] += 1
-        counts["questions"] += len(questions)
+        counts["stories"] += len(stories)
+        counts["questions"] += len(rows)
         counts["facts"] += len(facts)
-        self.longest_story = max(self.longest_story, len(facts))
-        self.supports += sum(bool(question.support) for question in questions)
-
-    def form(self, question: str, form: Form) -> None:
-        """One wording, one form: that is how a model tells them apart. A question that came up earlier in the usual
-        form is found out only if it comes up again."""
-        if form != self.forms.setdefault(question, form):
-            raise DataError(
-                f"the question {question!r} is asked of words and of sentences, or answered once and at each fact",
-                hint="Word the two questions differently.",
-            )
+        used = np.bincount(np.concatenate([facts, asked]), minlength=len(sentences))
+        self.word_counts[split].add(*self.sentences.words_of(sentences), used)
+        used = np.bincount(answer, minlength=len(answers.offsets) - 1)
+        self.answer_counts[split].add(answers.values, np.diff(answers.offsets), used)
 
     def close(self) -> None:
         with ExitStack() as stack:  # each is closed, whatever becomes of the others
-            for table in (self.sentences, *self.splits.values()):
+            for table in (self.sentences.table, *self.splits.values(), self.overlap):
                 stack.callback(table.close)
         for index, counts in (
             (self.vocabulary.words, self.word_counts),
@@ -139,20 +201,20 @@ class Counts:
     """How often each number was seen."""
 
     def __init__(self) -> None:
-        self.values: list[int] = []
+        self.values = np.zeros(0, np.int64)
 
-    def add(self, ids: list[int]) -> None:
-        for i in ids:
-            if i >= len(self.values):
-                self.values.extend([0] * (i + 1 - len(self.values)))
-            self.values[i] += 1
+    def add(self, ids: np.ndarray, lengths: np.ndarray, times: np.ndarray) -> None:
+        """Rows of ids, end to end: how long each is, and how many times it was seen."""
+        seen = np.bincount(ids, np.repeat(times, lengths), minlength=len(self.values)).astype(np.int64)
+        seen[: len(self.values)] += self.values
+        self.values = seen
 
     def padded(self, size: int) -> list[int]:
-        return self.values + [0] * (size - len(self.values))
+        return [*self.values.tolist(), *[0] * (size - len(self.values))]
 
 
 Vectors = Callable[[Path, Vocabulary], WordVectors]
-"""Finds vectors for a vocabulary, with its counts; the folder is that in which the stories are."""
+"""Finds vectors for the words of the vocabulary of the data set in a folder, whose stories are all written."""
 
 
 def write(
@@ -167,11 +229,23 @@ def write(
     `source` says where the stories came from and is kept. `vectors` is asked for word vectors once all stories are
     written. Raises: DataError where there is no story, and what `vectors` raises.
     """
+    return write_chunks(out, chunks(stories), tokenizer, source, vectors)
+
+
+def write_chunks(
+    out: Path,
+    stories: Iterable[Chunk],
+    tokenizer: Tokenizer,
+    source: dict[str, Any],
+    vectors: Vectors | None = None,
+) -> dict[str, Any]:
+    """As `write` does, from chunks of stories."""
     with atomic_directory(out) as folder:
         writer = _Writer(folder, tokenizer)
         try:
-            for split, story in stories:
-                writer.add(split, story)
+            for chunk in stories:
+                writer.add(chunk)
+            questions, seen = writer.overlap.count(list(writer.tasks))
         finally:
             writer.close()
         if not any(counts["stories"] for counts in writer.counts.values()):
@@ -187,7 +261,9 @@ def write(
             "source": source,
             "tasks": list(writer.tasks),
             "splits": writer.counts,
-            "sentences": writer.sentences.written,
+            "questions_of": questions,
+            "seen_in_training": seen,
+            "sentences": writer.sentences.count,
             "words": words,
             "answers": len(writer.vocabulary.answers) - 1,
             "longest_story": writer.longest_story,
@@ -200,6 +276,14 @@ def write(
         }
         write_json(folder / "dataset.json", summary)
     return summary
+
+
+def _longest_answer(chunk: Chunk, answers: Ragged) -> int:
+    """The most words of an answer that is given once."""
+    each = {question for question, form in chunk.forms.items() if form.each}
+    of_each = [i for i, text in enumerate(chunk.sentences) if text in each] if each else []
+    once = ~np.isin(chunk.questions.values, of_each)
+    return int(np.diff(answers.offsets)[chunk.answer[once]].max(initial=0))
 
 
 def _attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str, Any]:
