@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmn_cli.data.store import DataSet
+from dmn_cli.model import word_vectors
 from dmn_cli.settings import TrainingSettings, load
 from dmn_cli.training.loop import Stopped, Training
 from dmn_cli.training.sampling import shares
@@ -145,3 +146,115 @@ def test_data_sets_with_other_words_dont_go_together(dmn: Dmn, parts: tuple[Path
     result = dmn("train", parts[0], tmp_path / "x", "--out", tmp_path / "run")
     fails(result, 2, "its words are cut otherwise", "--tokenizer")
     assert not (tmp_path / "run").exists()
+
+
+# --- word vectors from outside
+
+GOOD, BAD = ("good", "great", "fine", "lovely"), ("bad", "awful", "poor", "nasty")
+
+
+@pytest.fixture(scope="module")
+def opinions(tmp_path_factory: pytest.TempPathFactory, dmn: Dmn) -> Path:
+    """Films that are good or bad, with vectors in which what is good points one way and what is bad the other. Training
+    has three words of each; `lovely` and `nasty` are extra words."""
+    folder = tmp_path_factory.mktemp("opinions")
+    random = Random(2)
+    vectors = {
+        word: [sign + random.gauss(0, 0.2) for sign in signs]
+        for words, signs in ((GOOD, (1, -1, 1)), (BAD, (-1, 1, 1)), (("the", "film", "is", "a", "one"), (0, 0, -1)))
+        for word in words
+    }
+    (folder / "vectors.txt").write_text("".join(f"{w} {' '.join(map(str, v))}\n" for w, v in vectors.items()))
+    with (folder / "films.jsonl").open("w") as file:
+        for i in range(80):
+            word, answer = random.choice([(w, "yes") for w in GOOD[:3]] + [(w, "no") for w in BAD[:3]])
+            story = random.choice((f"the film is {word}", f"a {word} one"))
+            line = {
+                "story": [story],
+                "question": "Is it good?",
+                "answer": answer,
+                "split": "valid" if i < 10 else "train",
+            }
+            file.write(json.dumps(line) + "\n")
+    options = ("--vectors", folder / "vectors.txt", "--extra-words", "10")
+    result = dmn("prepare", "jsonl", folder / "films.jsonl", *options, "--out", folder / "data", "--quiet")
+    assert result.code == 0, result.err
+    return folder / "data"
+
+
+def test_a_model_understands_words_that_it_never_trained_on(dmn: Dmn, opinions: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained = dmn("train", opinions, "--out", run, "--epochs", "15", *FAST, "--freeze-vectors", "--quiet")
+    assert trained.code == 0, trained.err
+    lines = [{"story": [f"the film is {word}"], "question": "Is it good?"} for word in ("lovely", "nasty", "zorbish")]
+    lovely, nasty, unknown = dmn("ask", run, "--batch", "-", stdin="\n".join(map(json.dumps, lines)).encode()).lines
+    assert (lovely["answer"], nasty["answer"]) == ("yes", "no")
+    assert min(lovely["confidence"], nasty["confidence"]) > 0.8
+    assert lovely["unknown_words"] == nasty["unknown_words"] == []
+    assert unknown["unknown_words"] == ["zorbish"]
+
+
+@pytest.mark.parametrize("large", [1, 1 << 18])
+def test_frozen_vectors_stay_and_others_move(
+    opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    """With sparse gradients (of a table that counts as large) and with dense ones; words without a vector, such as `?`,
+    are trained either way."""
+    monkeypatch.setattr(word_vectors, "_LARGE", large)
+    for rate in (0.0, 0.5):
+        quick = {"model.hidden": 8, "training.epochs": 2, "training.vectors_rate": rate, "training.l2": 0.01}
+        job = Training([DataSet(opinions)], tmp_path / str(rate), load(overrides=[*quick.items()]), torch.device("cpu"))
+        table = job.network.word_vectors.E.weight
+        assert table.shape[1] == 3
+        assert job.network.word_vectors.E.sparse == (large == 1)
+        ids = job.model.vocabulary.words.ids
+        before = table.detach().clone()
+        job.begin()
+        list(job.events())
+        moved = (table != before).any(dim=1)
+        assert moved[ids["?"]]
+        assert moved[ids["good"]] == (rate > 0)
+        assert not moved[ids["lovely"]], "no batch has it, and L2 doesn't pull it to zero"
+
+
+def test_a_step_with_sparse_gradients_is_adams(monkeypatch: pytest.MonkeyPatch, opinions: Path, tmp_path: Path) -> None:
+    """The first step of both, clipped: a word's row moves as with dense gradients."""
+    tables = []
+    for large in (1, 1 << 18):
+        monkeypatch.setattr(word_vectors, "_LARGE", large)
+        options = {"model.hidden": 8, "model.dropout": 0.0, "training.clip": 0.5}
+        job = Training([DataSet(opinions)], tmp_path / "run", load(overrides=[*options.items()]), torch.device("cpu"))
+        job._step(job.train[0].batch(job.train[0].plan(16)[0]), 1.0)
+        tables.append([parameter.detach() for parameter in job.network.parameters()])
+    for sparse, dense in zip(*tables, strict=True):
+        torch.testing.assert_close(sparse, dense, rtol=1e-3, atol=1e-5)  # their epsilons differ
+
+
+def test_a_training_on_sparse_gradients_goes_on_to_the_same_weights(
+    opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word_vectors, "_LARGE", 1)
+    settings = load(overrides=[("model.hidden", 8), ("training.epochs", 3), ("training.batch_size", 16)])
+
+    def job(name: str) -> Training:
+        return Training([DataSet(opinions)], tmp_path / name, settings, torch.device("cpu"))
+
+    whole = job("whole")
+    whole.begin()
+    list(whole.events())
+    half = job("half")
+    half.begin()
+    steps = iter(range(7))
+    assert isinstance(list(half.events(lambda: next(steps, None) is None))[-1], Stopped)
+    rest = job("half")
+    rest.resume()
+    list(rest.events())
+    for name, weights in whole.network.state_dict().items():
+        assert torch.equal(weights, rest.network.state_dict()[name]), name
+
+
+def test_vectors_of_different_widths_dont_go_together(dmn: Dmn, opinions: Path, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("mary 1 2 3 4\njohn 4 3 2 1\n")
+    made = ("prepare", "story", "--tasks", "1", "--questions", "20", "--vectors", tmp_path / "v.txt")
+    assert dmn(*made, "--out", tmp_path / "data", "--quiet").code == 0
+    fails(dmn("train", opinions, tmp_path / "data", "--out", tmp_path / "run"), 2, "different widths", "3", "4")

@@ -14,6 +14,7 @@ from conftest import Dmn, fails
 from hypothesis import example, given, settings
 
 from dmn_cli.data import tokenizers, writer
+from dmn_cli.data.affixes import affixes, is_affix
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.tokenizers import (
     SentencePieceTokenizer,
@@ -394,3 +395,43 @@ def test_a_tokenizer_that_can_not_be(dmn: Dmn, tmp_path: Path, options: str, cod
     chosen = [files.get(word, word) for word in options.split()]
     fails(dmn("prepare", "story", "--tasks", 1, "--questions", 20, "--out", tmp_path / "data", *chosen), code, said)
     assert not (tmp_path / "data").exists()
+
+
+# --- what the form of a word says
+
+
+def test_the_shape_and_the_endings_of_a_word() -> None:
+    assert affixes("Running") == (" Xx", " -g", " -ng", " -ing")
+    assert affixes("USA") == (" X", " -a", " -sa", " -usa")
+    assert affixes("3,000.5") == (" 0,0.0", " -5", " -.5", " -0.5")
+    assert affixes("I") == (" X", " -i")
+
+
+@given(st.text(max_size=30), st.booleans())
+def test_each_word_is_followed_by_what_its_form_says(text: str, lower: bool) -> None:
+    """The words are the same as without, and nothing of a text can be taken for an affix."""
+    plain, with_affixes = (choose("whitespace", "en", lower, None, affixed) for affixed in (False, True))
+    assert not isinstance(plain, Untrained)
+    assert not isinstance(with_affixes, Untrained)
+    parts = with_affixes(text)
+    assert [part for part in parts if not is_affix(part)] == with_affixes.spelled(parts)
+    assert with_affixes.spelled(parts) == [word.lower() if lower else word for word in plain.words(text)]
+    assert not any(is_affix(word) for word in plain(text))
+    again = from_spec(json.loads(json.dumps(with_affixes.spec)), {})
+    assert again(text) == parts
+
+
+def test_a_model_tags_a_word_that_it_never_saw_by_its_form(dmn: Dmn, tmp_path: Path) -> None:
+    """Every word with -ing is a verb, every other a noun: so is one that training didn't have."""
+    stems = [a + b for a in "bcdfg" for b in ("all", "end", "ill", "ook")]
+    pairs = [(f"{one}ing/V", f"{other}/N") for one in stems for other in stems[:6]]
+    sentences = [" ".join(pair[:: (-1) ** i]) for i, pair in enumerate(pairs)]
+    (tmp_path / "tags.txt").write_text("\n".join(sentences))
+    data, run = tmp_path / "data", tmp_path / "run"
+    dmn("prepare", "tagged", tmp_path / "tags.txt", "--affixes", "--out", data, "--quiet")
+    quick = ("--epochs", "6", "--set", "model.hidden=16", "--set", "training.batch_size=8", "--quiet")
+    dmn("train", data, "--out", run, *quick)
+    (tmp_path / "story.txt").write_text("mermaid zapping mermaid")
+    result = dmn("ask", run, "--story", tmp_path / "story.txt", "--question", "What are the tags?")
+    assert result.out == "mermaid/N zapping/V mermaid/N\n"
+    assert "doesn't know: mermaid, zapping" in result.err

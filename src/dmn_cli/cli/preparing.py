@@ -43,6 +43,10 @@ _Words = Annotated[
     ),
 ]
 _Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
+_Affixes = Annotated[
+    bool,
+    typer.Option("--affixes", help="Read each word with its shape and its endings: unknown words then say something."),
+]
 _Pieces = Annotated[
     str | None,
     typer.Option(
@@ -97,6 +101,7 @@ class Shared:
     language: Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")] = "en"
     case: _Case = "lower"
     pieces: _Pieces = None
+    affixes: _Affixes = False
     export: _Export = None
     vectors: _Vectors = None
     extra_words: _ExtraWords = 0
@@ -209,7 +214,7 @@ class Shared:
         """The tokenizer that was chosen; `write` trains it where it is yet to learn its pieces."""
         from dmn_cli.data.tokenizers import choose
 
-        return choose(self.tokenizer, self.language, self.case == "lower", self.pieces)
+        return choose(self.tokenizer, self.language, self.case == "lower", self.pieces, self.affixes)
 
 
 def shares_options(function: Callable[..., None]) -> Callable[..., None]:

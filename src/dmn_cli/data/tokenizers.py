@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dmn_cli.data.affixes import affixes, is_affix
 from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -191,10 +192,27 @@ class Untrained(_Rules):
         return SentencePieceTokenizer(model.getvalue(), self.spec["language"], self.spec["lowercase"])
 
 
+class Affixed:
+    """Each word of another tokenizer, and after it what its form says (`affixes`)."""
+
+    def __init__(self, tokenizer: SpacyTokenizer | WhitespaceTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.spec, self.files = {**tokenizer.spec, "affixes": True}, tokenizer.files
+        self.words, self.sentences = tokenizer.words, tokenizer.sentences
+
+    def __call__(self, text: str) -> list[str]:
+        return [part for word in self.words(text) for part in (self.tokenizer.cased(word), *affixes(word))]
+
+    def spelled(self, words: list[str]) -> list[str]:
+        return [word for word in words if not is_affix(word)]
+
+
 KINDS = {"spacy": SpacyTokenizer, "whitespace": WhitespaceTokenizer}
 
 
-def choose(kind: str, language: str, lowercase: bool, pieces: str | None) -> Tokenizer | Untrained:
+def choose(
+    kind: str, language: str, lowercase: bool, pieces: str | None, with_affixes: bool = False
+) -> Tokenizer | Untrained:
     """`pieces`: how many SentencePiece should learn (None: PIECES), or the file of a model.
 
     Raises: UsageError where these don't go together or the file isn't there; DataError where it isn't a model.
@@ -202,7 +220,10 @@ def choose(kind: str, language: str, lowercase: bool, pieces: str | None) -> Tok
     if kind != "sentencepiece":
         if pieces is not None:
             raise UsageError("--pieces is for --tokenizer sentencepiece", hint="Leave one out, or give both.")
-        return KINDS[kind](language, lowercase)
+        tokenizer = KINDS[kind](language, lowercase)
+        return Affixed(tokenizer) if with_affixes else tokenizer
+    if with_affixes:
+        raise UsageError("--affixes is for words, and sentencepiece makes pieces of words")
     if pieces is None or pieces.isdecimal():
         number = PIECES if pieces is None else int(pieces[:9])
         if not 1 <= number <= _MOST_PIECES:
@@ -236,7 +257,8 @@ def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
     """
     language, lowercase = spec["language"], spec.get("lowercase", True)
     if spec["kind"] != "sentencepiece":
-        return KINDS[spec["kind"]](language, lowercase)
+        words = KINDS[spec["kind"]](language, lowercase)
+        return Affixed(words) if spec.get("affixes") else words
     tokenizer = SentencePieceTokenizer(files[_MODEL], language, lowercase)
     if tokenizer.spec["sha256"] != spec["sha256"]:
         raise DataError(f"{_MODEL} isn't the one that this tokenizer was made with")

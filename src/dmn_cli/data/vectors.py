@@ -187,7 +187,7 @@ def _training_words(vocabulary: Vocabulary) -> set[str]:
 def _unknown_to_training(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Callable[[str], bool]:
     """Whether a word could be read in a question to come, though the training split lacks it."""
     known = _training_words(vocabulary) | {PADDING, UNKNOWN}
-    return lambda word: word not in known and tokenizer(word) == [word]
+    return lambda word: word not in known and tokenizer.spelled(tokenizer(word)) == [word]
 
 
 def _folded(word: str) -> bytes:

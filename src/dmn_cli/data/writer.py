@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import save
 
+from dmn_cli.data.affixes import is_affix
 from dmn_cli.data.chunks import Chunk, chunks, note_form
 from dmn_cli.data.overlap import Overlap
 from dmn_cli.data.store import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, VECTORS, Ragged, file_digest, spans
@@ -296,6 +297,7 @@ def _attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str,
     (folder / VECTORS).write_bytes(save({"ids": ids, "vectors": found.vectors}))
     known = np.zeros(len(vocabulary.words), bool)
     known[ids] = True
+    words = np.array([not is_affix(word) for word in vocabulary.words.items])
     return {
         "file": VECTORS,
         "origin": found.origin,
@@ -303,7 +305,9 @@ def _attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str,
         "found": int(known[:wanted].sum()),
         "by_case": len(found.by_case),
         "extra": len(found.extra),
-        "coverage": {split: _coverage(known, np.array(vocabulary.words.counts[split])) for split in SPLITS},
+        "coverage": {
+            split: _coverage(known[words], np.array(vocabulary.words.counts[split])[words]) for split in SPLITS
+        },
     }
 
 

@@ -40,7 +40,8 @@ class WordVectors(nn.Module):
             if not gradient.is_sparse:
                 return gradient * trained
             at = gradient._indices()
-            return torch.sparse_coo_tensor(at, gradient._values() * trained[at[0]], gradient.shape)
+            values = gradient._values() * trained[at[0]]
+            return torch.sparse_coo_tensor(at, values, gradient.shape, check_invariants=False)
 
         self.E.weight.register_hook(masked)
 

@@ -1,0 +1,29 @@
+"""What the form of a word says, so that one that was never met isn't a blank: how it is written, and its endings.
+
+They are read after the word as further words of the same fact. Each begins with a blank, as no word does.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_LONGEST = 3  # letters of an ending
+_RUNS = re.compile(r"(.)\1+")
+
+
+@lru_cache(1 << 16)
+def affixes(word: str) -> tuple[str, ...]:
+    """The shape of a word as written, and its last letters in lower case: of Running Xx, g, ng, ing."""
+    lower = word.lower()
+    return (f" {shape(word)}", *(f" -{lower[-n:]}" for n in range(1, min(_LONGEST, len(lower)) + 1)))
+
+
+def is_affix(word: str) -> bool:
+    return word.startswith(" ")
+
+
+def shape(word: str) -> str:
+    """X for capitals, x for other letters, 0 for digits, the rest as it is, and what repeats only once."""
+    kinds = ("0" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in word)
+    return _RUNS.sub(r"\1", "".join(kinds))
