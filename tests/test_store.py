@@ -190,7 +190,7 @@ def test_words_and_answers_are_counted_by_split(tmp_path: Path, pairs: list[Pair
             assert {item: count for item, count in stored.items() if count} == counted
         if name == "train":
             model = vocabulary.of_training()
-            assert model.words.items[:2] == ["<pad>", "<unk>"]
+            assert model.words.items[:2] == [" <pad>", "<unk>"]
             assert model.answers.items[:1] == ["<end>"]
             assert set(model.words.items[2:]) == set(words)
             assert set(model.answers.items[1:]) == set(answers)
@@ -351,3 +351,11 @@ def test_the_story_being_longer_than_a_line_of_the_table(tmp_path: Path) -> None
     assert data.example(data.split("train"), 5000) == Example(
         "qa1", list(facts[:5001]), "what ?", [str(5000 % 7)], [5000]
     )
+
+
+def test_a_text_that_says_pad_is_a_word_like_any_other(tmp_path: Path) -> None:
+    story = Story("qa1", ("<pad>",), (Question("<pad> <unk> ?", 1, ("yes",)),))
+    writer.write(tmp_path / "data", [("train", story)], Whitespace(), {})
+    data = DataSet(tmp_path / "data")
+    words, _ = data.sentences.words.take(np.array([0]))
+    assert (words > 1).all()

@@ -427,10 +427,10 @@ def test_extra_words_do_not_depend_on_the_test_split(path: Path) -> None:
     data = prepared(path, VECTORS, extra=2)
     assert data.vocabulary.extra == ["mouse", "lion"]
     words = data.vocabulary.words
-    assert words.items == ["<pad>", "<unk>", *SEEN, "ran", "mouse", "lion"]
+    assert words.items == [" <pad>", "<unk>", *SEEN, "ran", "mouse", "lion"]
     assert {split: counts[-1] for split, counts in words.counts.items()} == {"train": 0, "valid": 0, "test": 0}
     model = data.vocabulary.of_training()
-    assert model.words.items == ["<pad>", "<unk>", *SEEN, "mouse", "lion"]
+    assert model.words.items == [" <pad>", "<unk>", *SEEN, "mouse", "lion"]
     model.save(path.with_name("saved"))
     assert Vocabulary.load(path.with_name("saved")).words.items == model.words.items
 

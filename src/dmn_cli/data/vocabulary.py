@@ -20,7 +20,7 @@ from dmn_cli.errors import DataError
 from dmn_cli.files import write_json
 
 FORMAT_VERSION = 1
-PADDING, UNKNOWN = "<pad>", "<unk>"  # word ids 0 and 1
+PADDING, UNKNOWN = " <pad>", "<unk>"  # word ids 0 and 1; no word of a text begins with a blank
 ANSWER_SEPARATOR = ","
 END = "<end>"  # answer id 0: it closes every answer
 
