@@ -93,40 +93,42 @@ def _score(text: str) -> tuple[str, float]:
     return name, value
 
 
-_HEADER = ("task", "questions", "accuracy", "gate precision", "gate recall")
+_COLUMNS = {
+    "accuracy": "accuracy",
+    "exact": "without mistake",
+    "gate_precision": "gate precision",
+    "gate_recall": "gate recall",
+}
 
 
 def _show(output: Output, report: Report) -> None:
-    lines = [_line(name, task) for name, task in report.tasks.items()]
+    from dmn_cli.evaluation.report import is_babi
+
+    shown = [key for key in _COLUMNS if any(key in task for task in report.tasks.values())]
+    header = ("task", "questions", *(_COLUMNS[key] for key in shown))
+    lines = [_line(name, task, shown) for name, task in report.tasks.items()]
     if output.table:
         from rich.table import Table
         from rich.text import Text
 
         table = Table()
-        for i, name in enumerate(_HEADER):
+        for i, name in enumerate(header):
             table.add_column(name, justify="left" if i == 0 else "right")
         for line in lines:
             failed = line[0] in report.failed
             table.add_row(*(Text(cell, "red" if failed else "") for cell in line))
         stdout().print(table)
     else:
-        output.result(rows([_HEADER, *lines]))
+        output.result(rows([header, *lines]))
     failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
+    judged = f", {failed}" if any(map(is_babi, report.tasks)) else ""
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
-        f"over {plural(len(report.tasks), 'task')}, {failed}\n"
+        f"over {plural(len(report.tasks), 'task')}{judged}\n"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
 
-def _line(name: str, task: dict[str, float | int]) -> tuple[str, ...]:
-    def percent(key: str) -> str:
-        return f"{100 * task[key]:.1f} %" if key in task else "-"
-
-    return (
-        name,
-        f"{task['questions']:,}",
-        percent("accuracy"),
-        percent("gate_precision"),
-        percent("gate_recall"),
-    )
+def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:
+    percents = (f"{100 * task[key]:.1f} %" if key in task else "-" for key in shown)
+    return name, f"{task['questions']:,}", *percents

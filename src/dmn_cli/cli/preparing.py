@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
@@ -217,15 +217,20 @@ class Shared:
         return choose(self.tokenizer, self.language, self.case == "lower", self.pieces, self.affixes)
 
 
+@cache
+def _shared_parameters() -> list[inspect.Parameter]:
+    hints = get_type_hints(Shared, include_extras=True)
+    parameters = inspect.signature(Shared).parameters.values()
+    return [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+
+
 def shares_options(function: Callable[..., None]) -> Callable[..., None]:
     """Gives a command, whose last parameter is `shared: Shared`, the options of Shared after its own."""
     own = list(inspect.signature(function).parameters.values())[:-1]
     hints = get_type_hints(function, include_extras=True)
-    shared_hints = get_type_hints(Shared, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = [p.replace(annotation=hints[p.name], kind=keyword) for p in own]
-    defaults = inspect.signature(Shared).parameters
-    shared = [p.replace(annotation=shared_hints[p.name], kind=keyword) for p in defaults.values()]
+    shared = _shared_parameters()
 
     def command(**options: Any) -> None:
         given = {field.name: options.pop(field.name) for field in fields(Shared)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Report:
 
     @property
     def failed(self) -> list[str]:
-        return [name for name, task in self.tasks.items() if task["accuracy"] < PASSED]
+        """bAbI tasks, that is; of others nobody has said what it takes to pass."""
+        return [name for name, task in self.tasks.items() if is_babi(name) and task["accuracy"] < PASSED]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -88,6 +90,10 @@ def evaluate(
             each(batches, judged)
     tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
     return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
+
+
+def is_babi(task: str) -> bool:
+    return re.fullmatch(r"qa\d+", task) is not None
 
 
 def _natural(name: str) -> tuple[str, int]:
