@@ -7,13 +7,15 @@
 #   make bench        speed of training and answering, against the plain loops, in one run
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
+#   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
 
 PYTHON ?= python3
 BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
+SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench results results-world results-lengths clean
+.PHONY: setup demo test lint types completions docs bench results results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -58,6 +60,12 @@ results-world: setup
 results-lengths: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
 	$(BIN)/python tools/world_results.py lengths $(BUILD)/results-lengths docs/lengths.svg
+
+results-text: setup
+	$(BIN)/python tools/text_results.py tasks $(SHARED) $(BUILD)/results-text
+
+results-joint: setup
+	$(BIN)/python tools/text_results.py joint $(SHARED) $(BUILD)/results-text
 
 clean:
 	rm -rf $(BUILD) .venv .pytest_cache .ruff_cache

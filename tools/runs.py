@@ -22,11 +22,12 @@ def prepared(data: Path, *arguments: object) -> Path:
     return data
 
 
-def trained(run: Path, data: Path, *options: object) -> dict[str, Any]:
+def trained(run: Path, data: Path | list[Path], *options: object) -> dict[str, Any]:
     """What `dmn train --json` says of `run`, trained now unless it was trained to its end before."""
+    data = data if isinstance(data, list) else [data]
     done = run.with_name(f"{run.name}.train.json")
     if not done.exists():
-        done.write_text(json.dumps(dmn("train", data, "--out", run, "--force", *options)))
+        done.write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)))
     return json.loads(done.read_text())
 
 

@@ -108,26 +108,17 @@ def tasks(shared: Path, folder: Path, names: list[str]) -> None:
 
 
 def joint(shared: Path, folder: Path) -> None:
-    parts = [data_set(f"part-{name}", prepare, shared, folder) for name, prepare in PARTS.items()]
-    run = folder / "joint-1"
-    done = folder / "joint-1.train.json"
-    if not done.exists():
-        done.write_text(str(dmn("train", *parts, "--out", run, "--force", *JOINT)))
-    together = dmn("eval", run, *parts)["tasks"]
-    alone: dict[str, float] = {}
-    for name, options in ALONE.items():
-        data = folder / f"part-{name}"
-        trained(folder / f"alone-{name}", data, *options)
-        alone[f"part-{name}"] = accuracy(folder / f"alone-{name}", data)
-    for n in range(1, 21):
-        data = data_set(f"part-qa{n}", (*PARTS["babi-en"], "--tasks", str(n)), shared, folder)
-        trained(folder / f"alone-qa{n}", data, *STORIES)
-        alone[f"qa{n}"] = accuracy(folder / f"alone-qa{n}", data)
-        print(f"qa{n}: alone {alone[f'qa{n}']:.4f}, together {together[f'qa{n}']['accuracy']:.4f}", flush=True)
-    print("\n| task | one model each | one model of all |\n| --- | ---: | ---: |")
-    for name, task in together.items():
-        by_itself = alone.get(name, alone.get({"sst5": "part-sst5"}.get(name, ""), float("nan")))
-        print(f"| {name} | {100 * by_itself:.1f} | {100 * task['accuracy']:.1f} |")
+    parts = [data_set(name, prepare, shared, folder) for name, prepare in PARTS.items()]
+    trained(folder / "joint-1", parts, *JOINT)
+    together = dmn("eval", folder / "joint-1", *parts)["tasks"]
+    singles = {name: (PARTS[name], options) for name, options in ALONE.items()}
+    singles |= {f"qa{n}": ((*PARTS["babi-en"], "--tasks", str(n)), STORIES) for n in range(1, 21)}
+    print("| task | one model each | one model of all |\n| --- | ---: | ---: |")
+    for name, (prepare, options) in singles.items():
+        data = data_set(name, prepare, shared, folder)
+        trained(folder / f"{name}-1", data, "--seed", 1, *options)
+        alone = accuracy(folder / f"{name}-1", data)
+        print(f"| {name} | {100 * alone:.1f} | {100 * together[name]['accuracy']:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ _VectorSize = Annotated[
     typer.Option(help=f"How long the vectors to train are: {_USUAL_SIZE}, if not this.", min=1, show_default=False),
 ]
 _Text = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
         "--text",
         metavar="FILE",
@@ -150,13 +150,16 @@ class Shared:
         for option, given in (("--vector-size", self.vector_size), ("--text", self.text)):
             if given and not self.train_vectors:
                 raise UsageError(f"{option} is for vectors that are trained", hint="Say --train-vectors, too.")
-        for path in self.text or ():
+        for path in self._texts():
             if not path.exists():
                 raise UsageError("there is no such text", where=path)
         if self.vectors:
             from dmn_cli.data import vector_files
 
             vector_files.check(vector_files.find(self._vector_file()))
+
+    def _texts(self) -> list[Path]:
+        return self.local(self.text or [])
 
     def _vector_file(self) -> str:
         """FILE, or FILE.zip:MEMBER, fetched if need be."""
@@ -178,7 +181,7 @@ class Shared:
                 return vectors.of_file(file, vocabulary, tokenizer, self.extra_words, advance)
 
         def train(folder: Path, vocabulary: Vocabulary) -> WordVectors:
-            texts = self.text or []
+            texts = self._texts()
             path = folder / "corpus.txt"
             try:
                 with progress(self.output, "cutting texts into words", corpus.size(texts)) as advance:
