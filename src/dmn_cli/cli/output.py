@@ -7,6 +7,8 @@ person is looking at a terminal.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dmn_cli.files import to_json
@@ -105,3 +107,17 @@ def rows(lines: list[tuple[str, ...]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+@contextmanager
+def progress(output: Output, verb: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere, since the summary says it all."""
+    if not output.live:
+        yield lambda n: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task(verb, total=total)
+        yield lambda n: bar.advance(task, n)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.preparing import Shared, as_given, progress, shares_options, write
+from dmn_cli.cli.output import progress
+from dmn_cli.cli.prepare_options import Shared, shares_options
+from dmn_cli.cli.preparing import as_given, write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
