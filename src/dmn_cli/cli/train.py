@@ -195,7 +195,8 @@ def _shown(output: Output, settings: Settings) -> Iterator[Callable[[Event], Non
 
 def epoch_line(event: Epoch) -> str:
     best = "  best" if event.best else ""
+    gates = f"  gates {event.gate_loss:.4f}" if event.gate_loss else ""  # none where no supporting facts are known
     return (
-        f"epoch {event.epoch:>3}  {event.seconds:6.1f} s  loss {event.loss:.4f}  gates {event.gate_loss:.4f}  "
+        f"epoch {event.epoch:>3}  {event.seconds:6.1f} s  loss {event.loss:.4f}{gates}  "
         f"validation {100 * event.validation.accuracy:6.2f} %  loss {event.validation.loss:.4f}{best}"
     )

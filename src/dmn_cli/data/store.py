@@ -128,6 +128,8 @@ class Sentences:
 
     def numbers(self, texts: list[str]) -> np.ndarray:
         """Where some texts are, in ascending order."""
+        if not texts:
+            return np.empty(0, np.int64)
         found = pc.is_in(self._texts, pa.array(texts, pa.string()))  # type: ignore[attr-defined]
         return np.flatnonzero(found.to_numpy())
 
