@@ -1,6 +1,7 @@
 """Several data sets in one model, tags, and word vectors from outside: from the shell commands to the answers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -119,25 +120,30 @@ def test_the_prompt_cuts_facts_into_words_where_the_question_is_about_words(
     assert result.out == "a/DET dog/NOUN bit/VERB a/DET cat/NOUN\n"
 
 
-def test_a_joint_training_goes_on_to_the_same_weights(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    quick = {"model.hidden": 8, "training.epochs": 3, "training.batch_size": 16, "training.sampling": "uniform"}
-    settings = load(overrides=list(quick.items()))
+def assert_goes_on(data: Sequence[Path], folder: Path, steps: int, **changes: Any) -> None:
+    """A training that is stopped after some steps and resumed ends with the weights of one that never was."""
+    quick = {"model.hidden": 8, "training.epochs": 3, "training.batch_size": 16, **changes}
 
     def job(name: str) -> Training:
-        return Training([DataSet(part) for part in parts], tmp_path / name, settings, torch.device("cpu"))
+        sets = [DataSet(path) for path in data]
+        return Training(sets, folder / name, load(overrides=[*quick.items()]), torch.device("cpu"))
 
     whole = job("whole")
     whole.begin()
     list(whole.events())
-    half = job("halves")
+    half = job("half")
     half.begin()
-    steps = iter(range(12))
-    assert isinstance(list(half.events(lambda: next(steps, None) is None))[-1], Stopped)
-    rest = job("halves")
+    left = iter(range(steps))
+    assert isinstance(list(half.events(lambda: next(left, None) is None))[-1], Stopped)
+    rest = job("half")
     rest.resume()
     list(rest.events())
     for name, weights in whole.network.state_dict().items():
         assert torch.equal(weights, rest.network.state_dict()[name]), name
+
+
+def test_a_joint_training_goes_on_to_the_same_weights(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    assert_goes_on(parts, tmp_path, 12, **{"training.sampling": "uniform"})
 
 
 def test_data_sets_with_other_words_dont_go_together(dmn: Dmn, parts: tuple[Path, Path], tmp_path: Path) -> None:
@@ -234,23 +240,7 @@ def test_a_training_on_sparse_gradients_goes_on_to_the_same_weights(
     opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(word_vectors, "_LARGE", 1)
-    settings = load(overrides=[("model.hidden", 8), ("training.epochs", 3), ("training.batch_size", 16)])
-
-    def job(name: str) -> Training:
-        return Training([DataSet(opinions)], tmp_path / name, settings, torch.device("cpu"))
-
-    whole = job("whole")
-    whole.begin()
-    list(whole.events())
-    half = job("half")
-    half.begin()
-    steps = iter(range(7))
-    assert isinstance(list(half.events(lambda: next(steps, None) is None))[-1], Stopped)
-    rest = job("half")
-    rest.resume()
-    list(rest.events())
-    for name, weights in whole.network.state_dict().items():
-        assert torch.equal(weights, rest.network.state_dict()[name]), name
+    assert_goes_on([opinions], tmp_path, 7)
 
 
 def test_vectors_of_different_widths_dont_go_together(dmn: Dmn, opinions: Path, tmp_path: Path) -> None:
