@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.model.packing import Packing
+from dmn_cli.packing import Packing
 
 ROWS, STEPS, INPUTS, HIDDEN = 5, 7, 3, 4
 FORMS = [(reset, update) for reset in ("before", "after") for update in ("gru", "gate")]

@@ -12,7 +12,7 @@ from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
 from dmn_cli.model.episodic_memory import AttentionGate, compare
 from dmn_cli.model.input_module import position_encoding
-from dmn_cli.model.packing import Packing, story_words
+from dmn_cli.packing import Packing, story_words
 from dmn_cli.records import Batch, Facts
 
 FORMS: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 
 from dmn_cli.model.elementwise import Dropout, tanh
-from dmn_cli.model.packing import Packing
+from dmn_cli.packing import Packing
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=7)
 

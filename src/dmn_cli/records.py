@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dmn_cli.model.packing import FactPackings, Packing, WordPackings
+    from dmn_cli.packing import FactPackings, Packing, WordPackings
 
 
 class Question(NamedTuple):
@@ -75,14 +75,14 @@ class Batch:
     @cached_property
     def fact_packings(self) -> FactPackings:
         """Its facts without padding; made where the batch was made, on the CPU."""
-        from dmn_cli.model.packing import FactPackings
+        from dmn_cli.packing import FactPackings
 
         return FactPackings.of(self)
 
     @cached_property
     def word_packings(self) -> WordPackings:
         """The words of its stories without padding."""
-        from dmn_cli.model.packing import WordPackings
+        from dmn_cli.packing import WordPackings
 
         return WordPackings.of(self, self.fact_packings.facts)
 

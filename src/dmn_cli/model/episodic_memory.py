@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from dmn_cli.model.elementwise import tanh
 from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
 from dmn_cli.model.linear import linear
-from dmn_cli.model.packing import Packing
+from dmn_cli.packing import Packing
 from dmn_cli.records import Episode, Facts
 
 STOP_THRESHOLD = 0.05

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from dmn_cli.model.elementwise import tanh_
-from dmn_cli.model.packing import Packing
-from dmn_cli.model.products import LARGE, choose
+from dmn_cli.model.products import LARGE, choose, small_from
+from dmn_cli.packing import Packing
 
 Reset = Literal["before", "after"]
 Update = Literal["gru", "gate"]
@@ -130,10 +130,12 @@ class _Recurrence(torch.autograd.Function):
         blocks = zip(*(part.split(counts) for part in parts), strict=True)
         z = zr[:, :hidden].split(counts) if gated > hidden else None
         gates = None if g is None else g.split(counts)
-        h = h_0
+        h, few = h_0, small_from(counts, hidden * hidden)
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
-            choose(counts[t] * hidden * hidden)
-            h = h[: counts[t]]
+            if t == few:
+                choose(0)
+            if len(h_t) < len(h):
+                h = h[: len(h_t)]
             torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
             if before:
                 torch.addmm(x_h, torch.mul(r, h, out=inner_t), U_h, out=c)
@@ -195,8 +197,11 @@ def _after(U, d, dh, dh_0, keep, r, counts):
     hidden = U.shape[0]
     U_t = torch.roll(U, hidden, dims=1).t().contiguous()
     blocks, to_h = d.split(counts), d.flatten(1)[:, : U.shape[1]].split(counts)
+    few = small_from(counts, U.numel())
+    choose(LARGE if few == len(counts) else 0)
     for t in reversed(range(len(counts))):
-        choose(counts[t] * U.numel())
+        if t == few - 1:
+            choose(LARGE)
         blocks[t].mul_(dh[t].unsqueeze(1))
         previous = dh[t - 1][: counts[t]] if t else dh_0
         if previous is not None:
@@ -210,8 +215,11 @@ def _before(U, d, dh, dh_0, keep, r, counts):
     U_zr, U_h = U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()
     d_z = d[:, :-2].split(counts)
     d_r, d_c, d_zr = d[:, -2].split(counts), d[:, -1].split(counts), d.flatten(1)[:, :-hidden].split(counts)
+    few = small_from(counts, U.numel())
+    choose(LARGE if few == len(counts) else 0)
     for t in reversed(range(len(counts))):
-        choose(counts[t] * U.numel())
+        if t == few - 1:
+            choose(LARGE)
         d_rh = d_c[t].mul_(dh[t]) @ U_h
         d_z[t].mul_(dh[t].unsqueeze(1))
         d_r[t].mul_(d_rh)

@@ -8,6 +8,7 @@ small products stay with MKL (docs/log.md).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from pathlib import Path
 
 import torch
@@ -29,6 +30,12 @@ def choose(multiplications: int) -> None:
     """Chooses for the products to come, by the size of one of them."""
     if _adaptive:
         torch.backends.mkldnn.matmul.fp32_precision = "bf16" if multiplications >= LARGE else "ieee"  # type: ignore
+
+
+def small_from(counts: list[int], multiplications: int) -> int:
+    """The step of a recurrence from which on its products are small. counts: rows of each step, the most first;
+    multiplications: of one row."""
+    return bisect_right(counts, -LARGE // multiplications, key=lambda n: -n) if _adaptive else len(counts)
 
 
 def _is_amd() -> bool:

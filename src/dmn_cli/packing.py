@@ -13,13 +13,14 @@ features of gates, is computed for all of it at once, on what is real alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmn_cli.records import Batch
+if TYPE_CHECKING:
+    from dmn_cli.records import Batch
 
 
 @dataclass(frozen=True)
