@@ -90,7 +90,7 @@ class Packing:
 
     def spread(self, rows: Tensor) -> Tensor:
         """Hands each step what its row has. (rows, hidden) → (packed, hidden)"""
-        return cast("Tensor", _Spread.apply(rows, self))
+        return cast("Tensor", _Gather.apply(rows, self.row, self.by_row, self.start))
 
 
 # each of these reads where the other writes, so that one's gradient is the other: torch's own would add up element by
@@ -132,15 +132,38 @@ class _Turn(torch.autograd.Function):
         return gradients[0].index_select(0, ctx.mirror), None
 
 
-class _Spread(torch.autograd.Function):
+class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, rows, packing):
-        ctx.packing = packing
-        return rows.index_select(0, packing.row)
+    def forward(ctx, rows, index, order, start):
+        ctx.save_for_backward(order, start)
+        return rows.index_select(0, index)
 
     @staticmethod
     def backward(ctx, *gradients):
-        return ctx.packing.total(gradients[0].contiguous()), None
+        order, start = ctx.saved_tensors
+        return F.embedding_bag(order, gradients[0].contiguous(), start, mode="sum"), None, None, None
+
+
+@dataclass(frozen=True)
+class Pointers:
+    """Each of n things points at a row of a table; kept sorted too, so that a row's gradient is one sum."""
+
+    index: Tensor  # (n,) the row that each points at
+    order: Tensor  # (n,) those that point at the first row, then those at the second, …
+    start: Tensor  # (rows,) where those of each row begin in `order`
+
+    @classmethod
+    def of(cls, index: Tensor, rows: int) -> Pointers:
+        """index: (n,), on the CPU; rows: of the table"""
+        counts = torch.bincount(index, minlength=rows)
+        return cls(index, torch.argsort(index, stable=True), counts.cumsum(0) - counts)
+
+    def to(self, device: torch.device) -> Pointers:
+        return Pointers(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    def look_up(self, table: Tensor) -> Tensor:
+        """(rows, hidden) → (n, hidden)"""
+        return cast("Tensor", _Gather.apply(table, self.index, self.order, self.start))
 
 
 @dataclass(frozen=True)
@@ -150,23 +173,24 @@ class FactPackings:
     stories: Packing  # of (stories, facts)
     facts: Packing  # of (questions, facts seen)
     wordings: Packing  # of (distinct questions, words)
-    sentence: Tensor  # (packed stories,) the distinct sentence that each fact is
-    seen: Tensor  # (packed facts,) where each fact that a question sees lies in the packed stories
-    sentence_from_end: Tensor  # (packed facts,) the sentence of `facts.mirror`
+    sentence: Pointers  # (packed stories,) at the distinct sentence that each fact is
+    seen: Pointers  # (packed facts,) at where each fact that a question sees lies in the packed stories
+    sentence_from_end: Pointers  # (packed facts,) at the sentence of `facts.mirror`
 
     @classmethod
     def of(cls, batch: Batch) -> FactPackings:
         """`batch` is on the CPU."""
         stories, facts = Packing.of(batch.story_length), Packing.of(batch.facts_seen)
         sentence = stories.pack(batch.story)
+        sentences = len(batch.sentences if batch.vectors is None else batch.vectors)
         seen = stories.at.flatten().index_select(0, _story_cells(batch, facts, stories.steps))
         return cls(
             stories=stories,
             facts=facts,
             wordings=Packing.of((batch.question_sentences != 0).sum(dim=1)),
-            sentence=sentence,
-            seen=seen,
-            sentence_from_end=sentence.index_select(0, seen.index_select(0, facts.mirror)),
+            sentence=Pointers.of(sentence, sentences),
+            seen=Pointers.of(seen, len(sentence)),
+            sentence_from_end=Pointers.of(sentence.index_select(0, seen.index_select(0, facts.mirror)), sentences),
         )
 
     def to(self, device: torch.device) -> FactPackings:
@@ -179,7 +203,7 @@ class WordPackings:
 
     stories: Packing  # of (stories, words)
     words: Tensor  # (packed,) word ids
-    seen: Tensor  # (packed facts,) where the last word of each fact that a question sees lies
+    seen: Pointers  # (packed facts,) at where the last word of each fact that a question sees lies
 
     @classmethod
     def of(cls, batch: Batch, facts: Packing) -> WordPackings:
@@ -187,7 +211,8 @@ class WordPackings:
         words, end = story_words(batch)
         stories = Packing.of(end[:, -1])
         last = stories.at.gather(1, end - 1).flatten()  # (stories x facts,) where each fact's last word lies
-        return cls(stories, stories.pack(words), last.index_select(0, _story_cells(batch, facts, end.shape[1])))
+        seen = last.index_select(0, _story_cells(batch, facts, end.shape[1]))
+        return cls(stories, stories.pack(words), Pointers.of(seen, len(stories.row)))
 
     def to(self, device: torch.device) -> WordPackings:
         return WordPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})

@@ -101,7 +101,7 @@ class GatedGRU(nn.Module):
     def _run(
         self, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None
     ) -> Tensor:
-        h_0 = x.new_zeros(packing.counts[0], self.hidden) if start is None else start.index_select(0, packing.order)
+        h_0 = None if start is None else start.index_select(0, packing.order)
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(x))
         g = None if gates is None else gates.unsqueeze(1)
@@ -130,16 +130,22 @@ class _Recurrence(torch.autograd.Function):
         blocks = zip(*(part.split(counts) for part in parts), strict=True)
         z = zr[:, :hidden].split(counts) if gated > hidden else None
         gates = None if g is None else g.split(counts)
-        h, few = h_0, small_from(counts, hidden * hidden)
+        few = small_from(counts, hidden * hidden)
+        h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
             if t == few:
                 choose(0)
             if len(h_t) < len(h):
                 h = h[: len(h_t)]
-            torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
-            if before:
+            if t == 0 and h_0 is None:  # H is zero: nothing to multiply
+                torch.sigmoid(x_zr, out=zr_t)
+                inner_t.zero_()
+                c.copy_(x_h)
+            elif before:
+                torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
                 torch.addmm(x_h, torch.mul(r, h, out=inner_t), U_h, out=c)
             else:
+                torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
                 torch.addcmul(x_h, r, torch.mm(h, U_h, out=inner_t), out=c)
             tanh_(c)
             if gates is None:
@@ -160,7 +166,8 @@ class _Recurrence(torch.autograd.Function):
         counts, before = ctx.options
         hidden, gated = U.shape[0], U.shape[1] - U.shape[0]
         z, r = zr[:, :hidden], zr[:, -hidden:]
-        h = torch.cat([h_0, *(state[:n] for state, n in zip(states.split(counts), counts[1:], strict=False))])
+        first = states.new_zeros(counts[0], hidden) if h_0 is None else h_0
+        h = torch.cat([first, *(state[:n] for state, n in zip(states.split(counts), counts[1:], strict=False))])
         away = h - c
         pass_z = 1 - z if gated > hidden else None
         u = g if pass_z is None else pass_z if g is None else g * pass_z
@@ -176,7 +183,7 @@ class _Recurrence(torch.autograd.Function):
             torch.mul(d[:, -1], r, out=d[:, 0])
             _sigmoid_backward(d[:, -1] * inner, r, grad_input=d[:, -2])
         dh = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
-        dh_0 = torch.zeros_like(h_0) if ctx.needs_input_grad[3] else None
+        dh_0 = torch.zeros_like(first) if ctx.needs_input_grad[3] else None
         backwards = _before if before else _after
         backwards(U, d, dh.split(counts), dh_0, (1 - u).expand_as(h).split(counts), r.split(counts), counts)
 

@@ -47,13 +47,13 @@ class WordGRU(nn.Module):
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         if self.W is not None:
             packings = batch.fact_packings
-            f = torch.tanh(self.W(batch.vectors)).index_select(0, packings.sentence)
+            f = packings.sentence.look_up(torch.tanh(self.W(batch.vectors)))
             h = self.gru(self.gru.project(self.dropout(f)), packings.stories)
-            return Facts(h.index_select(0, packings.seen), packings.facts)
+            return Facts(packings.seen.look_up(h), packings.facts)
         packings = batch.word_packings
         x = self.gru.project(self.dropout(word_vectors(packings.words)))
         h = self.gru(x, packings.stories)  # (words of all stories, hidden)
-        return Facts(h.index_select(0, packings.seen), batch.fact_packings.facts)
+        return Facts(packings.seen.look_up(h), batch.fact_packings.facts)
 
 
 class FusionReader(nn.Module):
@@ -77,10 +77,10 @@ class FusionReader(nn.Module):
         else:
             f = position_encoding(word_vectors(batch.sentences), (batch.sentences != 0).sum(dim=1))
         f, packings = self.dropout(f), batch.fact_packings
-        right = self.forwards(self.forwards.project(f).index_select(0, packings.sentence), packings.stories)
+        right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
         # read from a question's last fact to its first: each row the other way round
-        left = self.backwards(self.backwards.project(f).index_select(0, packings.sentence_from_end), packings.facts)
-        c = right.index_select(0, packings.seen) + packings.facts.turn(left)
+        left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
+        c = packings.seen.look_up(right) + packings.facts.turn(left)
         return Facts(self.dropout(c), packings.facts)
 
 
