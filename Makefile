@@ -6,6 +6,7 @@
 #   make docs         write docs/cli.md and completions/ anew from the program's own help
 #   make bench        speed of training and answering, against the plain loops, in one run
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
+#   make results-babi the whole of bAbI, one model a task, from the archive to the table
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 #   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
 
@@ -15,7 +16,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench results results-world results-lengths results-text results-joint clean
+.PHONY: setup demo test lint types completions docs bench results results-babi results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -53,6 +54,9 @@ bench: setup
 
 results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results
+
+results-babi: setup
+	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi
 
 results-world: setup
 	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world
