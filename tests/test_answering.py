@@ -1,12 +1,17 @@
 """The stream: as many answers as lines, in their order, each as it comes; and the model as it was when it was saved."""
 
+import gc
+import itertools
 import json
 import subprocess
 import threading
+import tracemalloc
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pytest
 from conftest import Dmn, Process, strict_json
 from hypothesis import given, settings
@@ -62,11 +67,17 @@ BAD = {
 }
 
 
-@given(st.lists(st.tuples(ids, good_records | st.sampled_from(sorted(BAD))), max_size=12))
-@settings(max_examples=25, deadline=None)
-def test_every_line_is_answered_in_order(predictor: Predictor, asked: list[tuple[Any, dict[str, Any] | str]]) -> None:
+@pytest.mark.parametrize(("threads", "together"), [(1, 1024), (3, 2)])
+@given(asked=st.lists(st.tuples(ids, good_records | st.sampled_from(sorted(BAD))), max_size=12))
+@settings(max_examples=15, deadline=None)
+def test_every_line_is_answered_in_order(
+    predictor: Predictor, threads: int, together: int, asked: list[tuple[Any, dict[str, Any] | str]]
+) -> None:
     lines = [BAD[record] if isinstance(record, str) else line(id=i, **record) for i, record in asked]
-    answered = answers(predictor, lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", str(threads))
+        patch.setattr(stream, "_LINES", together)
+        answered = answers(predictor, lines)
     assert len(answered) == len(lines)
     for number, ((i, record), answer) in enumerate(zip(asked, answered, strict=True), start=1):
         if isinstance(record, str):
@@ -122,7 +133,7 @@ def test_any_batch_size_gives_the_same_answers(
     lines = (run / "model" / "golden.jsonl").read_bytes().splitlines(keepends=True)
     lines[2:2] = [BAD["not JSON"], line(id="new", **GOOD)]
     usual = answers(predictor, lines)
-    monkeypatch.setattr(stream, "_BATCH", 2 * size)
+    monkeypatch.setattr(stream, "_LINES", 2 * size)
     monkeypatch.setattr(predictor_module, "_MAX_BATCH", size)
     batches = list(stream.answers(predictor, lines))
     assert max(map(len, batches)) <= 2 * size
@@ -145,6 +156,65 @@ def test_it_answers_before_the_next_line_comes(predictor: Predictor) -> None:
     assert [answer["id"] for answer in next(answered)] == [1]
     released.set()
     assert [answer["id"] for answer in next(answered)] == [2]
+
+
+def test_it_reads_only_so_far_ahead(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless stream needs no more memory than a short one."""
+    monkeypatch.setattr(stream, "_LINES", 8)
+    read = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield line(id=read, **GOOD)
+
+    answered = 0
+    for results in itertools.islice(stream.answers(predictor, endless()), 40):
+        answered += len(results)
+        assert read - answered <= 8 * 6
+
+
+def test_sentences_are_not_remembered_for_ever(
+    predictor: Predictor, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the tokenizer that cut them, which remembers their words."""
+    monkeypatch.setattr(predictor_module, "_REMEMBERED", 10_000)
+    forgetful = Predictor(run)
+    tokenizer = weakref.ref(forgetful.tokenizer)
+
+    def lines(first: int) -> list[bytes]:
+        numbers = range(first, first + 2000)
+        return [
+            line(story=[f"Mary went to the room{i}.", "Mary went to the garden."], question=QUESTION) for i in numbers
+        ]
+
+    def held_after(first: int) -> int:
+        for results in stream.answers(forgetful, iter(lines(first))):
+            assert {result["answer"] for result in results} == {"garden"}
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before, after = held_after(0), held_after(2000)
+    finally:
+        tracemalloc.stop()
+    assert after - before < 500_000
+    assert tokenizer() is None
+
+
+def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
+    story = [f"{name} went to the {place}." for name in ("Mary", "John") for place in ("kitchen", "garden", "office")]
+    other = ["John went to the garden.", *story[:2]]
+    asked = [(told, QUESTION) for told in (story[:4], other, story, story[:1], story, other[:2])]
+    [(places, batch)] = predictor.batches(asked)
+    assert batch.story_length.tolist() == [3, 6]
+    assert batch.facts_seen.tolist() == [len(asked[place][0]) for place in places]
+    together, alone = predictor.answer_all(asked), [predictor.answer(*one) for one in asked]
+    for one, other_one in zip(together, alone, strict=True):
+        assert (one.text, one.facts, one.read) == (other_one.text, other_one.facts, other_one.read)
+        assert np.array(one.gates) == pytest.approx(np.array(other_one.gates), abs=1e-4)
 
 
 def test_what_goes_wrong_with_the_input_is_raised(predictor: Predictor) -> None:

@@ -83,6 +83,19 @@ def test_batches_have_about_as_many_questions_as_asked_for(train: Batches, size:
         assert max(questions) < size + 6
 
 
+@pytest.mark.parametrize("facts", [1, 500, 10**6])
+def test_batches_see_about_as_many_facts_as_asked_for(train: Batches, facts: int) -> None:
+    """At most, but for the last story, and no longer than the questions last."""
+    plan = train.plan(300, facts=facts)
+    assert sorted(np.concatenate(plan).tolist()) == list(range(len(TRAIN)))
+    seen = [[len(TRAIN[s].questions) * len(TRAIN[s].facts) for s in stories] for stories in plan]
+    assert all(sum(of_stories[:-1]) <= facts for of_stories in seen)
+    least = min(sum(of_stories) for of_stories in seen[:-1])
+    assert facts == 10**6 or least > 0.6 * facts or facts == 1
+    if facts == 10**6:
+        assert [s.tolist() for s in plan] == [s.tolist() for s in train.plan(300)]
+
+
 def test_batches_hold_stories_of_like_length(train: Batches) -> None:
     """A small share of a batch is padding; of random batches, about half is."""
 

@@ -1,15 +1,19 @@
 """What counts as right, as read, and as too low."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers import batch
 
+from dmn_cli import model_directory
+from dmn_cli.data.batches import Batches
+from dmn_cli.data.store import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, right_answers, tally
-from dmn_cli.evaluation.report import Report
+from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.training.objective import answers_asked
 
 
@@ -92,3 +96,18 @@ def test_below() -> None:
     assert len(r.below({"mean": 0.96, "qa2": 0.91, "qa1": 1.0})) == 2
     with pytest.raises(UsageError, match="qa7"):
         r.below({"qa7": 0.5})
+
+
+def test_any_number_of_threads_measures_the_same(run: Path, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_directory.load(run)
+    splits = [Batches.of(DataSet(world), "train", model.vocabulary)]
+
+    def measured(threads: int) -> tuple[dict[str, dict[str, float | int]], list[int]]:
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        rows: list[int] = []
+        each = lambda _, judged: rows.extend(judged.rows)  # noqa: E731
+        return evaluate(model.network, splits, torch.device("cpu"), batch_size=16, each=each).tasks, rows
+
+    one = measured(1)
+    assert one == measured(3)
+    assert sorted(one[1]) == list(range(450))

@@ -162,12 +162,17 @@ def test_a_sentence_forgotten_by_the_cache_is_stored_again_and_read_right(
 )
 def test_a_column_takes_any_rows_in_any_order(rows: list[list[int]], sizes: list[int], data: st.DataObject) -> None:
     """As plain Python does, repeats and no rows at all included, however the rows are cut into chunks."""
-    chunks, rest = [], rows
-    for size in sizes:
-        if rest:
-            chunks.append(pa.array(rest[:size], pa.list_(pa.int32())))
-            rest = rest[size:]
-    column = store._Column(chunks)  # pyright: ignore[reportPrivateUsage]
+    schema = pa.schema([("rows", pa.list_(pa.int32()))])
+    written, rest = pa.BufferOutputStream(), rows
+    with pa.ipc.new_file(written, schema) as file:
+        for size in sizes:
+            if rest:
+                file.write_batch(pa.record_batch([pa.array(rest[:size], pa.list_(pa.int32()))], schema=schema))
+                rest = rest[size:]
+    read = pa.ipc.open_file(buffer := written.getvalue())
+    chunks = [read.get_batch(i).column("rows") for i in range(read.num_record_batches)]
+    numbers = np.frombuffer(buffer, np.int32, count=buffer.size // 4)
+    column = store._Column(numbers, chunks)  # pyright: ignore[reportPrivateUsage]
     wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=20))
     values, lengths = column.take(np.array(wanted, dtype=np.int64))
     assert values.tolist() == [value for row in wanted for value in rows[row]]

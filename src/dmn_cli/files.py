@@ -33,10 +33,13 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def to_json(value: Any, **layout: Any) -> str:
     """JSON as the standard has it: what it has no number for becomes null."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout) if layout else _LINE.encode(value)
     except ValueError:
         return json.dumps(_finite(value), ensure_ascii=False, **layout)
 

@@ -7,7 +7,7 @@ person is looking at a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class Output:
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
         if self.as_json:
-            write_json_line(value)
+            write_json_lines([value])
 
     def note(self, text: str) -> None:
         """Something worth knowing while it runs."""
@@ -60,10 +60,11 @@ class Output:
         return not self.as_json and sys.stdout.isatty()
 
 
-def write_json_line(value: Any) -> None:
-    line = to_json(value) + "\n"
+def write_json_lines(values: Iterable[Any]) -> None:
+    """One line each, flushed together."""
+    lines = "".join(to_json(value) + "\n" for value in values)
     sys.stdout.flush()
-    sys.stdout.buffer.write(line.encode(errors="replace"))
+    sys.stdout.buffer.write(lines.encode(errors="replace"))
     sys.stdout.buffer.flush()
 
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn, TypeVar
 
 from dmn_cli.errors import ResourceError
+from dmn_cli.threads import cores
 
 T = TypeVar("T")
 Advance = Callable[[int], None]
@@ -37,7 +38,7 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
     The first error that any of them comes upon is raised as it is. Raises: ResourceError where a process is killed
     """
     if processes is None:
-        processes = min(_cores(), _PROCESSES)
+        processes = min(cores(), _PROCESSES)
     processes = min(processes, len(makes)) if _can_fork() else 0
     with ExitStack() as stack:
         if processes:
@@ -62,10 +63,6 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
 def _can_fork() -> bool:
     """Not on macOS, whose own libraries may break in a forked process."""
     return sys.platform == "linux"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _in_turn(makes: Sequence[Make[T]], advance: Advance) -> Iterator[T | None]:

@@ -15,6 +15,7 @@ from dmn_cli.data.store import DataSet, Split, spans
 from dmn_cli.data.vocabulary import Vocabulary, mapping
 from dmn_cli.records import Batch
 
+FACTS = 5120  # seen in a batch that is answered: one that outgrows the processor's caches is slower (docs/log.md)
 _POOL = 50  # stories are sorted by length among those of about so many batches, so that batches stay random
 
 
@@ -31,6 +32,16 @@ def from_arrays(**arrays: np.ndarray) -> Batch:
     return Batch(
         **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
     )
+
+
+def cuts(lengths: np.ndarray, questions: np.ndarray, batch_size: int, facts: int | None = None) -> np.ndarray:
+    """Where a row of stories of so many facts and questions is cut into batches of about `batch_size` questions, that
+    see about `facts` facts at most. The places of all beginnings but the first."""
+    share, full = questions.astype(np.int64), batch_size
+    if facts is not None:
+        share, full = share * np.maximum(facts, lengths * batch_size), batch_size * facts
+    filled = np.cumsum(share) - share
+    return np.flatnonzero(np.diff(filled // full)) + 1
 
 
 @dataclass(frozen=True)
@@ -52,16 +63,18 @@ class Batches:
         tasks = data.tasks if tasks is None else tasks
         return cls(data, data.split(split), words, answers, tasks, np.array([tasks.index(t) for t in data.tasks]))
 
-    def plan(self, batch_size: int, random: np.random.Generator | None = None) -> list[np.ndarray]:
-        """Which stories go into which batch: shuffled by `random`, or in order of length without."""
-        n = self.split.stories
-        order = np.arange(n) if random is None else random.permutation(n)
-        questions = self.split.questions.lengths[order]
-        pool = np.cumsum(questions) // (batch_size * _POOL) if random is not None else np.zeros(n, int)
-        order = order[np.lexsort((self.split.facts.lengths[order], pool))]
-        filled = np.cumsum(self.split.questions.lengths[order]) - self.split.questions.lengths[order]
-        cuts = np.flatnonzero(np.diff(filled // batch_size)) + 1
-        batches = np.split(order, cuts)
+    def plan(
+        self, batch_size: int, random: np.random.Generator | None = None, *, facts: int | None = None
+    ) -> list[np.ndarray]:
+        """Which stories go into which batch: shuffled by `random`, or in order of length without.
+
+        A batch ends once it has about `batch_size` questions, or they see about so many `facts`.
+        """
+        lengths, questions = self.split.facts.lengths, self.split.questions.lengths
+        order = np.arange(len(lengths)) if random is None else random.permutation(len(lengths))
+        pool = np.cumsum(questions[order]) // (batch_size * _POOL) if random is not None else 0 * order
+        order = order[np.lexsort((lengths[order], pool))]
+        batches = np.split(order, cuts(lengths[order], questions[order], batch_size, facts))
         if random is not None:
             random.shuffle(batches)
         return batches

@@ -75,43 +75,49 @@ def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 class _Column:
-    """A list column of a chunked table, as numpy views on the file; gathers rows across chunks."""
+    """A list column of a file, in chunks. Rows are gathered from all of them at once, since the file as a whole is an
+    array of numbers, in which each chunk has its place."""
 
-    def __init__(self, chunks: list[pa.ListArray]) -> None:
-        self.parts = [Ragged(c.offsets.to_numpy(), c.values.to_numpy()) for c in chunks]
-        self.starts = np.cumsum([0, *(len(p.offsets) - 1 for p in self.parts)])
+    def __init__(self, file: np.ndarray, chunks: list[pa.ListArray]) -> None:
+        """file: (bytes / 4,) int32, memory-mapped, where the chunks are"""
+        self._file = file
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._first_row = np.cumsum([0, *(len(offsets) - 1 for offsets in self._offsets)])[:-1]
+        self._offsets_at = np.array([_place(offsets, file) for offsets in self._offsets])
+        self._values_at = np.array([_place(chunk.values.to_numpy(), file) for chunk in chunks])
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if len(self.parts) == 1:
-            return self.parts[0].take(rows)
-        # the rows of each chunk in one go, then back into the order asked for
-        chunk = np.searchsorted(self.starts, rows, side="right") - 1
-        order = np.argsort(chunk, kind="stable")
-        taken = [self.parts[c].take(rows[chunk == c] - self.starts[c]) for c in np.unique(chunk)]
-        values = np.concatenate([np.empty(0, np.int32), *(v for v, _ in taken)])
-        lengths = np.concatenate([np.empty(0, np.int64), *(n for _, n in taken)])
-        starts = np.empty(len(rows), np.int64)
-        starts[order] = np.cumsum(lengths) - lengths
-        in_order = np.empty(len(rows), np.int64)
-        in_order[order] = lengths
-        return values[spans(starts, in_order)], in_order
+        """The values of some rows, end to end, and the length of each."""
+        chunk = np.searchsorted(self._first_row, rows, side="right") - 1 if len(self._offsets) != 1 else 0
+        at = rows + (self._offsets_at - self._first_row)[chunk]
+        starts = self._file[at].astype(np.int64)
+        lengths = self._file[at + 1] - starts
+        return self._file[spans(starts + self._values_at[chunk], lengths)], lengths
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        return np.concatenate([np.empty(0, np.int32), *(np.diff(p.offsets) for p in self.parts)])
+        return np.concatenate([np.empty(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
+
+
+def _place(part: np.ndarray, file: np.ndarray) -> int:
+    """Where a view on a file begins in it."""
+    return (part.ctypes.data - file.ctypes.data) // file.itemsize
 
 
 _AGAIN = "Run dmn prepare again."
 
 
-def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> list[pa.RecordBatch]:
-    """`check` is asked about the file's name before its rows are believed."""
+def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> tuple[np.ndarray, list[pa.RecordBatch]]:
+    """A file as an array of int32, and its record batches. `check` is asked about its name before they are believed."""
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        mapped = pa.memory_map(str(path))
+        file = mapped.read_buffer()
+        reader = pa.ipc.open_file(file)
         if not reader.schema.equals(schema):
             raise DataError("does not have the columns of a prepared data set", where=path)
         check(path.name)
-        return [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        return np.frombuffer(file, np.int32, count=file.size // 4), batches
     except FileNotFoundError as error:
         raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
     except (pa.ArrowException, OSError) as error:
@@ -122,8 +128,8 @@ class Sentences:
     """All distinct sentences of a data set."""
 
     def __init__(self, path: Path, check: Callable[[str], None]) -> None:
-        batches = _open(path, SENTENCES, check)
-        self.words = _Column([batch.column("words") for batch in batches])
+        file, batches = _open(path, SENTENCES, check)
+        self.words = _Column(file, [batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
 
     def numbers(self, texts: list[str]) -> np.ndarray:
@@ -141,13 +147,13 @@ class Split:
     """The stories of one split. Questions are numbered through: story i has those from question_offset[i] on."""
 
     def __init__(self, path: Path, check: Callable[[str], None]) -> None:
-        batches = _open(path, STORIES, check)
+        file, batches = _open(path, STORIES, check)
         self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
-        self.facts = _Column([batch.column("facts") for batch in batches])
-        self.questions = _Column([batch.column("questions") for batch in batches])
-        self.positions = _Column([batch.column("positions") for batch in batches])
-        self.answers = _Column([batch.column("answers").values for batch in batches])  # a row a question
-        self.supports = _Column([batch.column("supports").values for batch in batches])
+        self.facts = _Column(file, [batch.column("facts") for batch in batches])
+        self.questions = _Column(file, [batch.column("questions") for batch in batches])
+        self.positions = _Column(file, [batch.column("positions") for batch in batches])
+        self.answers = _Column(file, [batch.column("answers").values for batch in batches])  # a row a question
+        self.supports = _Column(file, [batch.column("supports").values for batch in batches])
         self.question_offset = np.concatenate([[0], np.cumsum(self.questions.lengths, dtype=np.int64)])
 
     @property

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmn_cli.data.batches import Batches
+from dmn_cli.data.batches import FACTS, Batches
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
 from dmn_cli.records import Batch, Episode, Output
+from dmn_cli.threads import in_order
 from dmn_cli.training.objective import answer_loss, answers_asked
+from dmn_cli.training.runtime import networks_at_once
 
 
 def effective_gates(episode: Episode) -> Tensor:
@@ -63,9 +66,10 @@ class Judged:
 
 
 def judge(network: DynamicMemoryNetwork, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
-    """Answers every question of a split once, in batches of stories of like length."""
-    for stories in batches.plan(batch_size):
-        yield judge_stories(network, batches, stories, device)
+    """Answers every question of a split once, in batches of stories of like length, several at a time."""
+    plan = batches.plan(batch_size, facts=FACTS)
+    judged = partial(judge_stories, network, batches, device=device)
+    return in_order(judged, plan, networks_at_once(device))
 
 
 @torch.inference_mode()

@@ -105,7 +105,9 @@ class GatedGRU(nn.Module):
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(x))
         g = None if gates is None else gates.unsqueeze(1)
-        states = _Recurrence.apply(x, self.U, g, h_0, packing.counts, last, self.reset == "before")
+        counts = packing.counts
+        few = small_from(counts, self.hidden**2) if torch.is_grad_enabled() else len(counts)
+        states = _Recurrence.apply(x, self.U, g, h_0, counts, few, last, self.reset == "before")
         return cast("Tensor", states)
 
 
@@ -121,7 +123,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, U, g, h_0, counts, last, before):
+    def forward(ctx, x, U, g, h_0, counts, few, last, before):
         hidden, gated = U.shape[0], U.shape[1] - U.shape[0]  # gated: the width of [Z, R] or [R]
         U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
         zr = x.new_empty(len(x), gated)
@@ -130,7 +132,6 @@ class _Recurrence(torch.autograd.Function):
         blocks = zip(*(part.split(counts) for part in parts), strict=True)
         z = zr[:, :hidden].split(counts) if gated > hidden else None
         gates = None if g is None else g.split(counts)
-        few = small_from(counts, hidden * hidden)
         h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
             if t == few:
@@ -196,7 +197,7 @@ class _Recurrence(torch.autograd.Function):
             dU = torch.cat([h.t() @ dx[:, :gated], inner.t() @ dx[:, gated:]], dim=1)
         else:
             dU = torch.roll(h.t() @ flat[:, : U.shape[1]], -hidden, dims=1)
-        return dx, dU, dg, dh_0, None, None, None
+        return dx, dU, dg, dh_0, None, None, None, None
 
 
 def _after(U, d, dh, dh_0, keep, r, counts):

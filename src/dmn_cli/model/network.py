@@ -61,6 +61,13 @@ class DynamicMemoryNetwork(nn.Module):
         )
         self.answer_module = AnswerModule(answers, hidden, dropout, reset, max_answer_steps, each=each)
 
+    def arrange(self, batch: Batch) -> Batch:
+        """Has a batch work out ahead what this network will ask of it."""
+        _ = batch.fact_packings
+        if isinstance(self.input_module, WordGRU) and batch.vectors is None:
+            _ = batch.word_packings
+        return batch
+
     def remember(self, batch: Batch) -> tuple[Facts, Tensor, Episode]:
         """The facts, q (questions, hidden), and what the passes over the facts left behind."""
         facts = self.input_module(batch, self.word_vectors)

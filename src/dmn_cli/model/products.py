@@ -3,7 +3,8 @@
 torch gives products of float32 to MKL, which runs at half the speed of an AMD CPU. It has oneDNN on board too, which
 doesn't, but gives it such products only where bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). Where
 there are no instructions to that end, oneDNN then multiplies in float32, at full precision. It takes 10 µs to start, so
-small products stay with MKL (docs/log.md).
+small products stay with MKL (docs/log.md). The choice is torch's, for all threads; so only training, which has one
+network at work, changes it on its way.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.files import write_text
 from dmn_cli.records import Batch, Form
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
+from dmn_cli.threads import in_order
 from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
@@ -62,6 +63,7 @@ class Epoch:
     validation: Report
     best: bool
     learning_rate: float
+    waiting: float  # the share of its steps' time that went by waiting for batches, in this session
     seconds: float  # of training so far, over all sessions
 
     def as_json(self) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class Epoch:
             "valid_tasks": {name: task["accuracy"] for name, task in self.validation.tasks.items()},
             "best": self.best,
             "learning_rate": self.learning_rate,
+            "waiting": round(self.waiting, 6),
             "seconds": self.seconds,
         }
 
@@ -137,6 +140,7 @@ class Training:
         given = self._give_vectors(data)
         self.optimiser = Optimiser(self.network, settings.training, given=given)
         form = settings.training.gate_supervision
+        self.waiting = 0.0  # Epoch.waiting
         self.gate_supervision: GateSupervision | None = (
             None if form == "off" or not any(one.summary["questions_with_support"] for one in data) else form
         )
@@ -267,6 +271,7 @@ class Training:
             validation=report,
             best=better,
             learning_rate=self.optimiser.learning_rate,
+            waiting=self.waiting,
             seconds=state.seconds,
         )
         with (self.run / "metrics.jsonl").open("a") as file:
@@ -301,10 +306,17 @@ class Training:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
         totals = torch.tensor(state.totals, dtype=torch.float64, device=self.device)
-        reported = saved = time.perf_counter()
+        began = reported = saved = time.perf_counter()
         self.network.train()
-        for part in plan[state.step :]:
-            totals += self._step(part.of.batch(part.stories).to(self.device), beta)
+        batches = in_order(self._batch, plan[state.step :])
+        waited = 0.0
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            waited += time.perf_counter() - asked
+            if batch is None:
+                break
+            totals += self._step(batch, beta)
             state.step += 1
             if stop():
                 state.totals = totals.tolist()
@@ -318,6 +330,10 @@ class Training:
                 reported = now
                 yield Step(state.epoch, state.step, len(plan), totals[0].item() / state.step)
         state.totals = totals.tolist()
+        self.waiting = waited / (time.perf_counter() - began)
+
+    def _batch(self, part: sampling.Part) -> Batch:
+        return self.network.arrange(part.of.batch(part.stories)).to(self.device)
 
     def _step(self, batch: Batch, beta: float) -> torch.Tensor:
         """One step of J = α CE(gates) + β CE(answers); returns both losses, and whether there were supporting facts.

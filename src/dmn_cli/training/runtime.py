@@ -8,6 +8,9 @@ import torch
 
 from dmn_cli.errors import ResourceError, UsageError
 from dmn_cli.model import products
+from dmn_cli.threads import cores
+
+_NETWORKS = 4  # side by side; more would only wait for the interpreter
 
 
 def choose_device(name: str) -> torch.device:
@@ -35,6 +38,19 @@ def tune(hidden: int) -> None:
     if hidden <= 128 and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     products.adapt()
+
+
+def networks_at_once(device: torch.device) -> int:
+    """How many threads may answer with the network side by side, so that all cores have work: those that torch leaves
+    idle. OMP_NUM_THREADS bounds the cores in use here too.
+
+    A GPU gets two, so that one prepares while the other's batch is on it.
+    """
+    if device.type != "cpu":
+        return 2
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = int(said) if said.isdecimal() else cores()
+    return max(1, min(allowed // torch.get_num_threads(), _NETWORKS))
 
 
 def describe(device: torch.device) -> str:

@@ -1,0 +1,70 @@
+"""Work that other threads do ahead: in order, not too far ahead, and nothing goes under."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from dmn_cli.threads import in_order
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_order_of_their_items(threads: int) -> None:
+    def square(n: int) -> int:
+        return n * n
+
+    assert list(in_order(square, range(50), threads)) == [n * n for n in range(50)]
+    assert list(in_order(square, [], threads)) == []
+
+
+def test_a_slow_item_keeps_its_place() -> None:
+    """The first is done only once the second is."""
+    second = threading.Event()
+
+    def work(n: int) -> int:
+        if n == 0:
+            assert second.wait(20), "the second waits for the first"
+        if n == 1:
+            second.set()
+        return n
+
+    assert list(in_order(work, range(6), threads=2)) == list(range(6))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_it_is_only_so_far_ahead(threads: int) -> None:
+    begun = 0
+
+    def items() -> Iterator[int]:
+        nonlocal begun
+        while True:
+            begun += 1
+            yield begun
+
+    results = in_order(lambda n: n, items(), threads)
+    for taken in range(1, 20):
+        assert next(results) == taken
+        assert begun - taken <= 2 * threads
+    results.close()  # type: ignore[attr-defined]
+    assert begun - 19 <= 2 * threads
+
+
+def test_an_error_comes_in_the_turn_of_its_item() -> None:
+    def work(n: int) -> int:
+        if n == 3:
+            raise OSError("the disk was pulled out")
+        return n
+
+    results = in_order(work, range(9), threads=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="pulled out"):
+        next(results)
+
+
+def test_no_thread_is_left_behind() -> None:
+    before = threading.active_count()
+    results = in_order(lambda n: n, range(1000), threads=3)
+    next(results)
+    assert threading.active_count() > before
+    del results
+    assert threading.active_count() == before
