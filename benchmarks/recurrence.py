@@ -1,0 +1,79 @@
+"""The recurrence alone: steps a second of the hot loop, of the plain loop that it must equal, and of torch.nn.GRU.
+
+A step is one token of one row, its input's projection included. All read the same rows of one length, so that steps a
+second that don't fall with the length are time linear in it. torch.nn.GRU has no gates and is the plain GRU always (on a
+GPU it is cuDNN's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import floors, loops
+from benchmarks.table import Column
+from benchmarks.timing import Work, take_turns
+from dmn_cli.model.gated_gru import GatedGRU, Update
+
+ROWS = 128
+FORMS: dict[str, tuple[Update, bool]] = {
+    "gru": ("gru", False),
+    "gated gru": ("gru", True),
+    "attention gru": ("gate", True),
+}
+COLUMNS = [
+    Column("form", "form", width=13),
+    Column("hidden", "hidden"),
+    Column("steps", "steps"),
+    Column("forward, k steps/s", "forward_steps_per_s", scale=1e-3),
+    Column("/ torch.nn.GRU", "forward_over_torch", ".2f"),
+    Column("/ plain loop", "forward_over_plain", ".2f"),
+    Column("and backward, k steps/s", "both_steps_per_s", scale=1e-3),
+    Column("/ torch.nn.GRU", "both_over_torch", ".2f"),
+    Column("/ plain loop", "both_over_plain", ".2f"),
+    Column("of floor %", "both_of_floor", ".0f", scale=100),
+]
+
+
+def rows(
+    hiddens: Sequence[int], steps: Sequence[int], device: torch.device, seconds: float
+) -> Iterator[dict[str, Any]]:
+    """A row for each form of the loop, width and length. `seconds`: to take the times of one width and length in."""
+    for hidden in hiddens:
+        for length in steps:
+            yield from _compared(hidden, length, device, seconds)
+
+
+def _compared(hidden: int, steps: int, device: torch.device, seconds: float) -> Iterator[dict[str, Any]]:
+    torch.manual_seed(1)
+    x = torch.randn(ROWS, steps, hidden, device=device, requires_grad=True)
+    gates = torch.rand(ROWS, steps, device=device, requires_grad=True)
+    theirs = torch.nn.GRU(hidden, hidden, batch_first=True).to(device)
+    works = _both("torch", lambda: theirs(x)[0])
+    for form, (update, gated) in FORMS.items():
+        gru = GatedGRU(hidden, hidden, update=update).to(device)
+        g = gates if gated else None
+        works |= _both(f"hot {form}", lambda gru=gru, g=g: loops.hot(gru, x, g))
+        works |= _both(f"plain {form}", lambda gru=gru, g=g: loops.plain(gru, x, g))
+        works[f"floor {form}"] = floors.recorded(works[f"hot {form} both"], device).replay()
+    best = take_turns(works, device, seconds)
+    for form in FORMS:
+        row: dict[str, Any] = {"form": form, "hidden": hidden, "steps": steps, "rows": ROWS}
+        for way in ("forward", "both"):
+            hot, torch_, plain = (best[f"{name} {way}"] for name in (f"hot {form}", "torch", f"plain {form}"))
+            rates = {"": hot, "torch_": torch_, "plain_": plain}
+            row |= {f"{name}{way}_steps_per_s": ROWS * steps / taken for name, taken in rates.items()}
+            row |= {f"{way}_over_torch": torch_ / hot, f"{way}_over_plain": plain / hot}
+        row["both_of_floor"] = best[f"floor {form}"] / best[f"hot {form} both"]
+        yield row
+
+
+def _both(name: str, states: Callable[[], Tensor]) -> dict[str, Work]:
+    def forward() -> None:
+        with torch.no_grad():
+            states()
+
+    return {f"{name} forward": forward, f"{name} both": lambda: states().sum().backward()}
