@@ -4,7 +4,9 @@
 #   make test         the tests
 #   make lint types   ruff and pyright
 #   make docs         write docs/cli.md and completions/ anew from the program's own help
-#   make bench        speed of training and answering, against the plain loops, in one run
+#   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
+#   make bench-gpu    the same on a GPU, which takes a torch that can
+#   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 #   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
@@ -15,7 +17,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench results results-world results-lengths results-text results-joint clean
+.PHONY: setup demo test lint types completions docs bench bench-gpu growth results results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -49,7 +51,14 @@ completions docs: setup
 	$(BIN)/python tools/cli_reference.py
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --shared $(SHARED)
+
+bench-gpu: setup
+	$(BIN)/python -m benchmarks --shared $(SHARED) --device cuda
+
+growth: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
+	$(BIN)/python -m benchmarks growth --out docs/growth.svg
 
 results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results

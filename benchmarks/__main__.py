@@ -93,20 +93,20 @@ def _cells(options: argparse.Namespace, there: dict[str, list[str]], *, gpu: boo
         unknown = set(getattr(options, axis) or []) - set(known)
         if unknown:
             raise UsageError(f"--{axis} {min(unknown)}: there is none", hint=f"There are: {', '.join(known)}.")
-    usual = Cell()
-    asked = {
-        "presets": options.presets,
-        "data": options.data,
-        "batches": options.batch,
-        "hiddens": options.hidden,
-        "threads": options.threads,
-    }
+    asked = Axes(
+        presets=options.presets or [],
+        data=options.data or [],
+        batches=options.batch or [],
+        hiddens=options.hidden or [],
+        threads=options.threads or [],
+    )
     every = Axes(there["presets"], there["data"], BATCHES, HIDDENS, [1] if gpu else THREADS)
     if options.full:
-        return Axes(*(asked[axis] or values for axis, values in every._asdict().items())).cells()
-    if not any(asked.values()):
+        return asked.or_else(every).cells()
+    if not any(asked):
         return every.sweeps()
-    return Axes(*(asked[axis] or [value] for axis, value in zip(Axes._fields, usual, strict=True))).cells()
+    usual = Cell()
+    return asked.or_else(Axes([usual.preset], [usual.data], [usual.batch], [usual.hidden], [usual.threads])).cells()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -37,7 +37,7 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, tensor: Tensor) -> Place:
         storage = tensor.untyped_storage().data_ptr()
-        return cls(storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+        return cls(storage, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), tensor.dtype)
 
     @property
     def end(self) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,11 +72,11 @@ def main(arguments: Sequence[str]) -> None:
     add("--most", type=int, default=0, help="no points past this")
     add("--full", action="store_true", help="ten million questions too")
     add("--out", type=Path, metavar="PLOT", help="draw the curves; takes matplotlib")
-    add("--folder", type=Path, default=Path("build") / "bench", help="where data and models are kept")
+    add("--folder", type=Path, default=Path("build") / "bench", help="where data and a model are kept meanwhile")
     add("--json", action="store_true", help="one JSON document, and no table")
     options = parser.parse_args(arguments)
     most = options.most or (QUESTIONS[-1] if options.full else QUESTIONS[-2])
-    points = show("Growth", POINTS, _points(options.of.split(","), most, options.folder), silent=options.json)
+    points = show("Growth", POINTS, _points(options.of.split(","), most, options.folder.resolve()), silent=options.json)
     fits = show("y = fixed + each · n^slope", FITS, _fits(points), silent=options.json)
     if options.json:
         print(to_json({"points": points, "fits": fits}))
@@ -102,11 +103,12 @@ def _questions(counts: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
         data = folder / f"growth-{n}"
         made, mib = _dmn("prepare", "story", "--tasks", 1, "--questions", n, "--out", data, "--force")
         yield {"of": "questions", "what": "dmn prepare", "n": n, "seconds": made["seconds"], "mib": mib}
-        if not model.exists():
-            _dmn("train", data, "--out", model, "--epochs", 1)
+        if n == counts[0]:
+            _dmn("train", data, "--out", model, "--epochs", 1, "--force")
         report, mib = _dmn("eval", model, data, "--split", "train")
         asked = report["questions"]
         yield {"of": "questions", "what": "dmn eval", "n": asked, "seconds": report["seconds"], "mib": mib}
+        shutil.rmtree(data)
 
 
 def _dmn(*arguments: object) -> tuple[dict[str, Any], float]:
@@ -160,7 +162,8 @@ def fit(counts: Sequence[float], values: Sequence[float]) -> Fit:
             loss = float((errors**2).sum())
             if best is None or loss < best[0]:
                 grows = found[1] * n.max() ** slope >= _GROWS * y.max()
-                best = loss, Fit(*map(float, found), float(slope) if grows else None, float(np.abs(errors).max()))
+                fixed, each = found.tolist()
+                best = loss, Fit(fixed, each, float(slope) if grows else None, float(np.abs(errors).max()))
     assert best
     return best[1]
 

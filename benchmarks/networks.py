@@ -1,9 +1,9 @@
 """Whole networks: training and answering, next to the floors of the same step measured in the same rounds.
 
-A cell is a network on a data set at a batch size, a width and a number of threads. Its step is one on a batch of typical
-length, made anew each time, with all that training does: the batch, the loss, the gradient, clipping, Adam. A question
-reads the words of all facts that it sees and its own, so words a second count a story again for each of its questions, as
-a reader would who got them one by one.
+A cell is a network on a data set at a batch size, a width and a number of threads. Its step is one on a batch of
+typical length, made anew each time, with all that training does: the batch, the loss, the gradient, clipping, Adam. A
+question reads the words of all facts that it sees and its own, so words a second count a story again for each of its
+questions, as a reader would who got them one by one.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Axes(NamedTuple):
     batches: list[int]
     hiddens: list[int]
     threads: list[int]
+
+    def or_else(self, other: Axes) -> Axes:
+        """The values of the other where there are none here."""
+        return Axes(*(own or theirs for own, theirs in zip(self, other, strict=True)))  # type: ignore[arg-type]
 
     def cells(self) -> list[Cell]:
         """All of them together."""
@@ -129,7 +133,7 @@ def _measured(
     works |= {"answer": answer, "answering floor": answering_products.replay()}
     best = take_turns(works, device, seconds)
     bandwidth = floors.bandwidth(device)
-    questions, words = len(made[0]), _words(made[0])
+    questions, words = len(made[0]), words_read(made[0])
     trained = best["make"] + best["step"]
     row = {
         **cell._asdict(),
@@ -169,7 +173,7 @@ def _typical(batches: Batches, size: int) -> np.ndarray:
     return plan[int(np.abs(work - work.mean()).argmin())]
 
 
-def _words(batch: Batch) -> int:
+def words_read(batch: Batch) -> int:
     """How many words all questions read."""
     facts = (batch.sentences != 0).sum(dim=1)[batch.story].cumsum(dim=1)  # (stories, facts) read up to each
     own = (batch.question_sentences != 0).sum(dim=1)[batch.question]

@@ -1,8 +1,8 @@
 """The recurrence alone: steps a second of the hot loop, of the plain loop that it must equal, and of torch.nn.GRU.
 
-A step is one token of one row, its input's projection included. All read the same rows of one length, so that steps a
-second that don't fall with the length are time linear in it. torch.nn.GRU has no gates and is the plain GRU always (on a
-GPU it is cuDNN's).
+A step is one token of one row, its input's projection included. All read the same rows of one length, so that steps
+a second that don't fall with the length are time linear in it. torch.nn.GRU has no gates and is the plain GRU always
+(on a GPU it is cuDNN's).
 """
 
 from __future__ import annotations
