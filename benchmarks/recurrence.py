@@ -2,8 +2,8 @@
 
 A step is one token of one row, its input's projection included. All read the same rows of one length, so that steps
 a second that don't fall with the length are time linear in it. torch.nn.GRU has no gates and is the plain GRU always
-(on a GPU it is cuDNN's). The plain loop is timed at the shortest length alone: autograd takes time for its gradient that
-grows with the square of the length.
+(on a GPU it is cuDNN's). The plain loop is timed at the shortest length alone: autograd takes time for its gradient
+that grows with the square of the length.
 """
 
 from __future__ import annotations
