@@ -10,8 +10,9 @@ from hypothesis import given, settings
 
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
-from dmn_cli.model.episodic_memory import AttentionGate
-from dmn_cli.model.input_module import position_encoding, story_words
+from dmn_cli.model.episodic_memory import AttentionGate, compare
+from dmn_cli.model.input_module import position_encoding
+from dmn_cli.packing import Packing, story_words
 from dmn_cli.records import Batch, Facts
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -136,9 +137,11 @@ def test_gate_is_one_layer_over_all_features(features: str) -> None:
     gate = AttentionGate(H, features).double()  # type: ignore[arg-type]
     torch.nn.init.normal_(gate.W1_q.bias)
     c, q, m = torch.randn(2, 4, H).double(), torch.randn(2, H).double(), torch.randn(2, H).double()
-    score = gate(gate.read(c, q), m, q)
+    length = torch.tensor([2, 4])
+    packing = Packing.of(length)
+    score = packing.unpack(gate(gate.read(packing.pack(c), q, packing), m, q))
     for row in range(2):
-        for i in range(4):
+        for i in range(int(length[row])):
             f, q_, m_ = c[row, i], q[row], m[row]
             with_q, with_m = [f * q_, (f - q_).abs()], [f * m_, (f - m_).abs()]
             alone = torch.zeros(H).double()
@@ -168,12 +171,12 @@ def test_a_gate_on_one_fact_makes_the_episode_that_fact() -> None:
     """The memory after one pass with all weight on fact 2 is that of a story of fact 2 alone."""
     net = network("dmn-plus", passes=1)
     memory = net.episodic_memory
-    c, q = torch.randn(1, 4, 8).double(), torch.randn(1, 8).double()
-    score = torch.tensor([[-1e9, -1e9, 0.0, -1e9]]).double()
+    c, q = torch.randn(4, 8).double(), torch.randn(1, 8).double()
+    score = torch.tensor([-1e9, -1e9, 0.0, -1e9]).double()
     memory.gate.forward = lambda features, m, q: score  # type: ignore[method-assign]
-    whole = memory(Facts(c, torch.tensor([4]), torch.ones(1, 4, dtype=torch.bool)), q)
-    score = torch.zeros(1, 1).double()
-    alone = memory(Facts(c[:, 2:3], torch.tensor([1]), torch.ones(1, 1, dtype=torch.bool)), q)
+    whole = memory(Facts(c, Packing.of(torch.tensor([4]))), q)
+    score = torch.zeros(1).double()
+    alone = memory(Facts(c[2:3], Packing.of(torch.tensor([1]))), q)
     torch.testing.assert_close(whole.memory, alone.memory)
 
 
@@ -181,15 +184,33 @@ def test_the_end_of_passes_keeps_the_memory() -> None:
     """Once the end-of-passes fact has all the weight, later passes change nothing, and are said not to have run."""
     net = network("dmn", passes=3)
     memory = net.episodic_memory
-    scores = iter([[0.0, -1e9, -1e9], [-1e9, -1e9, 0.0], [0.0, -1e9, -1e9]])  # two facts and the end
-    memory.gate.forward = lambda features, m, q: torch.tensor([next(scores)]).double()  # type: ignore[method-assign]
-    facts = Facts(torch.randn(1, 2, 8).double(), torch.tensor([2]), torch.ones(1, 2, dtype=torch.bool))
+    of_facts, of_end = [0.0, -1e9], [-1e9]
+    scores = iter([of_facts, of_end, [-1e9, -1e9], [0.0], of_facts, of_end])  # the second pass is the end's
+    memory.gate.forward = lambda features, m, q: torch.tensor(next(scores)).double()  # type: ignore[method-assign]
+    facts = Facts(torch.randn(2, 8).double(), Packing.of(torch.tensor([2])))
     q = torch.randn(1, 8).double()
     stopped = memory(facts, q)
     assert stopped.running.tolist() == [[1, 0, 0]]
     memory.passes = 1
-    scores = iter([[0.0, -1e9, -1e9]])
+    scores = iter([of_facts, of_end])
     torch.testing.assert_close(stopped.memory, memory(facts, q).memory)
+
+
+def test_comparing_has_the_gradients_of_its_equation() -> None:
+    """base + W1 [c∘v, |c-v|, cᵀWv], with and without the last feature, and more than one fact for each question."""
+    torch.manual_seed(0)
+    packing = Packing.of(torch.tensor([1, 3, 2]))
+    v = torch.randn(3, 3).double().requires_grad_()
+    for of, bias, full in ((packing, True, False), (packing, False, True), (None, True, True)):
+        n = 6 if of else 3
+        c, cW = (torch.randn(n, 3).double().requires_grad_() for _ in range(2))
+        base = torch.randn(*([] if bias else [n]), 4).double().requires_grad_()
+        W1 = torch.randn(4, 6 + full).double().requires_grad_()
+        v_ = v if of is None else v[of.row]
+        z = [c * v_, (c - v_).abs(), *([(cW * v_).sum(dim=1, keepdim=True)] if full else [])]
+        arguments = (c, v, cW if full else None, W1, base, of)
+        torch.testing.assert_close(compare(*arguments), base + torch.cat(z, dim=1) @ W1.t())
+        assert torch.autograd.gradcheck(compare, arguments)  # type: ignore[reportArgumentType]
 
 
 @torch.no_grad()
@@ -227,9 +248,11 @@ def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
     """a_t = GRU([y_{t-1}, q, c_t], a_{t-1}) from a_0 = m on; decoded is what teacher forcing would say."""
     module = network("dmn", seed=3, each=True).answer_module
     m, q, c = torch.randn(3, 8).double(), torch.randn(3, 8).double(), torch.randn(3, 4, 8).double()
-    length = torch.tensor([4, 1, 3])
-    words, confidence = module.decode_at_each(m, q, c, length)
-    logits = module.at_each(m, q, c, length, words)
+    length = torch.tensor([3, 1, 4])
+    packing = Packing.of(length)
+    facts = Facts(packing.pack(c), packing)
+    words, confidence = module.decode_at_each(m, q, facts)
+    logits = packing.unpack(module.at_each(m, q, facts, words))
     for row in range(3):
         a, y, p = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0
         for t in range(int(length[row])):

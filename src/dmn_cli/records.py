@@ -1,4 +1,4 @@
-"""What travels between the rooms of the program: plain records, no behaviour.
+"""What travels between the rooms of the program: plain records.
 
     formats → Story → store → Batch → network → Output → answers
 
@@ -9,11 +9,14 @@ one answer), `passes`, `hidden`. Padding of a word is 0; of an answer step or a 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from dmn_cli.packing import FactPackings, Packing, WordPackings
 
 
 class Question(NamedTuple):
@@ -69,20 +72,39 @@ class Batch:
     task: Tensor  # (questions,)
     vectors: Tensor | None = None  # (sentences, features) where facts are vectors, and no words
 
+    @cached_property
+    def fact_packings(self) -> FactPackings:
+        """Its facts without padding; made where the batch was made, on the CPU."""
+        from dmn_cli.packing import FactPackings
+
+        return FactPackings.of(self)
+
+    @cached_property
+    def word_packings(self) -> WordPackings:
+        """The words of its stories without padding."""
+        from dmn_cli.packing import WordPackings
+
+        return WordPackings.of(self, self.fact_packings.facts)
+
     def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
         tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
-        return Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()})
+        moved = Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()})
+        vars(moved)["fact_packings"] = self.fact_packings.to(device)
+        if self.vectors is None:
+            vars(moved)["word_packings"] = self.word_packings.to(device)
+        return moved
 
     def __len__(self) -> int:
         return self.question.shape[0]
 
 
 class Facts(NamedTuple):
-    """What the input module hands over: one vector for each fact that a question sees."""
+    """What the input module hands over: one vector for each fact that a question sees, without padding."""
 
-    vectors: Tensor  # (questions, facts, hidden)
-    length: Tensor  # (questions,)
-    mask: Tensor  # (questions, facts) True where real
+    vectors: Tensor  # (packed, hidden)
+    packing: Packing  # of (questions, facts)
 
 
 class Episode(NamedTuple):

@@ -73,6 +73,7 @@ def options(
 
 def main() -> None:
     """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages, which are ready sooner
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except typer.TyperException as error:

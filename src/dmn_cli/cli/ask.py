@@ -57,10 +57,10 @@ def command(
         raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
 
     from dmn_cli.answering.predictor import Predictor
-    from dmn_cli.training.runtime import choose_device, choose_threads
+    from dmn_cli.training.runtime import choose_device, tune
 
     predictor = Predictor(model, choose_device(device))
-    choose_threads(predictor.model.settings.hidden)
+    tune(predictor.model.settings.hidden)
     if batch is not None:
         _stream(predictor, batch)
     elif story is not None and question is not None:

@@ -56,11 +56,11 @@ def command(
     from dmn_cli.evaluation.predictions import writer
     from dmn_cli.evaluation.report import check_names, evaluate
     from dmn_cli.files import atomic_file, check_output
-    from dmn_cli.training.runtime import choose_device, choose_threads
+    from dmn_cli.training.runtime import choose_device, tune
 
     where = choose_device(device)
     loaded = model_directory.load(model, where)
-    choose_threads(loaded.settings.hidden)
+    tune(loaded.settings.hidden)
     data_sets = [DataSet(path) for path in data]
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]

@@ -71,10 +71,10 @@ def command(
 
     from dmn_cli.data.store import DataSet
     from dmn_cli.training.loop import Finished, Stopped, Training
-    from dmn_cli.training.runtime import choose_device, choose_threads, describe
+    from dmn_cli.training.runtime import choose_device, describe, tune
 
     where = choose_device(device)
-    choose_threads(settings.model.hidden)
+    tune(settings.model.hidden)
     training = Training([DataSet(path) for path in data], out, settings, where)
     if resume:
         training.resume()

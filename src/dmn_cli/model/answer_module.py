@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmn_cli.model.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
 from dmn_cli.records import Batch, Facts
@@ -36,7 +37,7 @@ class AnswerModule(nn.Module):
         self.answers, self.max_steps, self.each = answers, max_steps, each
         self.gru = GatedGRU(answers + hidden + hidden * each, hidden, reset=reset)
         self.W = linear(hidden, answers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def start(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """a_0 and the part of the projected input that is the same at every step."""
@@ -52,14 +53,11 @@ class AnswerModule(nn.Module):
         steps as `batch.answer` has"""
         if not self.each or not batch.each.any():
             return self.once(m, q, batch.answer)
-        steps = batch.answer.shape[1]
-        logits = m.new_zeros(len(m), steps, self.answers)
-        rows = torch.nonzero(batch.each).squeeze(1)
-        c = facts.vectors[rows, :steps]
-        at_each = self.at_each(m[rows], q[rows], c, facts.length[rows], batch.answer[rows, : c.shape[1]])
-        logits = logits.index_copy(0, rows, F.pad(at_each, (0, 0, 0, steps - c.shape[1])))
-        rest = torch.nonzero(~batch.each).squeeze(1)
-        return logits.index_copy(0, rest, self.once(m[rest], q[rest], batch.answer[rest])) if len(rest) else logits
+        at_each = facts.packing.unpack(self.at_each(m, q, facts, batch.answer))
+        at_each = F.pad(at_each, (0, 0, 0, batch.answer.shape[1] - at_each.shape[1]))
+        if batch.each.all():
+            return at_each
+        return torch.where(batch.each[:, None, None], at_each, self.once(m, q, batch.answer))
 
     def once(self, m: Tensor, q: Tensor, answer: Tensor) -> Tensor:
         """Triggered once. answer: (questions, steps), -1 where padded or unknown"""
@@ -71,11 +69,13 @@ class AnswerModule(nn.Module):
             x = x_q + self.gru.W[answer[:, t].clamp(min=0)]
         return torch.stack(logits, dim=1)
 
-    def at_each(self, m: Tensor, q: Tensor, c: Tensor, length: Tensor, answer: Tensor) -> Tensor:
-        """Triggered at each fact. c: (questions, facts, hidden); answer: (questions, facts)"""
+    def at_each(self, m: Tensor, q: Tensor, facts: Facts, answer: Tensor) -> Tensor:
+        """Triggered at each fact. answer: (questions, steps) → (packed, answers)"""
+        c, packing = facts
         a, x_q = self.start(m, q)
-        y = F.pad(self.gru.W[answer[:, :-1].clamp(min=0)], (0, 0, 1, 0))  # y_{t-1}, from y_0 = 0 on
-        return self.W(self.gru(x_q.unsqueeze(1) + self.facts(c) + y, length, start=a))
+        before = F.pad(answer.clamp(min=0) + 1, (1, packing.steps))  # y_0 is row 0, of zeros
+        y = F.pad(self.gru.W[: self.answers], (0, 0, 1, 0)).index_select(0, packing.pack(before))
+        return self.W(self.gru(packing.spread(x_q) + self.facts(c) + y, packing, start=a))
 
     @torch.no_grad()
     def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,16 +86,13 @@ class AnswerModule(nn.Module):
         """
         if not self.each or not each.any():
             return self.decode_once(m, q)
-        steps = max(self.max_steps, facts.mask.shape[1])
-        words = torch.full((len(m), steps), END, device=m.device)
-        confidence = m.new_empty(len(m))
-        rows, rest = torch.nonzero(each).squeeze(1), torch.nonzero(~each).squeeze(1)
-        tags, confidence[rows] = self.decode_at_each(m[rows], q[rows], facts.vectors[rows], facts.length[rows])
-        words[rows, : tags.shape[1]] = tags
-        if len(rest):
-            said, confidence[rest] = self.decode_once(m[rest], q[rest])
-            words[rest, : said.shape[1]] = said
-        return words, confidence
+        words, confidence = self.decode_at_each(m, q, facts)
+        if each.all():
+            return words, confidence
+        said, likely = self.decode_once(m, q)
+        steps = max(words.shape[1], said.shape[1])
+        words, said = (F.pad(w, (0, steps - w.shape[1]), value=END) for w in (words, said))
+        return torch.where(each.unsqueeze(1), words, said), torch.where(each, confidence, likely)
 
     def decode_once(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         a, x_q = self.start(m, q)
@@ -112,18 +109,19 @@ class AnswerModule(nn.Module):
             x = x_q + self.gru.W[y]
         return torch.stack(words, dim=1), log_p.exp()
 
-    def decode_at_each(self, m: Tensor, q: Tensor, c: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-        a, x_q = self.start(m, q)
-        x_c = (x_q.unsqueeze(1) + self.facts(c)).unbind(dim=1)
-        words, log_p, x = [], m.new_zeros(len(m)), x_c[0]
-        for t in range(len(x_c)):
-            a = self.gru.step(x, a)
+    def decode_at_each(self, m: Tensor, q: Tensor, facts: Facts) -> tuple[Tensor, Tensor]:
+        """Longest rows first, so that a step is of those that have one."""
+        c, packing = facts
+        a, x_q = (rows.index_select(0, packing.order) for rows in self.start(m, q))
+        x_c = self.facts(c).split(packing.counts)
+        words, log_p, W_y = [], m.new_zeros(len(m)), m.new_zeros(len(m), x_q.shape[1])
+        for n, x in zip(packing.counts, x_c, strict=True):
+            a = self.gru.step(x_q[:n] + x + W_y[:n], a[:n])
             p = torch.log_softmax(self.W(a), dim=1)
             p[:, END] = -torch.inf  # there is a word for each fact
             p, y = p.max(dim=1)
-            real = t < length
-            words.append(y.where(real, END))
-            log_p = log_p + p.where(real, 0.0)
-            if t + 1 < len(x_c):
-                x = x_c[t + 1] + self.gru.W[y]
-        return torch.stack(words, dim=1), log_p.exp()
+            words.append(y)
+            log_p[:n] += p
+            W_y = self.gru.W.index_select(0, y)
+        confidence = torch.empty_like(log_p).index_copy_(0, packing.order, log_p.exp())
+        return packing.unpack(torch.cat(words), fill=END), confidence

@@ -28,13 +28,15 @@ which is the paper's hard stop where s is 0 or 1, and has a gradient in between 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from dmn_cli.model.elementwise import tanh
 from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
 from dmn_cli.model.linear import linear
+from dmn_cli.packing import Packing
 from dmn_cli.records import Episode, Facts
 
 STOP_THRESHOLD = 0.05
@@ -43,9 +45,10 @@ STOP_THRESHOLD = 0.05
 class GateFeatures(NamedTuple):
     """The part of W1 z + b1 that every pass shares, and what the rest is made from."""
 
-    shared: Tensor  # (questions, facts, hidden)
-    c: Tensor  # (questions, facts, hidden)
-    cW: Tensor | None  # (questions, facts, hidden), for cᵀWm
+    shared: Tensor  # (packed, hidden)
+    c: Tensor  # (packed, hidden)
+    cW: Tensor | None  # (packed, hidden), for cᵀWm
+    packing: Packing | None  # of (questions, facts); None: one fact for each question
 
 
 class AttentionGate(nn.Module):
@@ -62,25 +65,65 @@ class AttentionGate(nn.Module):
             self.W = linear(hidden, hidden, bias=False)  # the W of cᵀWq and cᵀWm
             self.W1_alone = linear(2 * hidden, hidden, bias=False)  # [m, q]: the same for all facts
 
-    def read(self, c: Tensor, q: Tensor) -> GateFeatures:
-        """Everything that all passes share. c: (questions, facts, hidden); q: (questions, hidden)"""
-        q = q.unsqueeze(1)
-        z = [c * q, (c - q).abs()]
-        cW = None
-        if self.full:
-            cW = self.W(c)
-            z += [c, (cW * q).sum(dim=2, keepdim=True)]
-        return GateFeatures(self.W1_q(torch.cat(z, dim=2)), c, cW)
+    def read(self, c: Tensor, q: Tensor, packing: Packing | None) -> GateFeatures:
+        """Everything that all passes share. c: (packed, hidden); q: (questions, hidden)"""
+        W, b = self.W1_q.weight, self.W1_q.bias
+        if not self.full:
+            return GateFeatures(compare(c, q, None, W, b, packing), c, None, packing)
+        H, cW = c.shape[1], self.W(c)
+        compared = torch.cat([W[:, : 2 * H], W[:, 3 * H :]], dim=1)
+        shared = compare(c, q, cW, compared, torch.addmm(b, c, W[:, 2 * H : 3 * H].t()), packing)
+        return GateFeatures(shared, c, cW, packing)
 
     def forward(self, features: GateFeatures, m: Tensor, q: Tensor) -> Tensor:
-        """Scores before softmax or sigmoid: (questions, facts)."""
-        shared, c, cW = features
-        m_ = m.unsqueeze(1)
-        z = [c * m_, (c - m_).abs()]
+        """Scores before softmax or sigmoid: (packed,)."""
+        shared, c, cW, packing = features
+        if self.full:
+            alone = self.W1_alone(torch.cat([m, q], dim=1))
+            shared = shared + (alone if packing is None else packing.spread(alone))
+        return self.W2(tanh(compare(c, m, cW, self.W1_m.weight, shared, packing))).squeeze(1)
+
+
+def compare(c: Tensor, v: Tensor, cW: Tensor | None, W1: Tensor, base: Tensor, packing: Packing | None) -> Tensor:
+    """base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv], each fact compared with the v of its question.
+
+    c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden, features); base: (packed, hidden) or (hidden,) →
+    (packed, hidden)
+    """
+    return cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
+
+
+class _Compare(torch.autograd.Function):
+    """By hand, so that the features are written once, where the product reads them, and kept once."""
+
+    @staticmethod
+    def forward(ctx, c, v, cW, W1, base, packing):
+        H = c.shape[1]
+        v = v if packing is None else packing.spread(v)
+        z = c.new_empty(len(c), W1.shape[1])
+        torch.mul(c, v, out=z[:, :H])
+        torch.sub(c, v, out=z[:, H : 2 * H]).abs_()
         if cW is not None:
-            z.append((cW * m_).sum(dim=2, keepdim=True))
-            shared = shared + self.W1_alone(torch.cat([m, q], dim=1)).unsqueeze(1)
-        return self.W2(torch.tanh(shared + self.W1_m(torch.cat(z, dim=2)))).squeeze(2)
+            torch.sum(cW * v, dim=1, out=z[:, -1])
+        ctx.save_for_backward(c, v, cW, W1, z)
+        ctx.packing, ctx.biased = packing, base.dim() == 1
+        return torch.addmm(base, z, W1.t())
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        (d,), (c, v, cW, W1, z) = gradients, ctx.saved_tensors
+        H = c.shape[1]
+        dz = d @ W1
+        product, distance = dz[:, :H], dz[:, H : 2 * H]
+        distance.mul_((c - v).sign_())
+        dc = torch.addcmul(distance, product, v)
+        dv = torch.addcmul(distance.neg_(), product, c)
+        dcW = None
+        if cW is not None:
+            dcW = dz[:, -1:] * v
+            dv.addcmul_(dz[:, -1:], cW)
+        dv = dv if ctx.packing is None else ctx.packing.total(dv)
+        return dc, dv, dcW, d.t() @ z, d.sum(dim=0) if ctx.biased else d, None
 
 
 class EpisodicMemory(nn.Module):
@@ -114,26 +157,26 @@ class EpisodicMemory(nn.Module):
         return torch.relu(self.W_t[t](torch.cat([m, e, q], dim=1)))
 
     def forward(self, facts: Facts, q: Tensor) -> Episode:
-        c, mask, F = facts.vectors, facts.mask, facts.mask.shape[1]
+        c, packing = facts
         x = self.episode.project(c)  # W c_i + b: the same in every pass
-        if self.end is not None:
-            c = torch.cat([c, self.end.expand(len(q), 1, -1)], dim=1)
-            mask = torch.cat([mask, mask.new_ones(len(q), 1)], dim=1)
-        features = self.gate.read(c, q)
+        features = self.gate.read(c, q, packing)
+        end = None if self.end is None else self.gate.read(self.end.expand(len(q), -1), q, None)
         m, running = q, q.new_ones(len(q), 1)
         gates, stops, runs = [], [], []
         for t in range(self.passes):
-            score = self.gate(features, m, q).masked_fill(~mask, -torch.inf)
+            score = packing.unpack(self.gate(features, m, q), fill=-torch.inf)  # (questions, facts)
+            if end is not None:
+                score = torch.cat([score, self.gate(end, m, q).unsqueeze(1)], dim=1)
             g = torch.softmax(score, dim=1) if self.gates == "softmax" else torch.sigmoid(score)
-            e = self.episode.last(x, facts.length, g[:, :F])
+            e = self.episode.last(x, packing, packing.pack(g))
             m_t = self.update(t, m, e, q)
-            if self.end is not None:
-                running = running * (1 - g[:, F:])
+            if end is not None:
+                running = running * (1 - g[:, -1:])
                 running = running.where(running > STOP_THRESHOLD, 0.0)
                 m_t = m + running * (m_t - m)
-                stops.append(g[:, F])
+                stops.append(g[:, -1])
             m = m_t
-            gates.append(g[:, :F])
+            gates.append(g[:, : packing.steps])
             runs.append(running.squeeze(1))
         return Episode(
             memory=m,

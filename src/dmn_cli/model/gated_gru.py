@@ -11,20 +11,25 @@
 All three updates are H' = H + u ∘ (H~ - H), with u = 1 - Z, g (1 - Z) or g. So one loop serves the word GRU, the
 question, the fusion layer in both directions and both kinds of episode.
 
-`step` is the equation; `reference` is the plain loop over it. `forward` computes the same thing faster: the inputs are
-projected for all steps at once, rows are sorted by length so that a step touches only the rows that still have one,
-and the backward pass is written out, so that the gradient of U is one product over all steps.
+`step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same thing faster,
+on packed rows (`packing.py`): inputs are projected for all steps at once, a step touches only the rows that have one,
+and the backward pass is by hand.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from dmn_cli.model.elementwise import tanh_
+from dmn_cli.model.products import LARGE, choose, small_from
+from dmn_cli.packing import Packing
+
 Reset = Literal["before", "after"]
 Update = Literal["gru", "gate"]
+_sigmoid_backward = torch.ops.aten.sigmoid_backward  # dy y (1 - y), of y = σ(x)
 
 
 class GatedGRU(nn.Module):
@@ -46,7 +51,7 @@ class GatedGRU(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """X W + b, for any number of steps at once. (..., inputs) → (..., blocks x hidden)"""
-        return x @ self.W + self.b
+        return x @ self.W + self.b if x.dim() > 2 else torch.addmm(self.b, x, self.W)
 
     def step(self, x: Tensor, h: Tensor, gate: Tensor | None = None) -> Tensor:
         """One step. x (rows, blocks x hidden), projected; h (rows, hidden); gate (rows, 1) → (rows, hidden)"""
@@ -62,148 +67,163 @@ class GatedGRU(nn.Module):
         return h + u * (candidate - h)
 
     def reference(
-        self,
-        x: Tensor,
-        length: Tensor,
-        gates: Tensor | None = None,
-        *,
-        reverse: bool = False,
-        start: Tensor | None = None,
+        self, x: Tensor, length: Tensor, gates: Tensor | None = None, *, start: Tensor | None = None
     ) -> Tensor:
-        """`forward` as a plain loop over `step`: what the fast path must equal."""
+        """`forward` as a plain loop over `step`: what the fast path must equal.
+
+        x: (rows, steps, blocks x hidden); length: (rows,); gates: (rows, steps) → (rows, steps, hidden), zero past each
+        row's end
+        """
         rows, steps, _ = x.shape
         h = x.new_zeros(rows, self.hidden) if start is None else start
-        states = [h] * steps
-        for i in reversed(range(steps)) if reverse else range(steps):
+        states = []
+        for i in range(steps):
             real = (length > i).unsqueeze(1)
             gate = None if gates is None else gates[:, i : i + 1]
             h = torch.where(real, self.step(x[:, i], h, gate), h)
-            states[i] = torch.where(real, h, 0.0)
+            states.append(torch.where(real, h, 0.0))
         return torch.stack(states, dim=1)
 
     def forward(
-        self,
-        x: Tensor,
-        length: Tensor,
-        gates: Tensor | None = None,
-        *,
-        reverse: bool = False,
-        start: Tensor | None = None,
+        self, x: Tensor, packing: Packing, gates: Tensor | None = None, *, start: Tensor | None = None
     ) -> Tensor:
         """All states of all rows.
 
-        x: (rows, steps, blocks x hidden), from `project`; length: (rows,) real steps of each row;
-        gates: (rows, steps), or None for a gate that is always open; reverse: read from each row's end to its start;
-        start: (rows, hidden) h_0, or None for zeros (the only one that `reverse` takes).
-        Returns (rows, steps, hidden), zero past each row's end.
+        x: (packed, blocks x hidden), from `project`; gates: (packed,), or None for a gate that is always open; start:
+        (rows, hidden) h_0, or None for zeros → (packed, hidden)
         """
-        order = torch.argsort(length, descending=True, stable=True)
-        alive = length.unsqueeze(0) > torch.arange(x.shape[1], device=x.device).unsqueeze(1)
-        counts = alive.sum(dim=1).tolist()  # rows that have an i-th step: always the first ones, after sorting
-        g = x.new_ones(x.shape[1], x.shape[0]) if gates is None else gates.t()[:, order]
-        assert start is None or not reverse
-        h_0 = x.new_zeros(x.shape[0], self.hidden) if start is None else start.index_select(0, order)
-        states = _Recurrence.apply(
-            x.transpose(0, 1).index_select(1, order), self.U, g, h_0, counts, reverse, self.reset, self.update
-        )
-        return states.index_select(1, torch.argsort(order)).transpose(0, 1)
+        return self._run(x, packing, gates, start, None)
 
-    def last(self, x: Tensor, length: Tensor, gates: Tensor | None = None) -> Tensor:
-        """The state after each row's last step. Shapes as in `forward`; returns (rows, hidden)."""
-        states = self(x, length, gates)
-        return states[torch.arange(len(length), device=x.device), length - 1]
+    def last(self, x: Tensor, packing: Packing, gates: Tensor | None = None) -> Tensor:
+        """The state after each row's last step. Shapes as in `forward` → (rows, hidden)"""
+        return self._run(x, packing, gates, None, packing.last)
+
+    def _run(
+        self, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None
+    ) -> Tensor:
+        h_0 = x.new_zeros(packing.counts[0], self.hidden) if start is None else start.index_select(0, packing.order)
+        if gates is None and self.update == "gate":
+            gates = x.new_ones(len(x))
+        g = None if gates is None else gates.unsqueeze(1)
+        states = _Recurrence.apply(x, self.U, g, h_0, packing.counts, last, self.reset == "before")
+        return cast("Tensor", states)
 
 
 class _Recurrence(torch.autograd.Function):
-    """The loop over time, on sorted rows, with its backward pass by hand. Time is the first axis in here."""
+    """The loop over packed steps, and its backward pass.
+
+    What a step hands back is linear in what it gets, dH':
+
+        du = dH' (H~ - H);   d(H~'s argument) = dH' u (1 - H~²);   dH = dH' (1 - u) + what comes by R, Z and H~
+
+    and all factors are known once the states are. So they are computed for all steps at once, the loop back only
+    multiplies and adds, and the gradient of U is one product over all steps.
+    """
 
     @staticmethod
-    def forward(ctx, x, U, g, h_0, counts, reverse, reset, update):
-        steps, rows, _ = x.shape
-        hidden = U.shape[0]
-        before, learned = reset == "before", update == "gru"
-        gated = U.shape[1] - hidden  # width of [Z, R] or [R]
+    def forward(ctx, x, U, g, h_0, counts, last, before):
+        hidden, gated = U.shape[0], U.shape[1] - U.shape[0]  # gated: the width of [Z, R] or [R]
         U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
-        states = x.new_zeros(steps, rows, hidden)
-        zr = x.new_empty(steps, rows, gated)  # never read past a row's end, nor is the next
-        candidate = x.new_empty(steps, rows, hidden)  # H~
-        inner = x.new_zeros(steps, rows, hidden) if before else x.new_empty(steps, rows, hidden)  # R ∘ H, or H U_h
-        h = h_0.clone()
-        for i in reversed(range(steps)) if reverse else range(steps):
-            n = counts[i]
-            if n == 0:
-                continue
-            h_i, zr_i, c_i, in_i = h[:n], zr[i, :n], candidate[i, :n], inner[i, :n]
+        zr = x.new_empty(len(x), gated)
+        inner, candidate, states = (x.new_empty(len(x), hidden) for _ in range(3))  # inner: R ∘ H, or H U_h
+        parts = (x[:, :gated], x[:, gated:], zr, zr[:, -hidden:], inner, candidate, states)
+        blocks = zip(*(part.split(counts) for part in parts), strict=True)
+        z = zr[:, :hidden].split(counts) if gated > hidden else None
+        gates = None if g is None else g.split(counts)
+        h, few = h_0, small_from(counts, hidden * hidden)
+        for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
+            if t == few:
+                choose(0)
+            if len(h_t) < len(h):
+                h = h[: len(h_t)]
+            torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
             if before:
-                torch.addmm(x[i, :n, :gated], h_i, U_zr, out=zr_i).sigmoid_()
-                torch.mul(zr_i[:, -hidden:], h_i, out=in_i)
-                torch.addmm(x[i, :n, gated:], in_i, U_h, out=c_i).tanh_()
+                torch.addmm(x_h, torch.mul(r, h, out=inner_t), U_h, out=c)
             else:
-                a = h_i @ U
-                torch.add(x[i, :n, :gated], a[:, :gated], out=zr_i).sigmoid_()
-                in_i.copy_(a[:, gated:])
-                torch.addcmul(x[i, :n, gated:], zr_i[:, -hidden:], in_i, out=c_i).tanh_()
-            u = g[i, :n, None]
-            if learned:
-                u = torch.addcmul(u, u, zr_i[:, :hidden], value=-1)  # g (1 - Z)
-            h_i.addcmul_(u, c_i - h_i)  # H' = H + u ∘ (H~ - H)
-            states[i, :n] = h_i
-        ctx.save_for_backward(U, g, h_0, states, zr, candidate, inner)
-        ctx.options = counts, reverse, before, learned
-        return states
+                torch.addcmul(x_h, r, torch.mm(h, U_h, out=inner_t), out=c)
+            tanh_(c)
+            if gates is None:
+                assert z is not None
+                torch.lerp(c, h, z[t], out=h_t)
+            else:
+                g_t = gates[t]
+                torch.lerp(h, c, g_t if z is None else torch.addcmul(g_t, g_t, z[t], value=-1), out=h_t)
+            h = h_t
+        choose(LARGE)
+        ctx.save_for_backward(U, g, h_0, zr, inner, candidate, states, last)
+        ctx.options = counts, before
+        return states if last is None else states.index_select(0, last)
 
     @staticmethod
-    def backward(ctx, *grads):
-        (grad_states,) = grads
-        U, g, h_0, states, zr, candidate, inner = ctx.saved_tensors
-        counts, reverse, before, learned = ctx.options
-        steps, rows, hidden = states.shape
-        gated = U.shape[1] - hidden
-        U_zr_t, U_h_t = U[:, :gated].t().contiguous(), U[:, gated:].t().contiguous()
-        dx = states.new_zeros(steps, rows, U.shape[1])
-        d_inner = dx if before else states.new_zeros(steps, rows, hidden)  # gradient of H U_h
-        dg = states.new_zeros(steps, rows)
-        dh = states.new_zeros(rows, hidden)
-        for i in range(steps) if reverse else reversed(range(steps)):
-            n = counts[i]
-            if n == 0:
-                continue
-            j = i + 1 if reverse else i - 1
-            h = (states[j] if 0 <= j < steps else h_0)[:n]
-            d = dh[:n].add_(grad_states[i, :n])
-            r, c, in_i, gate = zr[i, :n, -hidden:], candidate[i, :n], inner[i, :n], g[i, :n, None]
-            d_move = d * (c - h)  # gradient of u
-            if learned:
-                z = zr[i, :n, :hidden]
-                keep = 1 - z
-                torch.sum(d_move * keep, dim=1, out=dg[i, :n])
-                dx[i, :n, :hidden] = -gate * d_move * z * keep
-                u = gate * keep
-            else:
-                torch.sum(d_move, dim=1, out=dg[i, :n])
-                u = gate
-            d_u = d * u
-            d_c = torch.addcmul(d_u, d_u * c, c, value=-1)  # through tanh
-            dx[i, :n, gated:] = d_c
-            d.sub_(d_u)
-            if before:
-                d_rh = d_c @ U_h_t
-                d.addcmul_(d_rh, r)
-                d_r = d_rh * h
-            else:
-                d_r = d_c * in_i
-                d.addmm_(torch.mul(d_c, r, out=d_inner[i, :n]), U_h_t)
-            dx[i, :n, gated - hidden : gated] = d_r * (r - r * r)
-            d.addmm_(dx[i, :n, :gated], U_zr_t)
-        now, past = (slice(None, -1), slice(1, None)) if reverse else (slice(1, None), slice(None, -1))
-        h = states[past].reshape(-1, hidden)
-        dU_zr = h.t() @ dx[now, :, :gated].reshape(-1, gated)
+    def backward(ctx, *gradients):
+        U, g, h_0, zr, inner, c, states, last = ctx.saved_tensors
+        counts, before = ctx.options
+        hidden, gated = U.shape[0], U.shape[1] - U.shape[0]
+        z, r = zr[:, :hidden], zr[:, -hidden:]
+        h = torch.cat([h_0, *(state[:n] for state, n in zip(states.split(counts), counts[1:], strict=False))])
+        away = h - c
+        pass_z = 1 - z if gated > hidden else None
+        u = g if pass_z is None else pass_z if g is None else g * pass_z
+
+        # d: first what dH' is multiplied by, then the gradients, of [H U_h unless before, Z where there is one, R, H~]
+        d = h.new_empty(len(h), U.shape[1] // hidden + (not before), hidden)
+        torch.mul(torch.addcmul(c.new_ones(()), c, c, value=-1), u, out=d[:, -1])
+        if pass_z is not None:
+            _sigmoid_backward(away if g is None else g * away, z, grad_input=d[:, -3])
         if before:
-            dU_h = inner.view(-1, hidden).t() @ dx[:, :, gated:].reshape(-1, hidden)
+            _sigmoid_backward(h, r, grad_input=d[:, -2])  # R's is not of dH', but of d(R ∘ H)
         else:
-            dU_h = h.t() @ d_inner[now].reshape(-1, hidden)
-        if ctx.needs_input_grad[3]:  # the first step's share of what started from h_0; with `reverse` h_0 is zero
-            dU_zr = dU_zr.addmm(h_0.t(), dx[0, :, :gated])
-            if not before:
-                dU_h = dU_h.addmm(h_0.t(), d_inner[0])
-        return dx, torch.cat([dU_zr, dU_h], dim=1), dg, dh, None, None, None, None
+            torch.mul(d[:, -1], r, out=d[:, 0])
+            _sigmoid_backward(d[:, -1] * inner, r, grad_input=d[:, -2])
+        dh = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
+        dh_0 = torch.zeros_like(h_0) if ctx.needs_input_grad[3] else None
+        backwards = _before if before else _after
+        backwards(U, d, dh.split(counts), dh_0, (1 - u).expand_as(h).split(counts), r.split(counts), counts)
+
+        dg = None
+        if ctx.needs_input_grad[2]:
+            dg = -(dh * away if pass_z is None else dh * away * pass_z).sum(dim=1, keepdim=True)
+        flat = d.flatten(1)
+        dx = flat if before else flat[:, hidden:]
+        if before:
+            dU = torch.cat([h.t() @ dx[:, :gated], inner.t() @ dx[:, gated:]], dim=1)
+        else:
+            dU = torch.roll(h.t() @ flat[:, : U.shape[1]], -hidden, dims=1)
+        return dx, dU, dg, dh_0, None, None, None
+
+
+def _after(U, d, dh, dh_0, keep, r, counts):
+    """dH = dH' (1 - u) + [d(H U_h), dZ, dR] Uᵀ, from the last step to the first."""
+    hidden = U.shape[0]
+    U_t = torch.roll(U, hidden, dims=1).t().contiguous()
+    blocks, to_h = d.split(counts), d.flatten(1)[:, : U.shape[1]].split(counts)
+    few = small_from(counts, U.numel())
+    choose(LARGE if few == len(counts) else 0)
+    for t in reversed(range(len(counts))):
+        if t == few - 1:
+            choose(LARGE)
+        blocks[t].mul_(dh[t].unsqueeze(1))
+        previous = dh[t - 1][: counts[t]] if t else dh_0
+        if previous is not None:
+            previous.addcmul_(dh[t], keep[t]).addmm_(to_h[t], U_t)
+    choose(LARGE)
+
+
+def _before(U, d, dh, dh_0, keep, r, counts):
+    """dH = dH' (1 - u) + d(R ∘ H) R + [dZ, dR] U_zrᵀ with d(R ∘ H) = dH~ U_hᵀ, from the last step to the first."""
+    hidden = U.shape[0]
+    U_zr, U_h = U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()
+    d_z = d[:, :-2].split(counts)
+    d_r, d_c, d_zr = d[:, -2].split(counts), d[:, -1].split(counts), d.flatten(1)[:, :-hidden].split(counts)
+    few = small_from(counts, U.numel())
+    choose(LARGE if few == len(counts) else 0)
+    for t in reversed(range(len(counts))):
+        if t == few - 1:
+            choose(LARGE)
+        d_rh = d_c[t].mul_(dh[t]) @ U_h
+        d_z[t].mul_(dh[t].unsqueeze(1))
+        d_r[t].mul_(d_rh)
+        previous = dh[t - 1][: counts[t]] if t else dh_0
+        if previous is not None:
+            previous.addcmul_(dh[t], keep[t]).addcmul_(d_rh, r[t]).addmm_(d_zr[t], U_zr)
+    choose(LARGE)

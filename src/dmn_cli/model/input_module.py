@@ -25,6 +25,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dmn_cli.model.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
@@ -41,40 +42,46 @@ class WordGRU(nn.Module):
         self.W = linear(features, hidden) if features else None
         self.gru = GatedGRU(hidden, hidden, reset=reset)
         nn.init.constant_(self.gru.b[:hidden], KEEP)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         if self.W is not None:
-            f = torch.tanh(self.W(batch.vectors))[batch.story]  # (stories, facts, hidden)
-            return seen_by_question(self.gru(self.gru.project(self.dropout(f)), batch.story_length), batch)
-        words, end = story_words(batch)
-        x = self.gru.project(self.dropout(word_vectors(words)))
-        h = self.gru(x, end[:, -1])  # (stories, words, hidden)
-        c = h.gather(1, (end - 1).unsqueeze(2).expand(-1, -1, h.shape[2]))  # the states at the ends of sentences
-        return seen_by_question(c, batch)
+            packings = batch.fact_packings
+            f = torch.tanh(self.W(batch.vectors)).index_select(0, packings.sentence)
+            h = self.gru(self.gru.project(self.dropout(f)), packings.stories)
+            return Facts(h.index_select(0, packings.seen), packings.facts)
+        packings = batch.word_packings
+        x = self.gru.project(self.dropout(word_vectors(packings.words)))
+        h = self.gru(x, packings.stories)  # (words of all stories, hidden)
+        return Facts(h.index_select(0, packings.seen), batch.fact_packings.facts)
 
 
 class FusionReader(nn.Module):
     """The input module of DMN+: sentence reader and input fusion layer. `features`: the width of facts that are
-    vectors."""
+    vectors.
+
+    What is the same wherever a sentence stands, its encoding and its products with the weights, is computed once for
+    each distinct sentence of a batch; so is the dropout on its encoding drawn.
+    """
 
     def __init__(self, hidden: int, dropout: float, reset: Reset, features: int | None = None) -> None:
         super().__init__()
         self.W = linear(features, hidden) if features else None
         self.forwards = GatedGRU(hidden, hidden, reset=reset)
         self.backwards = GatedGRU(hidden, hidden, reset=reset)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         if self.W is not None:
             f = torch.tanh(self.W(batch.vectors))
         else:
             f = position_encoding(word_vectors(batch.sentences), (batch.sentences != 0).sum(dim=1))
-        f = self.dropout(f[batch.story])  # (stories, facts, hidden)
-        right = self.forwards(self.forwards.project(f), batch.story_length)
-        left = self.backwards(self.backwards.project(f)[batch.story_of], batch.facts_seen, reverse=True)
-        facts = seen_by_question(right, batch)
-        return facts._replace(vectors=self.dropout(facts.vectors + left))
+        f, packings = self.dropout(f), batch.fact_packings
+        right = self.forwards(self.forwards.project(f).index_select(0, packings.sentence), packings.stories)
+        # read from a question's last fact to its first: each row the other way round
+        left = self.backwards(self.backwards.project(f).index_select(0, packings.sentence_from_end), packings.facts)
+        c = right.index_select(0, packings.seen) + packings.facts.turn(left)
+        return Facts(self.dropout(c), packings.facts)
 
 
 def position_encoding(words: Tensor, length: Tensor) -> Tensor:
@@ -90,27 +97,3 @@ def position_encoding(words: Tensor, length: Tensor) -> Tensor:
     d = torch.arange(1, D + 1, device=words.device, dtype=words.dtype) / D
     j_over_M = j / length.clamp(min=1).unsqueeze(1)  # (sentences, words)
     return (1 - d) * words.sum(dim=1) - (1 - 2 * d) * torch.einsum("sw,swd->sd", j_over_M, words)
-
-
-def story_words(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Each story as one row of words, its sentences joined.
-
-    Returns words (stories, words), padded by 0, and end (stories, facts): how many words the story has up to and
-    including each fact (the story's whole length for facts past its end).
-    """
-    S, F = batch.story.shape
-    real = torch.arange(F, device=batch.story.device) < batch.story_length.unsqueeze(1)
-    length = (batch.sentences != 0).sum(dim=1)[batch.story] * real  # (stories, facts)
-    end = length.cumsum(dim=1)
-    position = torch.arange(int(end[:, -1].max()), device=end.device).expand(S, -1).contiguous()
-    fact = torch.searchsorted(end, position, right=True).clamp(max=F - 1)
-    offset = position - (end - length).gather(1, fact)
-    inside = position < end[:, -1:]
-    words = batch.sentences[batch.story.gather(1, fact), offset.where(inside, 0)]
-    return words.where(inside, 0), end
-
-
-def seen_by_question(facts: Tensor, batch: Batch) -> Facts:
-    """Hands each question the facts that precede it. facts: (stories, facts, hidden)"""
-    mask = torch.arange(facts.shape[1], device=facts.device) < batch.facts_seen.unsqueeze(1)
-    return Facts(facts[batch.story_of], batch.facts_seen, mask)

@@ -21,6 +21,6 @@ class QuestionModule(nn.Module):
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         """Returns (questions, hidden)."""
-        words = batch.question_sentences
-        q = self.gru.last(self.gru.project(word_vectors(words)), (words != 0).sum(dim=1))
-        return q[batch.question]
+        words = batch.fact_packings.wordings
+        v = word_vectors(words.pack(batch.question_sentences))
+        return self.gru.last(self.gru.project(v), words).index_select(0, batch.question)

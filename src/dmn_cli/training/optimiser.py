@@ -42,7 +42,7 @@ class Optimiser:
             self.parts.append(torch.optim.SparseAdam([words], lr=settings.learning_rate))
         elif table:
             groups.append(words)
-        self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, foreach=True))
+        self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, fused=True))
 
     @property
     def learning_rate(self) -> float:
@@ -65,8 +65,7 @@ class Optimiser:
         dense = [g.values() if g.is_sparse else g for g in gradients]
         norm = nn.utils.get_total_norm(dense, foreach=True)
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
-        for gradient in dense:
-            gradient.mul_(scale)
+        torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
         for part in self.parts:
             part.step()
 

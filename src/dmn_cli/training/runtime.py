@@ -7,6 +7,7 @@ import os
 import torch
 
 from dmn_cli.errors import ResourceError, UsageError
+from dmn_cli.model import products
 
 
 def choose_device(name: str) -> torch.device:
@@ -25,14 +26,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def choose_threads(hidden: int) -> None:
-    """One thread for a small network, unless OMP_NUM_THREADS says otherwise.
+def tune(hidden: int) -> None:
+    """Makes the most of the CPU for a network of this width.
 
-    Products of this size are too small to share: two threads gain a tenth on a quiet machine, and spend two thirds of
-    the time waiting for each other on a busy one (docs/log.md).
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise: its products are too small to share. Two threads
+    gain little on a quiet machine, and spend two thirds of the time waiting for each other on a busy one (docs/log.md).
     """
     if hidden <= 128 and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+    products.adapt()
 
 
 def describe(device: torch.device) -> str:

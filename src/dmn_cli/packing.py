@@ -1,0 +1,217 @@
+"""Rows of different lengths without their padding.
+
+Packed, rows lie step by step, the longest row first, so that step t is one block: of the counts[t] rows that have one.
+
+    a1 a2 a3
+    b1              →    a1 c1 b1 | a2 c2 | a3        counts = [3, 2, 1]
+    c1 c2
+
+A recurrence works through it block by block and what is at hand at every step, like products with weights and the
+features of gates, is computed for all of it at once, on what is real alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from dmn_cli.records import Batch
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where everything lies. `packed` is the number of all real steps."""
+
+    counts: list[int]  # (steps,) rows that have a t-th step: the first ones of `order`
+    order: Tensor  # (rows,) the longest first
+    row: Tensor  # (packed,) whose step it is
+    cell: Tensor  # (packed,) where it would be in (rows, steps), laid out row by row
+    at: Tensor  # (rows, steps) the other way round: where a row's step lies; `packed` where there is none
+    last: Tensor  # (rows,) where each row's last step lies
+    mirror: Tensor  # (packed,) where the step of the same row lies that is as far from its end as this from its start
+    by_row: Tensor  # (packed,) where the steps of the first row lie, then those of the second, …
+    start: Tensor  # (rows,) where each row begins in `by_row`
+
+    @classmethod
+    def of(cls, length: Tensor) -> Packing:
+        """length: (rows,), on the CPU, each at least 1"""
+        rows, steps = len(length), int(length.max())
+        order = torch.argsort(length, descending=True, stable=True)
+        longest_first = length.index_select(0, order)
+        alive = longest_first > torch.arange(steps).unsqueeze(1)  # (steps, rows)
+        counts = alive.sum(dim=1)
+        begin = counts.cumsum(0) - counts  # (steps,) where each block begins
+        step, place = alive.nonzero().unbind(dim=1)
+        row = order.index_select(0, place)
+        packed = torch.arange(len(row))
+        cell = row * steps + step
+        at = torch.full((rows * steps,), len(row)).scatter_(0, cell, packed)
+        last = torch.empty_like(order).scatter_(0, order, begin[longest_first - 1] + torch.arange(rows))
+        return cls(
+            counts=counts.tolist(),
+            order=order,
+            row=row,
+            cell=cell,
+            at=at.view(rows, steps),
+            last=last,
+            mirror=begin[longest_first.index_select(0, place) - 1 - step] + place,
+            by_row=at[at < len(row)],
+            start=length.cumsum(0) - length,
+        )
+
+    def to(self, device: torch.device) -> Packing:
+        tensors = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)[1:]}
+        return Packing(self.counts, **tensors)
+
+    @property
+    def steps(self) -> int:
+        return len(self.counts)
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """(rows, steps or more, …) → (packed, …)"""
+        return cast("Tensor", _Pack.apply(padded, self))
+
+    def unpack(self, packed: Tensor, fill: float = 0.0) -> Tensor:
+        """(packed, …) → (rows, steps, …), filled up on the right"""
+        return cast("Tensor", _Unpack.apply(packed, self, fill))
+
+    def turn(self, packed: Tensor) -> Tensor:
+        """Each row from its end to its start. (packed, hidden) → (packed, hidden)"""
+        return cast("Tensor", _Turn.apply(packed, self.mirror))
+
+    def total(self, packed: Tensor) -> Tensor:
+        """The sum over each row's steps. (packed, hidden) → (rows, hidden)"""
+        return F.embedding_bag(self.by_row, packed, self.start, mode="sum")
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Hands each step what its row has. (rows, hidden) → (packed, hidden)"""
+        return cast("Tensor", _Spread.apply(rows, self))
+
+
+# each of these reads where the other writes, so that one's gradient is the other: torch's own would add up element by
+# element what is known to meet nowhere
+
+
+class _Pack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, padded, packing):
+        ctx.packing, ctx.wider = packing, padded.shape[1] - packing.steps
+        return padded[:, : packing.steps].flatten(0, 1).index_select(0, packing.cell)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        d = _Unpack.apply(gradients[0], ctx.packing, 0.0)
+        return F.pad(d, (*([0, 0] * (d.dim() - 2)), 0, ctx.wider)) if ctx.wider else d, None
+
+
+class _Unpack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, packed, packing, fill):
+        ctx.packing = packing
+        whole = packed.new_full((packing.at.numel(), *packed.shape[1:]), fill)
+        return whole.index_copy_(0, packing.cell, packed).unflatten(0, packing.at.shape)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        return _Pack.apply(gradients[0], ctx.packing), None, None
+
+
+class _Turn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, packed, mirror):
+        ctx.mirror = mirror
+        return packed.index_select(0, mirror)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        return gradients[0].index_select(0, ctx.mirror), None
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, rows, packing):
+        ctx.packing = packing
+        return rows.index_select(0, packing.row)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        return ctx.packing.total(gradients[0].contiguous()), None
+
+
+@dataclass(frozen=True)
+class FactPackings:
+    """The facts of a batch, packed."""
+
+    stories: Packing  # of (stories, facts)
+    facts: Packing  # of (questions, facts seen)
+    wordings: Packing  # of (distinct questions, words)
+    sentence: Tensor  # (packed stories,) the distinct sentence that each fact is
+    seen: Tensor  # (packed facts,) where each fact that a question sees lies in the packed stories
+    sentence_from_end: Tensor  # (packed facts,) the sentence of `facts.mirror`
+
+    @classmethod
+    def of(cls, batch: Batch) -> FactPackings:
+        """`batch` is on the CPU."""
+        stories, facts = Packing.of(batch.story_length), Packing.of(batch.facts_seen)
+        sentence = stories.pack(batch.story)
+        seen = stories.at.flatten().index_select(0, _story_cells(batch, facts, stories.steps))
+        return cls(
+            stories=stories,
+            facts=facts,
+            wordings=Packing.of((batch.question_sentences != 0).sum(dim=1)),
+            sentence=sentence,
+            seen=seen,
+            sentence_from_end=sentence.index_select(0, seen.index_select(0, facts.mirror)),
+        )
+
+    def to(self, device: torch.device) -> FactPackings:
+        return FactPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class WordPackings:
+    """The words of a batch's stories, packed: each story is one row, its sentences joined."""
+
+    stories: Packing  # of (stories, words)
+    words: Tensor  # (packed,) word ids
+    seen: Tensor  # (packed facts,) where the last word of each fact that a question sees lies
+
+    @classmethod
+    def of(cls, batch: Batch, facts: Packing) -> WordPackings:
+        """`batch` is on the CPU; facts: of (questions, facts seen)."""
+        words, end = story_words(batch)
+        stories = Packing.of(end[:, -1])
+        last = stories.at.gather(1, end - 1).flatten()  # (stories x facts,) where each fact's last word lies
+        return cls(stories, stories.pack(words), last.index_select(0, _story_cells(batch, facts, end.shape[1])))
+
+    def to(self, device: torch.device) -> WordPackings:
+        return WordPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def _story_cells(batch: Batch, facts: Packing, steps: int) -> Tensor:
+    """Where each fact that a question sees would be in (stories, steps), laid out row by row. (packed facts,)"""
+    step = facts.cell - facts.row * facts.steps
+    return batch.story_of.index_select(0, facts.row) * steps + step
+
+
+def story_words(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Each story as one row of words, its sentences joined.
+
+    Returns words (stories, words), padded by 0, and end (stories, facts): how many words the story has up to and
+    including each fact (the story's whole length for facts past its end).
+    """
+    S, F = batch.story.shape
+    real = torch.arange(F) < batch.story_length.unsqueeze(1)
+    length = (batch.sentences != 0).sum(dim=1)[batch.story] * real  # (stories, facts)
+    end = length.cumsum(dim=1)
+    position = torch.arange(int(end[:, -1].max())).expand(S, -1).contiguous()
+    fact = torch.searchsorted(end, position, right=True).clamp(max=F - 1)
+    offset = position - (end - length).gather(1, fact)
+    inside = position < end[:, -1:]
+    words = batch.sentences[batch.story.gather(1, fact), offset.where(inside, 0)]
+    return words.where(inside, 0), end
