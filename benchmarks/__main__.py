@@ -12,6 +12,7 @@ turns, the best of several rounds counts, and the ratios are what to quote.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -45,13 +46,14 @@ def main(arguments: Sequence[str]) -> int:
 def speed(arguments: Sequence[str]) -> None:
     """The two tables. Raises: UsageError, ResourceError"""
     options = _parser().parse_args(arguments)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as dmn does
 
     import torch
 
     from benchmarks import data, networks, recurrence
     from benchmarks.table import show
     from dmn_cli.settings import presets
-    from dmn_cli.training.runtime import choose_device, describe
+    from dmn_cli.training.runtime import choose_device, describe, tune
 
     if options.device.startswith("cuda") and not torch.version.cuda:
         raise UsageError(
@@ -61,6 +63,7 @@ def speed(arguments: Sequence[str]) -> None:
     device = choose_device(options.device)
     there = {"presets": presets(), "data": data.names(options.shared)}
     cells = _cells(options, there, gpu=device.type != "cpu")
+    tune(hidden=HIDDENS[0])
     torch.set_num_threads(1)
     machine = {
         "device": describe(device),

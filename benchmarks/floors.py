@@ -61,6 +61,7 @@ class Product:
     result: Place
     in_place: bool  # what is added is the result
     options: dict[str, Any]  # alpha, beta
+    library: str  # torch's setting that chooses it (`dmn_cli.model.products`)
 
     @property
     def flops(self) -> int:
@@ -95,7 +96,9 @@ class _Recorder(TorchDispatchMode):
         if all(tensor.layout == torch.strided and tensor.numel() for tensor in (*args, result)):
             in_place = result is args[0]
             operands = tuple(map(Place.of, args))
-            self.products.append(Product(name.removesuffix("_"), operands, Place.of(result), in_place, options))
+            self.products.append(
+                Product(name.removesuffix("_"), operands, Place.of(result), in_place, options, library())
+            )
         return result
 
 
@@ -120,17 +123,23 @@ class Products:
         for product in self.calls:
             read.hold(product.operands[1:] if product.in_place else product.operands)
             written.hold([product.result])
-        calls: list[Callable[[], Tensor]] = []
+        calls: list[Callable[[], object]] = []
+        chosen = None
         for product in self.calls:
+            if product.library != chosen:
+                chosen = product.library
+                calls.append(partial(choose_library, chosen))
             out = written.tensor(product.result)
             factors = map(read.tensor, product.operands[1:])
             first = out if product.in_place else read.tensor(product.operands[0])
             calls.append(partial(getattr(torch, product.name), first, *factors, out=out, **product.options))
 
         def run() -> None:
+            before = library()
             with torch.inference_mode():
                 for call in calls:
                     call()
+            choose_library(before)
 
         return run
 
@@ -175,6 +184,15 @@ class _Memory:
             at[dtype] = start + -(-end // unit) * unit
             sizes[dtype] = max(sizes.get(dtype, 0), at[dtype])
         self.arenas = {dtype: torch.rand(size, dtype=dtype, device=self.device) for dtype, size in sizes.items()}
+
+
+def library() -> str:
+    """torch's setting that says which library multiplies on a CPU."""
+    return torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[reportAttributeAccessIssue]
+
+
+def choose_library(setting: str) -> None:
+    torch.backends.mkldnn.matmul.fp32_precision = setting  # type: ignore[reportAttributeAccessIssue]
 
 
 def bandwidth(device: torch.device) -> float:

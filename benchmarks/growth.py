@@ -118,7 +118,7 @@ def _dmn(*arguments: object) -> tuple[dict[str, Any], float]:
 def _run(arguments: Sequence[object]) -> tuple[dict[str, Any], float]:
     """The JSON that a Python process prints, and its peak memory in MiB. This process must stay small: on Linux a child
     starts with the peak of its parent."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "THP_MEM_ALLOC_ENABLE": "1"}
     command = [sys.executable, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT, env=environment) as process:
         assert process.stdout

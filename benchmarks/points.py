@@ -25,15 +25,16 @@ def step(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[str
     from dmn_cli.data.store import DataSet
     from dmn_cli.data.tokenizers import WhitespaceTokenizer
     from dmn_cli.data.writer import write
+    from dmn_cli.training.runtime import tune
 
-    device = torch.device("cpu")
-    torch.set_num_threads(1)
+    device, cell = torch.device("cpu"), Cell(preset)
+    tune(cell.hidden)
     told = story_world.stories("qa1", 10**6, 1, "train", story_world.Dials(facts=(facts, facts)))
     stories = [story._replace(questions=story.questions[:1]) for story, _ in zip(told, range(STORIES), strict=False)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "data", [("valid", stories[0]), *(("train", s) for s in stories)], WhitespaceTokenizer(), {})
-        training = training_on(Cell(preset), DataSet(folder / "data"), folder, device, **{"model.passes": passes})
+        training = training_on(cell, DataSet(folder / "data"), folder, device, **{"model.passes": passes})
         batches = training.train[0]
         (plan,) = batches.plan(STORIES)
         training.network.train()

@@ -9,6 +9,7 @@ that grows with the square of the length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -55,13 +56,13 @@ def _compared(
     x = torch.randn(ROWS, steps, hidden, device=device, requires_grad=True)
     gates = torch.rand(ROWS, steps, device=device, requires_grad=True)
     theirs = torch.nn.GRU(hidden, hidden, batch_first=True).to(device)
-    works = _both("torch", lambda: theirs(x)[0])
+    works = _both("torch", lambda: theirs(x)[0], usual=True)
     for form, (update, gated) in FORMS.items():
         gru = GatedGRU(hidden, hidden, update=update).to(device)
         g = gates if gated else None
         works |= _both(f"hot {form}", lambda gru=gru, g=g: loops.hot(gru, x, g))
         if with_plain:
-            works |= _both(f"plain {form}", lambda gru=gru, g=g: loops.plain(gru, x, g))
+            works |= _both(f"plain {form}", lambda gru=gru, g=g: loops.plain(gru, x, g), usual=True)
         works[f"floor {form}"] = floors.recorded(works[f"hot {form} both"], device).replay()
     best = take_turns(works, device, seconds)
     for form in FORMS:
@@ -77,9 +78,16 @@ def _compared(
         yield row
 
 
-def _both(name: str, states: Callable[[], Tensor]) -> dict[str, Work]:
+def _both(name: str, states: Callable[[], Tensor], *, usual: bool = False) -> dict[str, Work]:
+    """`usual`: with torch's own choice of the library that multiplies."""
+    products = loops.usual_products if usual else nullcontext
+
     def forward() -> None:
-        with torch.no_grad():
+        with products(), torch.no_grad():
             states()
 
-    return {f"{name} forward": forward, f"{name} both": lambda: states().sum().backward()}
+    def both() -> None:
+        with products():
+            states().sum().backward()
+
+    return {f"{name} forward": forward, f"{name} both": both}

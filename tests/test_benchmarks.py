@@ -10,7 +10,7 @@ from helpers import batch, network
 from torch import Tensor
 
 from benchmarks.__main__ import main
-from benchmarks.floors import Products, recorded
+from benchmarks.floors import Products, choose_library, library, recorded
 from benchmarks.growth import fit
 from benchmarks.loops import plain_loops
 from benchmarks.networks import words_read
@@ -68,7 +68,7 @@ def test_counts_what_is_made_of_products() -> None:
         with torch.inference_mode():
             torch.einsum("bij,bjk->bik", a, b)
             torch.nn.functional.linear(a, b[0].t())
-            a[0] @ v
+            torch.mv(a[0], v)
 
     assert recorded(work, CPU).flops == 2 * 2 * 3 * 4 * 5 + 2 * 6 * 4 * 5 + 2 * 3 * 4
 
@@ -101,6 +101,20 @@ def test_operands_that_shared_memory_still_do() -> None:
     assert [[one.offset - rows[0][0].offset for one in row] for row in rows] == [
         [one.offset - again.calls[0].operands[0].offset for one in product.operands] for product in again.calls
     ]
+
+
+def test_the_same_library_multiplies_again() -> None:
+    a, before = torch.randn(4, 4), library()
+
+    def work() -> None:
+        for setting in ("ieee", "bf16", "bf16", "ieee"):
+            choose_library(setting)
+            torch.mm(a, a)
+        choose_library(before)
+
+    again = recorded(recorded(work, CPU).replay(), CPU)
+    assert [product.library for product in again.calls] == ["ieee", "bf16", "bf16", "ieee"]
+    assert library() == before
 
 
 def test_competitors_take_turns() -> None:
