@@ -1,6 +1,6 @@
 """Time and memory as facts, questions and passes grow: python -m benchmarks growth [--out PLOT.svg]
 
-    facts       a training step on stories of 10 to 10,000 facts
+    facts       a training step on stories of 10 to 10,000 facts (--full: 30,000)
     passes      the same with 30 facts and 1 to 10 passes
     questions   `dmn prepare story` and `dmn eval` of 10^3 to 10^6 questions (--full: 10^7)
 
@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.points import in_mib
 from benchmarks.table import Column, show
-from dmn_cli.errors import ResourceError
+from dmn_cli.errors import ResourceError, UsageError
 from dmn_cli.files import to_json, write_text
 
-FACTS = [10, 30, 100, 300, 1000, 3000, 10_000]
+FACTS = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
 PASSES = list(range(1, 11))
 QUESTIONS = [10**3, 10**4, 10**5, 10**6, 10**7]
 PRESETS = {"dmn": 5, "dmn-plus": 3}  # and their passes
@@ -42,12 +42,13 @@ POINTS = [
     Column("what", "what", width=15),
     Column("      n", "n"),
     Column("seconds", "seconds", ".4f"),
+    Column("CPU seconds", "cpu_seconds", ".4f"),
     Column("peak MiB", "mib"),
 ]
 FITS = [
     Column("of", "of", width=9),
     Column("what", "what", width=15),
-    Column("", "unit", width=7),
+    Column("", "unit", width=11),
     Column("  fixed", "fixed", ".4g"),
     Column("of each", "each", ".3g"),
     Column("slope", "slope", ".2f"),
@@ -70,13 +71,17 @@ def main(arguments: Sequence[str]) -> None:
     add = parser.add_argument
     add("--of", default="facts,passes,questions", metavar="A,B", help="which of the three")
     add("--most", type=int, default=0, help="no points past this")
-    add("--full", action="store_true", help="ten million questions too")
+    add("--full", action="store_true", help="the last point of facts and questions too, which takes long")
     add("--out", type=Path, metavar="PLOT", help="draw the curves; takes matplotlib")
     add("--folder", type=Path, default=Path("build") / "bench", help="where data and a model are kept meanwhile")
     add("--json", action="store_true", help="one JSON document, and no table")
     options = parser.parse_args(arguments)
-    most = options.most or (QUESTIONS[-1] if options.full else QUESTIONS[-2])
-    points = show("Growth", POINTS, _points(options.of.split(","), most, options.folder.resolve()), silent=options.json)
+    counts = {"facts": FACTS, "passes": PASSES, "questions": QUESTIONS}
+    of = options.of.split(",")
+    if unknown := set(of) - set(counts):
+        raise UsageError(f"--of {min(unknown)}: there is none", hint=f"There are: {', '.join(counts)}.")
+    chosen = {name: _few(counts[name], options.most, full=options.full) for name in of}
+    points = show("Growth", POINTS, _points(chosen, options.folder.resolve()), silent=options.json)
     fits = show("y = fixed + each · n^slope", FITS, _fits(points), silent=options.json)
     if options.json:
         print(to_json({"points": points, "fits": fits}))
@@ -84,16 +89,22 @@ def main(arguments: Sequence[str]) -> None:
         draw(points, options.out)
 
 
-def _points(of: Sequence[str], most: int, folder: Path) -> Iterator[dict[str, Any]]:
+def _few(counts: Sequence[int], most: int, *, full: bool) -> list[int]:
+    """Those up to `most`, where it isn't 0; without the last one, which takes long, unless `full`."""
+    return [n for n in (counts if full or counts is PASSES else counts[:-1]) if n <= (most or n)]
+
+
+def _points(counts: dict[str, list[int]], folder: Path) -> Iterator[dict[str, Any]]:
     for preset, usual in PRESETS.items():
-        ways = {"facts": [(n, n, usual) for n in FACTS], "passes": [(n, _FEW_FACTS, n) for n in PASSES]}
-        for name in ways.keys() & set(of):
-            for n, facts, passes in ways[name]:
-                if n <= most:
-                    point, _ = _run(["-m", "benchmarks.points", preset, facts, passes])
-                    yield {"of": name, "what": preset, "n": n, **point}
-    if "questions" in of:
-        yield from _questions([n for n in QUESTIONS if n <= most], folder)
+        ways = {
+            "facts": [(n, n, usual) for n in counts.get("facts", [])],
+            "passes": [(n, _FEW_FACTS, n) for n in counts.get("passes", [])],
+        }
+        for name, points in ways.items():
+            for n, facts, passes in points:
+                point, _ = _run(["-m", "benchmarks.points", preset, facts, passes])
+                yield {"of": name, "what": preset, "n": n, **point}
+    yield from _questions(counts.get("questions", []), folder)
 
 
 def _questions(counts: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
@@ -131,9 +142,9 @@ def _run(arguments: Sequence[object]) -> tuple[dict[str, Any], float]:
 
 
 def _fits(points: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for unit in ("seconds", "mib"):
+    for unit in ("seconds", "cpu_seconds", "mib"):
         for (of, what), curve in _curves(points).items():
-            if len(curve) > 2:
+            if len(curve) > 2 and unit in curve[0]:
                 found = fit([point["n"] for point in curve], [point[unit] for point in curve])
                 yield {"of": of, "what": what, "unit": unit, **found._asdict()}
 
