@@ -4,7 +4,9 @@
 #   make test         the tests
 #   make lint types   ruff and pyright
 #   make docs         write docs/cli.md and completions/ anew from the program's own help
-#   make bench        speed of training and answering, against the plain loops, in one run
+#   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
+#   make bench-gpu    the same on a GPU, which takes a torch that can
+#   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 #   make results-babi the whole of bAbI, one model a task, from the archive to the table
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
@@ -16,7 +18,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench results results-babi results-world results-lengths results-text results-joint clean
+.PHONY: setup demo test lint types completions docs bench bench-gpu growth results results-babi results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -50,7 +52,14 @@ completions docs: setup
 	$(BIN)/python tools/cli_reference.py
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --shared $(SHARED)
+
+bench-gpu: setup
+	$(BIN)/python -m benchmarks --shared $(SHARED) --device cuda
+
+growth: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
+	$(BIN)/python -m benchmarks growth --out docs/growth.svg
 
 results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results

@@ -1,108 +1,153 @@
-"""Speed, measured in one run: python -m benchmarks [--json]
+"""Speed, measured in one run.
 
-Two tables. The recurrence: steps a second, forward and backward, of the hot loop, of the plain loop that it must equal,
-and of torch.nn.GRU. The network: questions a second in training and in answering, on the built-in world.
-Machines are shared and noisy: the ratios within one run are what to quote. Every figure is the best of several.
+    python -m benchmarks                    the recurrence, and the networks along each axis, in some minutes
+    python -m benchmarks --full             every network at every batch size, width and number of threads: hours
+    python -m benchmarks --data qa1 --hidden 80,256     these networks and no others
+    python -m benchmarks growth             time and memory as facts, questions and passes grow
+
+Each figure stands next to its floor (`floors.py`). Machines are shared and noisy: all that is compared is measured in
+turns, the best of several rounds counts, and the ratios are what to quote.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import os
+import platform
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from dmn_cli.errors import DmnError, UsageError
+from dmn_cli.files import to_json
 
-from dmn_cli.data import writer
-from dmn_cli.data.batches import Batches
-from dmn_cli.data.formats import story_world
-from dmn_cli.data.splits import hold_out
-from dmn_cli.data.store import DataSet
-from dmn_cli.data.tokenizers import SpacyTokenizer
-from dmn_cli.evaluation.metrics import judge_stories
-from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.settings import load
-from dmn_cli.training.loop import Training
-
-ROWS = 128
+BATCHES = [32, 128, 512, 1024]
+HIDDENS = [80, 128, 256]
+THREADS = [1, 2]
+STEPS = [64, 256]
 
 
-def rate(amount: float, work: Callable[[], Any], seconds: float = 1.5) -> float:
-    """amount a second, the best of what fits in `seconds`."""
-    work()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return amount / best
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code."""
+    try:
+        if arguments[:1] == ["growth"]:
+            from benchmarks import growth
+
+            growth.main(arguments[1:])
+        else:
+            speed(arguments)
+    except DmnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
-def recurrence(hidden: int, steps: int) -> dict[str, Any]:
-    ours, theirs = GatedGRU(hidden, hidden), torch.nn.GRU(hidden, hidden, batch_first=True)
-    x = torch.randn(ROWS, steps, hidden, requires_grad=True)
-    gates = torch.rand(ROWS, steps, requires_grad=True)
-    length = torch.full((ROWS,), steps)
-    work = {
-        "gated_gru": lambda: ours(ours.project(x), length, gates).sum().backward(),
-        "plain_loop": lambda: ours.reference(ours.project(x), length, gates).sum().backward(),
-        "torch_gru": lambda: theirs(x)[0].sum().backward(),
-    }
-    rates = {name: rate(ROWS * steps, run) for name, run in work.items()}
-    return {"hidden": hidden, "steps": steps, **{f"{name}_steps_per_s": round(r) for name, r in rates.items()}}
+def speed(arguments: Sequence[str]) -> None:
+    """The two tables. Raises: UsageError, ResourceError"""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as dmn does
 
+    import torch
 
-def network(preset: str, task: str, folder: Path) -> dict[str, Any]:
-    path = folder / task
-    if not path.exists():
-        told = (("train", story) for story in story_world.stories(task, 3000, 1, "train"))
-        writer.write(path, hold_out(told, 1), SpacyTokenizer(), {})
-    training = Training([DataSet(path)], folder / "run", load(preset), torch.device("cpu"))
-    batches: Batches = training.train[0]
-    plan = batches.plan(ROWS, np.random.default_rng(1))
-    stories = plan[0]
-    batch = batches.batch(stories)
-    training.network.train()
-    train = rate(len(batch), lambda: training._step(batches.batch(stories), 1.0))
-    answer = rate(len(batch), lambda: judge_stories(training.network, batches, stories, torch.device("cpu")))
-    return {
-        "preset": preset,
-        "task": task,
-        "facts": round(float(batch.facts_seen.float().mean()), 1),
-        "train_questions_per_s": round(train),
-        "answer_questions_per_s": round(answer),
-    }
+    from benchmarks import data, networks, recurrence
+    from benchmarks.table import show
+    from dmn_cli.settings import presets
+    from dmn_cli.training.runtime import choose_device, describe, tune
 
-
-def main() -> None:
-    loops = [recurrence(hidden, steps) for hidden in (80, 128) for steps in (64, 256)]
-    with tempfile.TemporaryDirectory() as folder:
-        tasks = ("qa1", "qa2", "qa3")
-        networks = [network(preset, task, Path(folder)) for preset in ("dmn", "dmn-plus") for task in tasks]
-    result = {"threads": torch.get_num_threads(), "batch": ROWS, "recurrence": loops, "network": networks}
-    if "--json" in sys.argv[1:]:
-        print(json.dumps(result))
-        return
-    print(f"{result['threads']} threads, batches of {ROWS}; forward and backward, thousand steps a second")
-    print("hidden  steps  gated GRU  plain loop  torch.nn.GRU  ours/plain  ours/torch")
-    for r in loops:
-        ours, plain, theirs = (r[f"{name}_steps_per_s"] for name in ("gated_gru", "plain_loop", "torch_gru"))
-        print(
-            f"{r['hidden']:>6}{r['steps']:>7}{ours / 1e3:>11.0f}{plain / 1e3:>12.0f}{theirs / 1e3:>14.0f}"
-            f"{ours / plain:>12.2f}{ours / theirs:>12.2f}"
+    if options.device.startswith("cuda") and not torch.version.cuda:
+        raise UsageError(
+            f"--device {options.device}: this torch, {torch.__version__}, can't use a GPU",
+            hint="Install one that can; pytorch.org says how.",
         )
-    print("\nquestions a second\npreset     task  facts seen  training  answering")
-    for r in networks:
-        print(
-            f"{r['preset']:<11}{r['task']:<6}{r['facts']:>10}"
-            f"{r['train_questions_per_s']:>10}{r['answer_questions_per_s']:>11}"
-        )
+    device = choose_device(options.device)
+    there = {"presets": presets(), "data": data.names(options.shared)}
+    cells = _cells(options, there, gpu=device.type != "cpu")
+    tune(hidden=HIDDENS[0])
+    torch.set_num_threads(1)
+    machine = {
+        "device": describe(device),
+        "cpu": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+    }
+    if not options.json:
+        print(f"{machine['device']}, torch {torch.__version__}")
+    loops = show(
+        f"The recurrence, {recurrence.ROWS} rows",
+        recurrence.COLUMNS,
+        recurrence.rows(options.hidden or HIDDENS, options.steps, device, options.seconds),
+        silent=options.json,
+    )
+    whole = show(
+        "Networks",
+        networks.COLUMNS,
+        networks.rows(cells, options.folder, options.shared, device, options.seconds, options.plain_loops),
+        silent=options.json,
+    )
+    if options.json:
+        print(to_json({"machine": machine, "recurrence": loops, "networks": whole}))
+
+
+def _cells(options: argparse.Namespace, there: dict[str, list[str]], *, gpu: bool) -> list[Any]:
+    """Those that were asked for, all of them, or some along each axis. Raises: UsageError"""
+    from benchmarks.networks import Axes, Cell
+
+    for axis, known in there.items():
+        unknown = set(getattr(options, axis) or []) - set(known)
+        if unknown:
+            raise UsageError(f"--{axis} {min(unknown)}: there is none", hint=f"There are: {', '.join(known)}.")
+    asked = Axes(
+        presets=options.presets or [],
+        data=options.data or [],
+        batches=options.batch or [],
+        hiddens=options.hidden or [],
+        threads=options.threads or [],
+    )
+    every = Axes(there["presets"], there["data"], BATCHES, HIDDENS, [1] if gpu else THREADS)
+    if options.full:
+        return asked.or_else(every).cells()
+    if not any(asked):
+        return every.sweeps()
+    usual = Cell()
+    return asked.or_else(Axes([usual.preset], [usual.data], [usual.batch], [usual.hidden], [usual.threads])).cells()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--json", action="store_true", help="one JSON document, with more figures, and no table")
+    add("--full", action="store_true", help="all networks; on the axes that are named, these values alone")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--presets", type=_names, metavar="A,B")
+    add("--data", type=_names, metavar="A,B", help="qa1, qa2, qa3, sst, tags, babi-qa2")
+    add("--batch", type=_numbers, metavar="N,…", help="questions in a batch")
+    add("--hidden", type=_numbers, metavar="N,…", help="widths, of the recurrence too")
+    add("--threads", type=_numbers, metavar="N,…")
+    add("--steps", type=_numbers, metavar="N,…", default=STEPS, help="lengths of the recurrence's rows")
+    add("--plain-loops", action="store_true", default=None, help="time them for all networks, not the usual ones alone")
+    add(
+        "--seconds",
+        type=float,
+        default=3.0,
+        help="to measure each network, or width and length, for; 3 rounds at least",
+    )
+    add("--shared", type=Path, metavar="FOLDER", help="real data, in babi/, sst/ and pos/")
+    add("--folder", type=Path, default=Path("build") / "bench", help="where prepared data are kept")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError("numbers from 1 on")
+    return numbers
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
