@@ -2,6 +2,7 @@
 #
 #   make demo         make stories, train on them, measure, and ask one question with its reasons
 #   make test         the tests
+#   make test-triton  the tests of the kernels for GPUs, which need Triton and no GPU
 #   make lint types   ruff and pyright
 #   make docs         write docs/cli.md and completions/ anew from the program's own help
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
@@ -18,7 +19,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test lint types completions docs bench bench-gpu growth results results-babi results-world results-lengths results-text results-joint clean
+.PHONY: setup demo test test-triton lint types completions docs bench bench-gpu growth results results-babi results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -39,6 +40,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+test-triton: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt triton
+	$(BIN)/python -m pytest --quiet tests/test_gated_gru_triton.py
 
 lint: setup
 	$(BIN)/ruff check .

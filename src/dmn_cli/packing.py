@@ -28,7 +28,9 @@ class Packing:
     """Where everything lies. `packed` is the number of all real steps."""
 
     counts: list[int]  # (steps,) rows that have a t-th step: the first ones of `order`
+    begin: Tensor  # (steps,) where each step's block begins
     order: Tensor  # (rows,) the longest first
+    longest_first: Tensor  # (rows,) the steps of each, in that order
     row: Tensor  # (packed,) whose step it is
     cell: Tensor  # (packed,) where it would be in (rows, steps), laid out row by row
     at: Tensor  # (rows, steps) the other way round: where a row's step lies; `packed` where there is none
@@ -45,7 +47,7 @@ class Packing:
         longest_first = length.index_select(0, order)
         alive = longest_first > torch.arange(steps).unsqueeze(1)  # (steps, rows)
         counts = alive.sum(dim=1)
-        begin = counts.cumsum(0) - counts  # (steps,) where each block begins
+        begin = counts.cumsum(0) - counts
         step, place = alive.nonzero().unbind(dim=1)
         row = order.index_select(0, place)
         packed = torch.arange(len(row))
@@ -54,7 +56,9 @@ class Packing:
         last = torch.empty_like(order).scatter_(0, order, begin[longest_first - 1] + torch.arange(rows))
         return cls(
             counts=counts.tolist(),
+            begin=begin,
             order=order,
+            longest_first=longest_first,
             row=row,
             cell=cell,
             at=at.view(rows, steps),

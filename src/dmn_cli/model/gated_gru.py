@@ -13,11 +13,14 @@ question, the fusion layer in both directions and both kinds of episode.
 
 `step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same thing faster,
 on packed rows (`packing.py`): inputs are projected for all steps at once, a step touches only the rows that have one,
-and the backward pass is by hand.
+and the backward pass is by hand. On a GPU it is two kernels (`gated_gru_triton.py`).
 """
 
 from __future__ import annotations
 
+import os
+import warnings
+from functools import cache
 from typing import Literal, cast
 
 import torch
@@ -105,13 +108,11 @@ class GatedGRU(nn.Module):
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(x))
         g = None if gates is None else gates.unsqueeze(1)
-        counts = packing.counts
-        few = small_from(counts, self.hidden**2) if torch.is_grad_enabled() else len(counts)
-        states = _Recurrence.apply(x, self.U, g, h_0, counts, few, last, self.reset == "before")
-        return cast("Tensor", states)
+        loop = recurrence(x, self.U, gates=g is not None, before=self.reset == "before")
+        return cast("Tensor", loop.apply(x, self.U, g, h_0, packing, last, self.reset == "before"))
 
 
-class _Recurrence(torch.autograd.Function):
+class Recurrence(torch.autograd.Function):
     """The loop over packed steps, and its backward pass.
 
     What a step hands back is linear in what it gets, dH':
@@ -123,7 +124,8 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, U, g, h_0, counts, few, last, before):
+    def forward(ctx, x, U, g, h_0, packing, last, before):
+        counts = packing.counts
         hidden, gated = U.shape[0], U.shape[1] - U.shape[0]  # gated: the width of [Z, R] or [R]
         U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
         zr = x.new_empty(len(x), gated)
@@ -132,6 +134,7 @@ class _Recurrence(torch.autograd.Function):
         blocks = zip(*(part.split(counts) for part in parts), strict=True)
         z = zr[:, :hidden].split(counts) if gated > hidden else None
         gates = None if g is None else g.split(counts)
+        few = small_from(counts, hidden * hidden)
         h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
             if t == few:
@@ -191,13 +194,8 @@ class _Recurrence(torch.autograd.Function):
         dg = None
         if ctx.needs_input_grad[2]:
             dg = -(dh * away if pass_z is None else dh * away * pass_z).sum(dim=1, keepdim=True)
-        flat = d.flatten(1)
-        dx = flat if before else flat[:, hidden:]
-        if before:
-            dU = torch.cat([h.t() @ dx[:, :gated], inner.t() @ dx[:, gated:]], dim=1)
-        else:
-            dU = torch.roll(h.t() @ flat[:, : U.shape[1]], -hidden, dims=1)
-        return dx, dU, dg, dh_0, None, None, None, None
+        dx, dU = input_and_weight_gradients(h, inner, d, before=before)
+        return dx, dU, dg, dh_0, None, None, None
 
 
 def _after(U, d, dh, dh_0, keep, r, counts):
@@ -235,3 +233,68 @@ def _before(U, d, dh, dh_0, keep, r, counts):
         if previous is not None:
             previous.addcmul_(dh[t], keep[t]).addcmul_(d_rh, r[t]).addmm_(d_zr[t], U_zr)
     choose(LARGE)
+
+
+def input_and_weight_gradients(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
+    """dX and dU, from what the loop back leaves: one product over all steps.
+
+    h: (packed, hidden), the state that each step begins with; inner: (packed, hidden), R ∘ H or H U_h; d: (packed,
+    blocks, hidden), the gradients of [H U_h unless `before`, Z where there is one, R, H~]
+    """
+    hidden, flat = h.shape[1], d.flatten(1)
+    if before:
+        return flat, torch.cat([h.t() @ flat[:, :-hidden], inner.t() @ flat[:, -hidden:]], dim=1)
+    return flat[:, hidden:], torch.roll(h.t() @ flat[:, :-hidden], -hidden, dims=1)
+
+
+WIDEST = 128  # hidden, that the kernels have registers for
+
+
+def recurrence(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
+    """Which one computes: the kernels of `gated_gru_triton.py` on a GPU, the loop everywhere else.
+
+    TRITON_INTERPRET=1 has the kernels run on a CPU, slowly, for tests.
+    """
+    on_gpu = x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
+    if not on_gpu or x.dtype != torch.float32 or U.shape[0] > WIDEST:
+        return Recurrence
+    return kernels(x.device, *U.shape, gates, before)
+
+
+@cache
+def kernels(device: torch.device, hidden: int, width: int, gates: bool, before: bool) -> type[torch.autograd.Function]:
+    """The kernels where they can be compiled and agree with the loop, gradients included; else the loop, and a warning.
+
+    They are tried on a few numbers first, once for each form.
+    """
+    try:
+        from dmn_cli.model import gated_gru_triton
+
+        if not _agree(gated_gru_triton.Recurrence, device, hidden, width, gates, before):
+            raise ArithmeticError("its kernels don't compute what the loop does")
+    except Exception as error:  # a compiler has many ways to fail
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        warnings.warn(f"Triton can't be used, so {device} computes step by step, slowly: {said}", stacklevel=2)
+        return Recurrence
+    return gated_gru_triton.Recurrence
+
+
+def _agree(
+    other: type[torch.autograd.Function], device: torch.device, hidden: int, width: int, gates: bool, before: bool
+) -> bool:
+    """Whether another recurrence computes what the loop does, there and back, of some random numbers."""
+    generator = torch.Generator().manual_seed(0)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(device)
+
+    packing = Packing.of(torch.tensor([3, 1, 2])).to(device)
+    given = [numbers(6, width), numbers(hidden, width) / hidden**0.5, numbers(6, 1).sigmoid(), numbers(3, hidden)]
+    d, results = numbers(6, hidden), []
+    with torch.inference_mode(False), torch.enable_grad():
+        for either in (Recurrence, other):
+            x, U, g, h_0 = (tensor.clone().requires_grad_() for tensor in given)
+            states = cast("Tensor", either.apply(x, U, g if gates else None, h_0, packing, None, before))
+            states.backward(d)
+            results.append([states, x.grad, U.grad, h_0.grad, *([g.grad] if gates else [])])
+    return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(*results, strict=True))

@@ -3,14 +3,15 @@
 torch gives products of float32 to MKL, which runs at half the speed of an AMD CPU. It has oneDNN on board too, which
 doesn't, but gives it such products only where bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). Where
 there are no instructions to that end, oneDNN then multiplies in float32, at full precision. It takes 10 µs to start, so
-small products stay with MKL (docs/log.md). The choice is torch's, for all threads; so only training, which has one
-network at work, changes it on its way.
+small products stay with MKL (docs/log.md). The choice is torch's, for all threads; so only the main one changes it on
+its way, and others, which answer with one network side by side, leave it as it is.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import torch
 
@@ -36,7 +37,9 @@ def choose(multiplications: int) -> None:
 def small_from(counts: list[int], multiplications: int) -> int:
     """The step of a recurrence from which on its products are small. counts: rows of each step, the most first;
     multiplications: of one row."""
-    return bisect_right(counts, -LARGE // multiplications, key=lambda n: -n) if _adaptive else len(counts)
+    if not _adaptive or current_thread() is not main_thread():
+        return len(counts)
+    return bisect_right(counts, -LARGE // multiplications, key=lambda n: -n)
 
 
 def _is_amd() -> bool:
