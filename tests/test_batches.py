@@ -8,7 +8,7 @@ import pytest
 from helpers import Whitespace
 
 from dmn_cli.data import writer
-from dmn_cli.data.batches import Batches, padded
+from dmn_cli.data.batches import Batches, padded, real_shares
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.vocabulary import Vocabulary
 from dmn_cli.records import Batch, Question, Story
@@ -109,6 +109,21 @@ def test_batches_hold_stories_of_like_length(train: Batches) -> None:
     random = np.array_split(np.random.default_rng(0).permutation(len(TRAIN)), len(train.plan(SIZE)))
     assert padding(random) > 0.4
     assert all(padding(plan) < 0.05 for plan in plans(train))
+
+
+def test_shares_of_what_is_real(train: Batches) -> None:
+    stories = np.array([0]), np.array([1, 2])
+    batches = [train.batch(some) for some in stories]
+    facts = [
+        (q.position, max(len(TRAIN[n].facts) for n in some))
+        for some in stories
+        for s in some
+        for q in TRAIN[s].questions
+    ]
+    sentences = [{fact for s in some for fact in TRAIN[s].facts} for some in stories]
+    lengths = [[len(sentence.split()) for sentence in distinct] for distinct in sentences]
+    words = sum(map(sum, lengths)) / sum(max(some) * len(some) for some in lengths)
+    assert real_shares(batches) == pytest.approx((sum(f for f, _ in facts) / sum(n for _, n in facts), words))
 
 
 def test_shuffled_batches_come_in_no_order_of_length(train: Batches) -> None:

@@ -132,7 +132,8 @@ class Predictor:
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that the model never saw in training, each once."""
-        return list(dict.fromkeys(word for text in texts for word in self.encode(text).unknown))
+        unknown = [word for encoded in map(self.encode, texts) for word in encoded.unknown]
+        return list(dict.fromkeys(unknown))
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
         """Raises: DataError where the story has no facts, or a fact or the question has no words."""

@@ -64,7 +64,8 @@ class _Arriving:
                 with self._changed:
                     self._lines.append(numbered)
                     self._changed.notify()
-                    self._changed.wait_for(lambda: len(self._lines) < 2 * _LINES)
+                    if len(self._lines) == 2 * _LINES:
+                        self._changed.wait_for(lambda: len(self._lines) < 2 * _LINES)
         except BaseException as error:
             self.error = error
         with self._changed:
@@ -122,11 +123,10 @@ def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
     story, question = record.get("story"), record.get("question")
     if not isinstance(question, str):
         raise DataError('"question" is not a text')
-    told = [story] if isinstance(story, str) else story
-    if not isinstance(told, list) or not all(isinstance(fact, str) for fact in told):
+    if not isinstance(story, str | list) or not all(isinstance(fact, str) for fact in story):
         raise DataError('"story" is neither a text nor a list of texts')
     try:
-        "".join((question, *told)).encode()
+        "".join((question, *story)).encode()
         if isinstance(record.get("id"), str | list | dict):
             json.dumps(record["id"], ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as error:

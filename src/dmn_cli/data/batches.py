@@ -6,6 +6,7 @@ length until it has about `batch_size` questions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,16 @@ def from_arrays(**arrays: np.ndarray) -> Batch:
     return Batch(
         **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
     )
+
+
+def real_shares(batches: Iterable[Batch]) -> tuple[float, float]:
+    """How much of what some batches hold isn't padding: of the facts that questions see, against as many as the longest
+    story of the batch has; and of the words of the distinct sentences, against as many as the longest of them has."""
+    facts, words = np.zeros(2, np.int64), np.zeros(2, np.int64)  # real, all
+    for batch in batches:
+        facts += int(batch.facts_seen.sum()), len(batch) * batch.story.shape[1]
+        words += int((batch.sentences != 0).sum()), batch.sentences.numel()
+    return float(facts[0] / facts[1]), float(words[0] / words[1])
 
 
 def cuts(lengths: np.ndarray, questions: np.ndarray, batch_size: int, facts: int | None = None) -> np.ndarray:
