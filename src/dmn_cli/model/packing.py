@@ -13,13 +13,13 @@ features of gates, is computed for all of it at once, on what is real alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmn_cli.records import Batch
+from dmn_cli.records import Batch, move
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ class Packing:
         )
 
     def to(self, device: torch.device) -> Packing:
-        tensors = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)[1:]}
-        return Packing(self.counts, **tensors)
+        return Packing(self.counts, **{f.name: move(getattr(self, f.name), device) for f in fields(self)[1:]})
 
     @property
     def steps(self) -> int:
@@ -173,7 +172,7 @@ class FactPackings:
         )
 
     def to(self, device: torch.device) -> FactPackings:
-        return FactPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return FactPackings(**_moved(self, device))
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,12 @@ class WordPackings:
         return cls(stories, stories.pack(words), last.index_select(0, _story_cells(batch, facts, end.shape[1])))
 
     def to(self, device: torch.device) -> WordPackings:
-        return WordPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return WordPackings(**_moved(self, device))
+
+
+def _moved(packings: FactPackings | WordPackings, device: torch.device) -> dict[str, Any]:
+    parts = {f.name: getattr(packings, f.name) for f in fields(packings)}
+    return {name: part.to(device) if isinstance(part, Packing) else move(part, device) for name, part in parts.items()}
 
 
 def _story_cells(batch: Batch, facts: Packing, steps: int) -> Tensor:
