@@ -2,9 +2,11 @@
 
 from math import log
 
+import hypothesis.strategies as st
 import pytest
 import torch
 from helpers import batch
+from hypothesis import given
 
 from dmn_cli.records import Episode, Output
 from dmn_cli.training.objective import answer_loss, any_pass_loss, gate_loss, ordered_loss, ordered_targets
@@ -51,6 +53,19 @@ def test_ordered_gives_what_is_left_to_the_last_pass() -> None:
     assert target[0].tolist() == [[0, 0, 1], [0.5, 0.5, 0]]
     assert target[1].tolist() == [[0, 1, 0], [0, 0, 0]]
     assert after.tolist() == [[False, False], [False, True]]
+
+
+@given(supports=st.lists(st.lists(st.integers(0, 3), max_size=4), min_size=1, max_size=4), passes=st.integers(1, 4))
+def test_ordered_targets_are_the_supports_pass_by_pass(supports: list[list[int]], passes: int) -> None:
+    longest = max(map(len, supports))
+    padded = torch.tensor([one + [-1] * (longest - len(one)) for one in supports], dtype=torch.int64)
+    target, after = ordered_targets(padded.view(len(supports), longest), passes, facts=4)
+    for row, one in enumerate(supports):
+        for t in range(passes):
+            due = set(one[t:]) if t == passes - 1 else set(one[t : t + 1])
+            expected = torch.tensor([fact in due for fact in range(4)]) / max(1, len(due))
+            torch.testing.assert_close(target[row, t], expected)
+            assert bool(after[row, t]) == (t >= len(one))
 
 
 def test_ordered_with_sigmoid_gates_is_binary_cross_entropy_of_the_real_facts() -> None:

@@ -13,11 +13,13 @@ features of gates, is computed for all of it at once, on what is real alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from dmn_cli.records import move
 
 if TYPE_CHECKING:
     from dmn_cli.records import Batch
@@ -69,8 +71,7 @@ class Packing:
         )
 
     def to(self, device: torch.device) -> Packing:
-        tensors = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)[1:]}
-        return Packing(self.counts, **tensors)
+        return Packing(self.counts, **{f.name: move(getattr(self, f.name), device) for f in fields(self)[1:]})
 
     @property
     def steps(self) -> int:
@@ -163,7 +164,7 @@ class Pointers:
         return cls(index, torch.argsort(index, stable=True), counts.cumsum(0) - counts)
 
     def to(self, device: torch.device) -> Pointers:
-        return Pointers(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        return Pointers(*(move(getattr(self, f.name), device) for f in fields(self)))
 
     def look_up(self, table: Tensor) -> Tensor:
         """(rows, hidden) → (n, hidden)"""
@@ -198,7 +199,7 @@ class FactPackings:
         )
 
     def to(self, device: torch.device) -> FactPackings:
-        return FactPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return FactPackings(**_moved(self, device))
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,12 @@ class WordPackings:
         return cls(stories, stories.pack(words), Pointers.of(seen, len(stories.row)))
 
     def to(self, device: torch.device) -> WordPackings:
-        return WordPackings(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return WordPackings(**_moved(self, device))
+
+
+def _moved(packings: FactPackings | WordPackings, device: torch.device) -> dict[str, Any]:
+    parts = {f.name: getattr(packings, f.name) for f in fields(packings)}
+    return {n: move(part, device) if isinstance(part, Tensor) else part.to(device) for n, part in parts.items()}
 
 
 def _story_cells(batch: Batch, facts: Packing, steps: int) -> Tensor:

@@ -86,11 +86,17 @@ class Batch:
 
         return WordPackings.of(self, self.fact_packings.facts)
 
+    @cached_property
+    def each_among(self) -> tuple[bool, bool]:
+        """Whether any of its questions are answered at each fact, and whether all are; known without asking a GPU."""
+        return bool(self.each.any()), bool(self.each.all())
+
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
         tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
-        moved = Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()})
+        moved = Batch(**{name: move(tensor, device) for name, tensor in tensors.items()})
+        vars(moved)["each_among"] = self.each_among
         vars(moved)["fact_packings"] = self.fact_packings.to(device)
         if self.vectors is None:
             vars(moved)["word_packings"] = self.word_packings.to(device)
@@ -98,6 +104,11 @@ class Batch:
 
     def __len__(self) -> int:
         return self.question.shape[0]
+
+
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """To a GPU without waiting for it, which takes memory that can't be swapped out."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class Facts(NamedTuple):

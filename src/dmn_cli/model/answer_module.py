@@ -51,11 +51,12 @@ class AnswerModule(nn.Module):
     def forward(self, m: Tensor, q: Tensor, facts: Facts, batch: Batch) -> Tensor:
         """Logits given the right previous words. m, q: (questions, hidden) → (questions, steps, answers), with as many
         steps as `batch.answer` has"""
-        if not self.each or not batch.each.any():
+        any_each, all_each = batch.each_among
+        if not self.each or not any_each:
             return self.once(m, q, batch.answer)
         at_each = facts.packing.unpack(self.at_each(m, q, facts, batch.answer))
         at_each = F.pad(at_each, (0, 0, 0, batch.answer.shape[1] - at_each.shape[1]))
-        if batch.each.all():
+        if all_each:
             return at_each
         return torch.where(batch.each[:, None, None], at_each, self.once(m, q, batch.answer))
 

@@ -69,10 +69,10 @@ def ordered_targets(support: Tensor, passes: int, facts: int) -> tuple[Tensor, T
     passes), True where it comes after the last supporting fact."""
     real = support >= 0
     n = real.sum(dim=1)
-    turn = torch.arange(support.shape[1], device=support.device).clamp(max=passes - 1).expand_as(support)
-    target = torch.zeros(support.shape[0], passes, facts, device=support.device)
-    rows = torch.arange(len(support), device=support.device).unsqueeze(1).expand_as(support)
-    target[rows[real], turn[real], support[real]] = 1.0
+    turn = torch.arange(support.shape[1], device=support.device).clamp(max=passes - 1)
+    at = (turn * facts + support).where(real, passes * facts)  # one place more, for what isn't there
+    target = torch.zeros(len(support), passes * facts + 1, device=support.device).scatter_(1, at, 1.0)
+    target = target[:, :-1].unflatten(1, (passes, facts))
     target = target / target.sum(dim=2, keepdim=True).clamp(min=1)
     return target, torch.arange(passes, device=support.device) >= n.unsqueeze(1)
 
