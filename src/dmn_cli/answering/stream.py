@@ -131,7 +131,7 @@ def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
             json.dumps(record["id"], ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as error:
         raise DataError("holds text that UTF-8 can't spell (half a surrogate pair)") from error
-    facts = predictor.story(story if isinstance(story, str) else told, question)
+    facts = predictor.story(story, question)
     for text in (*facts, question):
         predictor.encode(text)
     if not facts:
