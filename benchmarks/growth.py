@@ -33,6 +33,7 @@ FACTS = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
 PASSES = list(range(1, 11))
 QUESTIONS = [10**3, 10**4, 10**5, 10**6, 10**7]
 PRESETS = {"dmn": 5, "dmn-plus": 3}  # and their passes
+SLOPES = [hundredths / 100 for hundredths in range(20, 301)]
 _FEW_FACTS = 30
 _GROWS = 0.25  # of a curve's last value: less isn't growth
 _ROOT = Path(__file__).parent.parent
@@ -156,13 +157,13 @@ def _curves(points: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str
     return curves
 
 
-def fit(counts: Sequence[float], values: Sequence[float]) -> Fit:
-    """The best of all slopes from 0.2 to 3, in steps of a hundredth."""
+def fit(counts: Sequence[float], values: Sequence[float], slopes: Sequence[float] = SLOPES) -> Fit:
+    """The best of these slopes."""
     import numpy as np
 
     n, y = np.array(counts, float), np.array(values, float)
     best: tuple[float, Fit] | None = None
-    for slope in np.arange(20, 301) / 100:
+    for slope in slopes:
         for columns in ((0, 1), (0,), (1,)):  # neither may be negative: then it is 0
             matrix = np.stack([np.ones_like(n), n**slope], axis=1)[:, columns] / y[:, None]
             found = np.zeros(2)
@@ -174,13 +175,13 @@ def fit(counts: Sequence[float], values: Sequence[float]) -> Fit:
             if best is None or loss < best[0]:
                 grows = found[1] * n.max() ** slope >= _GROWS * y.max()
                 fixed, each = found.tolist()
-                best = loss, Fit(fixed, each, float(slope) if grows else None, float(np.abs(errors).max()))
+                best = loss, Fit(fixed, each, slope if grows else None, float(np.abs(errors).max()))
     assert best
     return best[1]
 
 
 def draw(points: list[dict[str, Any]], plot: Path) -> None:
-    """Time above, memory below; the dotted line is a straight one through the last point."""
+    """Time above, memory below; dotted, the straight line that fits best."""
     import io
 
     import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]  # `make growth` installs it
@@ -190,15 +191,21 @@ def draw(points: list[dict[str, Any]], plot: Path) -> None:
     plt.rcParams["svg.hashsalt"] = "dmn"
     figure, axes = plt.subplots(2, len(names), figsize=(4 * len(names), 6), squeeze=False)
     for column, name in enumerate(names):
+        scale = "linear" if name == "passes" else "log"
         for row, (unit, label) in enumerate({"seconds": "seconds", "mib": "peak memory, MiB"}.items()):
             ax = axes[row][column]
             for (of, what), curve in curves.items():
                 if of == name:
                     n, y = [point["n"] for point in curve], [point[unit] for point in curve]
                     (line,) = ax.plot(n, y, marker="o", label=what)
-                    if unit == "seconds":
-                        ax.plot(n, [y[-1] * one / n[-1] for one in n], ":", color=line.get_color(), alpha=0.6)
-            ax.set(xscale="log", yscale="log", xlabel=name, ylabel=label)
+                    straight = fit(n, y, slopes=[1.0])
+                    ax.plot(n, [straight.fixed + straight.each * one for one in n], ":", color=line.get_color())
+            ax.set(xscale=scale, yscale=scale, xlabel=name, ylabel=label)
+            bottom, top = ax.get_ylim()
+            if scale == "linear":
+                ax.set_ylim(0, 1.1 * top)
+            elif top < 10 * bottom:
+                ax.set_ylim(bottom / 3, 3 * top)
             ax.grid(alpha=0.3)
             ax.legend()
     figure.tight_layout()
