@@ -8,7 +8,8 @@ import torch
 from helpers import batch
 
 from dmn_cli.errors import UsageError
-from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, right_answers, tally
+from dmn_cli.evaluation.metrics import Judged, Tally, right_answers, tally
+from dmn_cli.evaluation.reading import facts_read
 from dmn_cli.evaluation.report import Report
 from dmn_cli.training.objective import answers_asked
 

@@ -9,28 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from dmn_cli.data.arrays import from_arrays, padded
 from dmn_cli.data.store import DataSet, Split, spans
 from dmn_cli.data.vocabulary import Vocabulary, mapping
 from dmn_cli.records import Batch
 
 _POOL = 50  # stories are sorted by length among those of about so many batches, so that batches stay random
-
-
-def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
-    """Rows end to end → a rectangle, filled up on the right. (sum of lengths,), (rows,) → (rows, longest)"""
-    rectangle = np.full((len(lengths), int(lengths.max(initial=1))), fill, dtype=np.int64)
-    rectangle[np.arange(rectangle.shape[1]) < lengths[:, None]] = values
-    return rectangle
-
-
-def from_arrays(**arrays: np.ndarray) -> Batch:
-    """A Batch on the CPU; the names and shapes are its own."""
-    kinds: dict[str, type] = {"each": np.bool_, "vectors": np.float32}
-    return Batch(
-        **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
-    )
 
 
 @dataclass(frozen=True)

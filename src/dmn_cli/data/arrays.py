@@ -1,0 +1,23 @@
+"""Numbers → tensors: what everything that makes a Batch shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dmn_cli.records import Batch
+
+
+def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
+    """Rows end to end → a rectangle, filled up on the right. (sum of lengths,), (rows,) → (rows, longest)"""
+    rectangle = np.full((len(lengths), int(lengths.max(initial=1))), fill, dtype=np.int64)
+    rectangle[np.arange(rectangle.shape[1]) < lengths[:, None]] = values
+    return rectangle
+
+
+def from_arrays(**arrays: np.ndarray) -> Batch:
+    """A Batch on the CPU; the names and shapes are its own."""
+    kinds: dict[str, type] = {"each": np.bool_, "vectors": np.float32}
+    return Batch(
+        **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
+    )
