@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmn_cli.data.batches import from_arrays, padded
+from dmn_cli.data.arrays import from_arrays, padded
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.records import Batch
 from dmn_cli.settings import load

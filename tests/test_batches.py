@@ -8,7 +8,8 @@ import pytest
 from helpers import Whitespace
 
 from dmn_cli.data import writer
-from dmn_cli.data.batches import Batches, padded, real_shares
+from dmn_cli.data.arrays import padded
+from dmn_cli.data.batches import Batches, real_shares
 from dmn_cli.data.store import DataSet
 from dmn_cli.data.vocabulary import Vocabulary
 from dmn_cli.records import Batch, Question, Story

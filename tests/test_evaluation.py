@@ -12,7 +12,8 @@ from dmn_cli import model_directory
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.store import DataSet
 from dmn_cli.errors import UsageError
-from dmn_cli.evaluation.metrics import Judged, Tally, facts_read, right_answers, tally
+from dmn_cli.evaluation.metrics import Judged, Tally, right_answers, tally
+from dmn_cli.evaluation.reading import facts_read
 from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.training.objective import answers_asked
 

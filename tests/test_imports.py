@@ -1,6 +1,7 @@
 """What imports what: help and completion are quick, the layers point one way, and nothing can run code from a file."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -28,27 +29,48 @@ COMPLETION = {"_DMN_COMPLETE": "complete_bash", "COMP_WORDS": "dmn tr", "COMP_CW
     ids=["help", "help of a command", "completion"],
 )
 def test_help_and_completion_import_nothing_heavy(args: list[str], environment: dict[str, str], shows: str) -> None:
+    said, imported = run_and_watch(*args, **environment)
+    assert shows in said
+    assert {name.partition(".")[0] for name in imported} & (HEAVY | {"typer"}) == {"typer"}
+    ours = {name for name in imported if name.startswith("dmn_cli.") and not name.startswith("dmn_cli.cli")}
+    assert ours == {"dmn_cli.errors", "dmn_cli.files"}
+
+
+def run_and_watch(*args: object, **environment: str) -> tuple[str, set[str]]:
+    """What a dmn of its own prints, and the modules that it imports."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", DMN, *args],
+        [sys.executable, "-X", "importtime", "-c", DMN, *map(str, args)],
         env=os.environ | environment,
         check=True,
         capture_output=True,
         text=True,
     )
-    assert shows in done.stdout
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert "typer" in imported
-    assert not imported & HEAVY
+    return done.stdout, {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_an_answer_needs_neither_spacy_nor_what_training_needs(run: Path, tmp_path: Path) -> None:
+    """Nor Arrow; and of PyTorch not the compiler."""
+    story = tmp_path / "story.txt"
+    story.write_text("Mary moved to the garden. John isn't there.")
+    said, imported = run_and_watch("ask", run, "--story", story, "--question", "Where is Mary?", "--json")
+    assert json.loads(said)["facts"] == ["Mary moved to the garden.", "John isn't there."]
+    assert {name.partition(".")[0] for name in imported} & HEAVY == {"torch", "numpy"}
+    assert not imported & {"torch._dynamo", "torch._inductor", "rich", "safetensors.numpy"}
+    used = {name for name in imported if name.startswith("dmn_cli.")}
+    assert not used & {f"dmn_cli.{name}" for name in ("data.store", "data.batches", "evaluation.metrics")}
+    assert {name for name in used if name.startswith("dmn_cli.training.")} == {"dmn_cli.training.runtime"}
 
 
 def test_help_is_quick() -> None:
+    """It takes a tenth of a second and a bit; a run that the machine was busy in says nothing."""
+
     def cpu_seconds() -> float:
         process = subprocess.Popen([sys.executable, "-c", DMN, "--help"], stdout=subprocess.DEVNULL)
         _, _, used = os.wait4(process.pid, 0)
         process.returncode = 0
         return used.ru_utime + used.ru_stime
 
-    assert min(cpu_seconds() for _ in range(5)) < 0.3
+    assert any(cpu_seconds() < 0.3 for _ in range(20))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -94,8 +116,8 @@ def test_each_library_has_its_place() -> None:
     for library in ("typer", "rich"):
         importing = importers(library)
         assert importing == within("cli", importing)
-    for library in ("spacy", "sentencepiece"):
-        assert importers(library) == {"data/tokenizers.py"}
+    assert importers("spacy") == {"data/spacy_rules.py"}
+    assert importers("sentencepiece") == {"data/tokenizers.py"}
     assert importers("gensim") == {"data/vectors.py"}
     assert importers("pooch") == {"data/fetch.py"}
     assert importers("requests") == {"data/download.py"}

@@ -142,7 +142,7 @@ def test_the_case_is_lower_unless_it_is_to_be_kept() -> None:
         assert lower("Mary SAW") == lower("mary saw")
         assert keep("Mary SAW") != keep("mary saw")
         assert lower.words("Mary SAW") == keep.words("Mary SAW") == ["Mary", "SAW"]
-        described = {key: value for key, value in lower.spec.items() if key != "lowercase"}
+        described = {key: value for key, value in lower.spec.items() if key not in ("lowercase", "rules")}
         assert from_spec(described, lower.files)("Mary SAW") == lower("mary saw")  # as data sets of old have it
 
 
@@ -166,6 +166,9 @@ def test_words_as_a_person_would_name_them() -> None:
 def test_an_unknown_language() -> None:
     with pytest.raises(UsageError, match="'qq'"):
         SpacyTokenizer("qq")
+    for kind in ("whitespace", "sentencepiece"):
+        with pytest.raises(UsageError, match="'qq'"):
+            choose(kind, "qq", True, None)
 
 
 @each_kind
@@ -249,7 +252,7 @@ def test_a_damaged_model_is_refused_or_still_cuts_words(data: st.DataObject) -> 
     with suppress(DataError):
         assert SentencePieceTokenizer(damaged)("Mary went home.")
     with pytest.raises(DataError) if damaged != good else nullcontext():
-        from_spec(LOWER[2].spec, {"tokenizer.model": damaged})
+        from_spec(LOWER[2].spec, {**LOWER[2].files, "tokenizer.model": damaged})
 
 
 # --- choosing
@@ -327,7 +330,8 @@ def test_a_model_whose_hashes_were_made_to_fit(dmn: Dmn, moved: Path) -> None:
     """What isn't a tokenizer is found out all the same."""
     config = json.loads((moved / "config.json").read_text())
     (moved / "tokenizer.model").write_bytes(b"something else")
-    config["sha256"]["tokenizer.model"] = hashlib.sha256(b"something else").hexdigest()
+    digest = hashlib.sha256(b"something else").hexdigest()
+    config["sha256"]["tokenizer.model"] = config["tokenizer"]["sha256"] = digest
     (moved / "config.json").write_text(json.dumps(config))
     fails(dmn("ask", moved, "--batch", "-"), 4, str(moved), "SentencePiece")
 
@@ -417,7 +421,7 @@ def test_each_word_is_followed_by_what_its_form_says(text: str, lower: bool) -> 
     assert [part for part in parts if not is_affix(part)] == with_affixes.spelled(parts)
     assert with_affixes.spelled(parts) == [word.lower() if lower else word for word in plain.words(text)]
     assert not any(is_affix(word) for word in plain(text))
-    again = from_spec(json.loads(json.dumps(with_affixes.spec)), {})
+    again = from_spec(json.loads(json.dumps(with_affixes.spec)), with_affixes.files)
     assert again(text) == parts
 
 

@@ -1,9 +1,10 @@
 """The model directory: everything that answering needs, and nothing that could run code.
 
-config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the three files below
+config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the four files below
 model.safetensors   weights
 vocabulary.json     words and answers in the order of their numbers
 tokenizer.model     what the tokenizer needs, where it is one that was learnt
+rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
 metrics.json        the validation that this model was chosen by
 golden.jsonl        a few validation questions with the answers it gave, in the form that dmn ask --batch reads
 README.md           a card, written from the figures above

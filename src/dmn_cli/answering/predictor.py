@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from dmn_cli import model_directory
-from dmn_cli.data.batches import FACTS, cuts, from_arrays, padded
+from dmn_cli.data.arrays import FACTS, cuts, from_arrays, padded
 from dmn_cli.errors import DataError
-from dmn_cli.evaluation.metrics import effective_gates, facts_read
+from dmn_cli.evaluation.reading import effective_gates, facts_read
 from dmn_cli.records import Batch, Form
 
 _MAX_BATCH = 512  # questions
@@ -29,7 +29,7 @@ class Answer:
     confidence: float  # the probability that it gives to the whole answer
     facts: list[str]
     gates: list[list[float]]  # [pass][fact]: how far each pass let each fact through, to six decimals
-    read: list[int]  # positions of the facts that it read (see evaluation.metrics.facts_read)
+    read: list[int]  # positions of the facts that it read (see evaluation.reading.facts_read)
     unknown: list[str]  # words of the story and the question that it never saw in training
     each: list[str] | None = None  # one word for each fact, where the question asks for that
 

@@ -3,6 +3,7 @@
     DIR/dataset.json        name, tasks, counts, tokenizer; written last
     DIR/vocabulary.json     words and answers
     DIR/tokenizer.model     what the tokenizer needs, where it is one that was learnt
+    DIR/rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
     DIR/sentences.arrow     each distinct sentence once: words (list of word ids), text
     DIR/vectors.safetensors where word vectors were asked for: ids (int32, of words), vectors (float32, a row an id)
     DIR/{train,valid,test}.arrow   a row a story: task, facts (sentence ids), and for each of its questions the

@@ -1,4 +1,4 @@
-"""Text → words. The only file that knows spaCy and SentencePiece.
+"""Text → words. The only file that knows SentencePiece.
 
 A tokenizer is described by its `spec`, plain JSON, and by its `files`, if it has any; both travel with the data set and
 the model, so that a question is cut into words exactly as the training data was.
@@ -17,15 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dmn_cli.data import spacy_rules
 from dmn_cli.data.affixes import affixes, is_affix
+from dmn_cli.data.rules import Rules
 from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
-    from spacy.language import Language
 
 PIECES = 8000
 _MODEL = "tokenizer.model"
+_RULES = "rules.json"
 _MOST_PIECES = 1_000_000
 _SAMPLE = 200_000  # texts that pieces are learnt from, at most
 _LONGEST = 1000  # characters of one of them; SentencePiece passes over a text of more than 4192 bytes
@@ -36,7 +38,7 @@ _LARGEST_FILE = 1 << 26  # a model of a quarter of a million pieces has 5 MB
 class Tokenizer(Protocol):
     @property
     def spec(self) -> dict[str, Any]:
-        """Its kind, its language, whether it is `lowercase` (true if missing), the SHA-256 of its file if any."""
+        """Its kind, its language, whether it is `lowercase` (true if missing), the SHA-256 of each of its files."""
         ...
 
     @property
@@ -61,61 +63,66 @@ class Tokenizer(Protocol):
         ...
 
 
-class _Rules:
-    """spaCy's rules for a language, with no trained pipeline: words and sentences, with the case as written."""
+class _OfLanguage:
+    """The words and sentences of a language, with the case as written, by spaCy's rules without a trained pipeline."""
 
-    def __init__(self, kind: str, language: str, lowercase: bool) -> None:
-        self.spec: dict[str, Any] = {"kind": kind, "language": language, "lowercase": lowercase}
-        self.files: dict[str, bytes] = {}
+    def __init__(self, kind: str, language: str, lowercase: bool, rules: bytes | None = None) -> None:
+        """`rules`: the language's as a file that was carried along; else they are asked of spaCy once they are needed.
+
+        That may raise UsageError where spaCy doesn't know the language, or DataError where the file is damaged.
+        """
+        self.kind, self.language, self.lowercase = kind, language, lowercase
+        self._given = rules
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        spec = {"kind": self.kind, "language": self.language, "lowercase": self.lowercase}
+        return spec if self._rules is None else {**spec, "rules": _sha256(self._rules)}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {} if self._rules is None else {_RULES: self._rules}
 
     def words(self, text: str) -> list[str]:
-        return [token.text for token in self._pipeline.make_doc(text) if not token.is_space]
+        return self._cutter.words(text)
 
     def sentences(self, text: str) -> list[str]:
-        docs = (self._sentencizer(line) for line in text.splitlines())
-        return [sentence.text.strip() for doc in docs for sentence in doc.sents if sentence.text.strip()]
+        return self._cutter.sentences(text)
 
     def spelled(self, words: list[str]) -> list[str]:
         return words
 
     def cased(self, text: str) -> str:
-        return text.lower() if self.spec["lowercase"] else text
+        return text.lower() if self.lowercase else text
 
     @cached_property
-    def _pipeline(self) -> Language:
-        """Raises: UsageError where spaCy doesn't know the language."""
-        import spacy
-
-        language = self.spec["language"]
-        try:
-            return spacy.blank(language)
-        except ImportError as error:
-            raise UsageError(f"spaCy knows no language {language!r}") from error
+    def _rules(self) -> bytes | None:
+        """The file; None where the language isn't cut by rules alone."""
+        return self._given or spacy_rules.written(self.language)
 
     @cached_property
-    def _sentencizer(self) -> Language:
-        self._pipeline.add_pipe("sentencizer")
-        return self._pipeline
+    def _cutter(self) -> Rules | spacy_rules.SpacyItself:
+        return Rules(self._rules) if self._rules else spacy_rules.SpacyItself(self.language)
 
 
-class SpacyTokenizer(_Rules):
+class SpacyTokenizer(_OfLanguage):
     """Words are what spaCy's rules for a language say."""
 
-    def __init__(self, language: str = "en", lowercase: bool = True) -> None:
-        """Raises: UsageError where spaCy doesn't know the language."""
-        super().__init__("spacy", language, lowercase)
-        self.words("")  # a language that isn't known is told of now
+    def __init__(self, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
+        """Raises: UsageError where spaCy doesn't know the language; DataError where the rules are damaged."""
+        super().__init__("spacy", language, lowercase, rules)
+        self.words("")  # what is wrong is told of now
 
     def __call__(self, text: str) -> list[str]:
         return [self.cased(word) for word in self.words(text)]
 
 
-class WhitespaceTokenizer(_Rules):
+class WhitespaceTokenizer(_OfLanguage):
     """Words are what stands between blanks: for text that is tokenised already."""
 
-    def __init__(self, language: str = "en", lowercase: bool = True) -> None:
-        """`language`: of the rules by which spaCy cuts a text into sentences."""
-        super().__init__("whitespace", language, lowercase)
+    def __init__(self, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
+        """`language`: of the rules by which a text is cut into sentences."""
+        super().__init__("whitespace", language, lowercase, rules)
 
     def __call__(self, text: str) -> list[str]:
         return self.cased(text).split()
@@ -124,18 +131,25 @@ class WhitespaceTokenizer(_Rules):
         return text.split()
 
 
-class SentencePieceTokenizer(_Rules):
+class SentencePieceTokenizer(_OfLanguage):
     """Words are the pieces of a SentencePiece model (Kudo and Richardson 2018); `▁` marks where a word begins."""
 
-    def __init__(self, model: bytes, language: str = "en", lowercase: bool = True) -> None:
-        """`language`: of spaCy's rules for sentences, and for facts that are words.
+    def __init__(self, model: bytes, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
+        """`language`: of the rules for sentences, and for facts that are words.
 
         Raises: DataError where it isn't a SentencePiece model.
         """
-        super().__init__("sentencepiece", language, lowercase)
+        super().__init__("sentencepiece", language, lowercase, rules)
+        self._model = model
         self._processor = _processor(model)
-        self.spec["sha256"] = hashlib.sha256(model).hexdigest()
-        self.files = {_MODEL: model}
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec, "sha256": _sha256(self._model)}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {**super().files, _MODEL: self._model}
 
     def __call__(self, text: str) -> list[str]:
         """Characters that the model drops, as it does control characters, are words where there is nothing else.
@@ -153,7 +167,7 @@ class SentencePieceTokenizer(_Rules):
         return "".join(words).replace("▁", " ").split()
 
 
-class Untrained(_Rules):
+class Untrained(_OfLanguage):
     """A SentencePiece tokenizer to be: it cuts sentences and spaCy's words, but its own words are yet to be learnt."""
 
     def __init__(self, pieces: int = PIECES, language: str = "en", lowercase: bool = True) -> None:
@@ -189,7 +203,7 @@ class Untrained(_Rules):
             )
         except RuntimeError as error:
             raise _explained(error, self.pieces) from error
-        return SentencePieceTokenizer(model.getvalue(), self.spec["language"], self.spec["lowercase"])
+        return SentencePieceTokenizer(model.getvalue(), self.language, self.lowercase, self._given)
 
 
 class Affixed:
@@ -197,8 +211,15 @@ class Affixed:
 
     def __init__(self, tokenizer: SpacyTokenizer | WhitespaceTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.spec, self.files = {**tokenizer.spec, "affixes": True}, tokenizer.files
         self.words, self.sentences = tokenizer.words, tokenizer.sentences
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {**self.tokenizer.spec, "affixes": True}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return self.tokenizer.files
 
     def __call__(self, text: str) -> list[str]:
         return [part for word in self.words(text) for part in (self.tokenizer.cased(word), *affixes(word))]
@@ -207,6 +228,7 @@ class Affixed:
         return [word for word in words if not is_affix(word)]
 
 
+_FILES = {_MODEL: "sha256", _RULES: "rules"}  # file → the key of its SHA-256 in a spec
 KINDS = {"spacy": SpacyTokenizer, "whitespace": WhitespaceTokenizer}
 
 
@@ -215,8 +237,15 @@ def choose(
 ) -> Tokenizer | Untrained:
     """`pieces`: how many SentencePiece should learn (None: PIECES), or the file of a model.
 
-    Raises: UsageError where these don't go together or the file isn't there; DataError where it isn't a model.
+    Raises: UsageError where these don't go together, the file isn't there or spaCy doesn't know the language; DataError
+    where the file isn't a model.
     """
+    tokenizer = _chosen(kind, language, lowercase, pieces, with_affixes)
+    spacy_rules.written(language)  # a language that isn't known is told of now, and not when all has been read
+    return tokenizer
+
+
+def _chosen(kind: str, language: str, lowercase: bool, pieces: str | None, with_affixes: bool) -> Tokenizer | Untrained:
     if kind != "sentencepiece":
         if pieces is not None:
             raise UsageError("--pieces is for --tokenizer sentencepiece", hint="Leave one out, or give both.")
@@ -246,7 +275,7 @@ def choose(
 
 def file_names(spec: dict[str, Any]) -> tuple[str, ...]:
     """The files that a tokenizer of this spec needs."""
-    return (_MODEL,) if spec["kind"] == "sentencepiece" else ()
+    return tuple(name for name, key in _FILES.items() if key in spec)
 
 
 def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
@@ -255,14 +284,19 @@ def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
     Raises: DataError where a file isn't the one that it was made with; UsageError where spaCy doesn't know its
     language; KeyError where the spec or the files lack something.
     """
+    for name, key in _FILES.items():
+        if key in spec and _sha256(files[name]) != spec[key]:
+            raise DataError(f"{name} isn't the one that this tokenizer was made with")
+    rules = files[_RULES] if "rules" in spec else None
     language, lowercase = spec["language"], spec.get("lowercase", True)
-    if spec["kind"] != "sentencepiece":
-        words = KINDS[spec["kind"]](language, lowercase)
-        return Affixed(words) if spec.get("affixes") else words
-    tokenizer = SentencePieceTokenizer(files[_MODEL], language, lowercase)
-    if tokenizer.spec["sha256"] != spec["sha256"]:
-        raise DataError(f"{_MODEL} isn't the one that this tokenizer was made with")
-    return tokenizer
+    if spec["kind"] == "sentencepiece":
+        return SentencePieceTokenizer(files[_MODEL], language, lowercase, rules)
+    words = KINDS[spec["kind"]](language, lowercase, rules)
+    return Affixed(words) if spec.get("affixes") else words
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _processor(model: bytes) -> SentencePieceProcessor:

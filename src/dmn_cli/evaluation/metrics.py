@@ -11,24 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmn_cli.data.batches import FACTS, Batches
+from dmn_cli.data.arrays import FACTS
+from dmn_cli.data.batches import Batches
+from dmn_cli.evaluation.reading import effective_gates, facts_read
 from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
-from dmn_cli.records import Batch, Episode, Output
+from dmn_cli.records import Batch, Output
 from dmn_cli.threads import in_order
 from dmn_cli.training.objective import answer_loss, answers_asked
 from dmn_cli.training.runtime import networks_at_once
-
-
-def effective_gates(episode: Episode) -> Tensor:
-    """The gates as they counted: those of a pass that the end of passes closed are 0. (questions, passes, facts)"""
-    return episode.gates * episode.running.unsqueeze(2)
-
-
-def facts_read(gates: Tensor) -> Tensor:
-    """Which facts the network read: those whose chance to be let through in some pass, 1 - Π_t (1 - g^t), is at least
-    a half. (questions, passes, facts) → (questions, facts)"""
-    return 1 - (1 - gates).prod(dim=1) >= 0.5
 
 
 def right_answers(words: Tensor, batch: Batch) -> Tensor:
