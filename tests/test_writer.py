@@ -83,7 +83,7 @@ def test_a_data_set_is_the_same_with_any_number_of_processes(
     monkeypatch.setattr(chunks, "_STORIES", 7)
     made: set[str] = set()
     for cores, export in ((0, ()), (1, ()), (3, ()), (3, ("--export", tmp_path / "exported.jsonl"))):
-        monkeypatch.setattr("dmn_cli.data.ahead._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("dmn_cli.data.ahead.cores", lambda cores=cores: cores)
         out = tmp_path / f"{len(export)}{cores}" / "data"
         result = dmn("prepare", "story", "--tasks", "1,8", "--questions", 300, *export, "--out", out)
         assert result.code == 0, result.err

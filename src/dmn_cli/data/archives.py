@@ -7,6 +7,7 @@ devices, hidden files, and members whose name is absolute or goes up with `..` a
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -223,8 +224,8 @@ def _sound(path: Path) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGE, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # it is the disk
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # it is the disk, and not a place that the archive names and hasn't
         raise DataError(
             f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
         ) from error

@@ -87,7 +87,7 @@ def find(file: str) -> Source:
         if member:
             raise UsageError(f"is not a zip, so it has no member {member!r}", where=path)
         return Source(path, None, path.stat().st_size)
-    with _damage(str(path), _DAMAGED_ZIP), zipfile.ZipFile(path) as archive:
+    with _damage(str(path), (*_DAMAGED_ZIP, NotImplementedError)), zipfile.ZipFile(path) as archive:
         members = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
     if not members:
         raise DataError("the archive is empty", where=path)
