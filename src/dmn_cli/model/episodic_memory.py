@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from dmn_cli.model.elementwise import tanh
 from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
 from dmn_cli.model.linear import linear
+from dmn_cli.model.products import product, product_of_rows
 from dmn_cli.packing import Packing
 from dmn_cli.records import Episode, Facts
 
@@ -107,23 +108,23 @@ class _Compare(torch.autograd.Function):
             torch.sum(cW * v, dim=1, out=z[:, -1])
         ctx.save_for_backward(c, v, cW, W1, z)
         ctx.packing, ctx.biased = packing, base.dim() == 1
-        return torch.addmm(base, z, W1.t())
+        return product(z, W1.t(), base)
 
     @staticmethod
     def backward(ctx, *gradients):
         (d,), (c, v, cW, W1, z) = gradients, ctx.saved_tensors
         H = c.shape[1]
-        dz = d @ W1
-        product, distance = dz[:, :H], dz[:, H : 2 * H]
+        dz = product(d, W1)
+        joint, distance = dz[:, :H], dz[:, H : 2 * H]  # of c∘v and |c-v|
         distance.mul_((c - v).sign_())
-        dc = torch.addcmul(distance, product, v)
-        dv = torch.addcmul(distance.neg_(), product, c)
+        dc = torch.addcmul(distance, joint, v)
+        dv = torch.addcmul(distance.neg_(), joint, c)
         dcW = None
         if cW is not None:
             dcW = dz[:, -1:] * v
             dv.addcmul_(dz[:, -1:], cW)
         dv = dv if ctx.packing is None else ctx.packing.total(dv)
-        return dc, dv, dcW, d.t() @ z, d.sum(dim=0) if ctx.biased else d, None
+        return dc, dv, dcW, product_of_rows(d, z), d.sum(dim=0) if ctx.biased else d, None
 
 
 class EpisodicMemory(nn.Module):

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from dmn_cli.model.elementwise import tanh_
-from dmn_cli.model.products import LARGE, choose, small_from
+from dmn_cli.model.products import linear, product, product_of_rows
 from dmn_cli.packing import Packing
 
 Reset = Literal["before", "after"]
@@ -54,7 +54,7 @@ class GatedGRU(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """X W + b, for any number of steps at once. (..., inputs) → (..., blocks x hidden)"""
-        return x @ self.W + self.b if x.dim() > 2 else torch.addmm(self.b, x, self.W)
+        return x @ self.W + self.b if x.dim() > 2 else linear(x, self.W, self.b)
 
     def step(self, x: Tensor, h: Tensor, gate: Tensor | None = None) -> Tensor:
         """One step. x (rows, blocks x hidden), projected; h (rows, hidden); gate (rows, 1) → (rows, hidden)"""
@@ -134,11 +134,8 @@ class Recurrence(torch.autograd.Function):
         blocks = zip(*(part.split(counts) for part in parts), strict=True)
         z = zr[:, :hidden].split(counts) if gated > hidden else None
         gates = None if g is None else g.split(counts)
-        few = small_from(counts, hidden * hidden)
         h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
-            if t == few:
-                choose(0)
             if len(h_t) < len(h):
                 h = h[: len(h_t)]
             if t == 0 and h_0 is None:  # H is zero: nothing to multiply
@@ -146,11 +143,11 @@ class Recurrence(torch.autograd.Function):
                 inner_t.zero_()
                 c.copy_(x_h)
             elif before:
-                torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
-                torch.addmm(x_h, torch.mul(r, h, out=inner_t), U_h, out=c)
+                product(h, U_zr, x_zr, out=zr_t).sigmoid_()
+                product(torch.mul(r, h, out=inner_t), U_h, x_h, out=c)
             else:
-                torch.addmm(x_zr, h, U_zr, out=zr_t).sigmoid_()
-                torch.addcmul(x_h, r, torch.mm(h, U_h, out=inner_t), out=c)
+                product(h, U_zr, x_zr, out=zr_t).sigmoid_()
+                torch.addcmul(x_h, r, product(h, U_h, out=inner_t), out=c)
             tanh_(c)
             if gates is None:
                 assert z is not None
@@ -159,7 +156,6 @@ class Recurrence(torch.autograd.Function):
                 g_t = gates[t]
                 torch.lerp(h, c, g_t if z is None else torch.addcmul(g_t, g_t, z[t], value=-1), out=h_t)
             h = h_t
-        choose(LARGE)
         ctx.save_for_backward(U, g, h_0, zr, inner, candidate, states, last)
         ctx.options = counts, before
         return states if last is None else states.index_select(0, last)
@@ -203,16 +199,11 @@ def _after(U, d, dh, dh_0, keep, r, counts):
     hidden = U.shape[0]
     U_t = torch.roll(U, hidden, dims=1).t().contiguous()
     blocks, to_h = d.split(counts), d.flatten(1)[:, : U.shape[1]].split(counts)
-    few = small_from(counts, U.numel())
-    choose(LARGE if few == len(counts) else 0)
     for t in reversed(range(len(counts))):
-        if t == few - 1:
-            choose(LARGE)
         blocks[t].mul_(dh[t].unsqueeze(1))
         previous = dh[t - 1][: counts[t]] if t else dh_0
         if previous is not None:
-            previous.addcmul_(dh[t], keep[t]).addmm_(to_h[t], U_t)
-    choose(LARGE)
+            product(to_h[t], U_t, previous.addcmul_(dh[t], keep[t]), out=previous)
 
 
 def _before(U, d, dh, dh_0, keep, r, counts):
@@ -221,18 +212,14 @@ def _before(U, d, dh, dh_0, keep, r, counts):
     U_zr, U_h = U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()
     d_z = d[:, :-2].split(counts)
     d_r, d_c, d_zr = d[:, -2].split(counts), d[:, -1].split(counts), d.flatten(1)[:, :-hidden].split(counts)
-    few = small_from(counts, U.numel())
-    choose(LARGE if few == len(counts) else 0)
     for t in reversed(range(len(counts))):
-        if t == few - 1:
-            choose(LARGE)
-        d_rh = d_c[t].mul_(dh[t]) @ U_h
+        d_rh = product(d_c[t].mul_(dh[t]), U_h)
         d_z[t].mul_(dh[t].unsqueeze(1))
         d_r[t].mul_(d_rh)
         previous = dh[t - 1][: counts[t]] if t else dh_0
         if previous is not None:
-            previous.addcmul_(dh[t], keep[t]).addcmul_(d_rh, r[t]).addmm_(d_zr[t], U_zr)
-    choose(LARGE)
+            previous.addcmul_(dh[t], keep[t]).addcmul_(d_rh, r[t])
+            product(d_zr[t], U_zr, previous, out=previous)
 
 
 def input_and_weight_gradients(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
@@ -243,8 +230,9 @@ def input_and_weight_gradients(h: Tensor, inner: Tensor, d: Tensor, *, before: b
     """
     hidden, flat = h.shape[1], d.flatten(1)
     if before:
-        return flat, torch.cat([h.t() @ flat[:, :-hidden], inner.t() @ flat[:, -hidden:]], dim=1)
-    return flat[:, hidden:], torch.roll(h.t() @ flat[:, :-hidden], -hidden, dims=1)
+        dU_zr, dU_h = product_of_rows(h, flat[:, :-hidden]), product_of_rows(inner, flat[:, -hidden:])
+        return flat, torch.cat([dU_zr, dU_h], dim=1)
+    return flat[:, hidden:], torch.roll(product_of_rows(h, flat[:, :-hidden]), -hidden, dims=1)
 
 
 WIDEST = 128  # hidden, that the kernels have registers for

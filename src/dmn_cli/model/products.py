@@ -1,45 +1,105 @@
-"""Which library multiplies matrices on a CPU.
+"""Products of matrices, by the library that is faster on the CPU at hand.
 
 torch gives products of float32 to MKL, which runs at half the speed of an AMD CPU. It has oneDNN on board too, which
 doesn't, but gives it such products only where bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). Where
-there are no instructions to that end, oneDNN then multiplies in float32, at full precision. It takes 10 µs to start, so
-small products stay with MKL (docs/log.md). The choice is torch's, for all threads; so only the main one changes it on
-its way, and others, which answer with one network side by side, leave it as it is.
+there are no instructions to that end, oneDNN then multiplies in float32, at full precision (docs/log.md).
+
+oneDNN takes 10 µs to start, and compiles and keeps a program for each shape that it meets. So it is given blocks of a
+few fixed heights; what is left over, and all that is small, stays with MKL. The choice is torch's, for all threads:
+only the main one makes it, and others, which answer side by side, stay with MKL.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 from threading import current_thread, main_thread
+from typing import cast
 
 import torch
+from torch import Tensor
 
 LARGE = 1 << 20  # multiplications from which on oneDNN is the faster one
+STEP, MOST = 64, 512  # blocks have a multiple of STEP rows, and at most MOST
 
 _adaptive = False
 
 
 def adapt() -> bool:
-    """Lets oneDNN have the large products, on a CPU where that is faster and no less precise. Whether it is."""
+    """Has large products go to oneDNN, on a CPU where that is faster and no less precise. Whether it is."""
     global _adaptive
     _adaptive = _is_amd() and torch.backends.mkldnn.is_available() and _as_precise()
-    choose(LARGE)
     return _adaptive
 
 
-def choose(multiplications: int) -> None:
-    """Chooses for the products to come, by the size of one of them."""
-    if _adaptive:
-        torch.backends.mkldnn.matmul.fp32_precision = "bf16" if multiplications >= LARGE else "ieee"  # type: ignore
+def linear(x: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """x W + b, with a gradient. (rows, inputs), (inputs, outputs), (outputs,) → (rows, outputs)"""
+    return cast("Tensor", _Linear.apply(x, W, b))
 
 
-def small_from(counts: list[int], multiplications: int) -> int:
-    """The step of a recurrence from which on its products are small. counts: rows of each step, the most first;
-    multiplications: of one row."""
-    if not _adaptive or current_thread() is not main_thread():
-        return len(counts)
-    return bisect_right(counts, -LARGE // multiplications, key=lambda n: -n)
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, W, b):
+        ctx.save_for_backward(x, W)
+        return product(x, W, b)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        (d,), (x, W) = gradients, ctx.saved_tensors
+        return product(d, W.t()), product_of_rows(x, d), d.sum(dim=0)
+
+
+def product(a: Tensor, B: Tensor, base: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """base + a B, without a gradient. (rows, inputs), (inputs, outputs) → (rows, outputs)
+
+    base: (rows, outputs) or (outputs,); out: (rows, outputs), may be `base`
+    """
+    whole = _whole(len(a), B.numel())
+    if not whole:
+        return torch.mm(a, B, out=out) if base is None else torch.addmm(base, a, B, out=out)
+    out = a.new_empty(len(a), B.shape[1]) if out is None else out
+    for block in _blocks(len(a), whole):
+        if base is None:
+            torch.mm(a[block], B, out=out[block])
+        else:
+            torch.addmm(base[block] if base.dim() > 1 else base, a[block], B, out=out[block])
+    return out
+
+
+def product_of_rows(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀ b, summed over rows, without a gradient. (rows, inputs), (rows, outputs) → (inputs, outputs)"""
+    whole = _whole(len(a), a.shape[1] * b.shape[1])
+    if not whole:
+        return a.t() @ b
+    out = a.new_zeros(a.shape[1], b.shape[1])
+    for block in _blocks(len(a), whole):
+        out.addmm_(a[block].t(), b[block])
+    return out
+
+
+def _whole(rows: int, multiplications: int) -> int:
+    """How many of the rows oneDNN gets. multiplications: of one row."""
+    if not _adaptive or rows * multiplications < LARGE or current_thread() is not main_thread():
+        return 0
+    whole = rows - rows % MOST
+    rest = (rows - whole) // STEP * STEP
+    return whole + (rest if rest * multiplications >= LARGE else 0)
+
+
+def _blocks(rows: int, whole: int) -> Iterator[slice]:
+    """Blocks of rows, for oneDNN up to `whole`; the library is chosen while a block is at work."""
+    _choose("bf16")
+    try:
+        for start in range(0, whole, MOST):
+            yield slice(start, min(start + MOST, whole))
+    finally:
+        _choose("ieee")
+    if whole < rows:
+        yield slice(whole, rows)
+
+
+def _choose(precision: str) -> None:
+    torch.backends.mkldnn.matmul.fp32_precision = precision  # type: ignore
 
 
 def _is_amd() -> bool:
@@ -53,7 +113,7 @@ def _as_precise() -> bool:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.rand(256, 256, generator=generator) for _ in range(2))
     exact = a.double() @ b.double()
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore
+    _choose("bf16")
     error = (a @ b - exact).abs().max() / exact.max()
-    torch.backends.mkldnn.matmul.fp32_precision = "ieee"  # type: ignore
+    _choose("ieee")
     return bool(error < 1e-6)  # bfloat16 has 4e-3
