@@ -1,5 +1,8 @@
 """Work that other threads do ahead: in order, not too far ahead, and nothing goes under."""
 
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -65,3 +68,22 @@ def test_no_thread_is_left_behind() -> None:
     assert threading.active_count() > before
     del results
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that is told")
+def test_memory_is_asked_for_once_and_kept() -> None:
+    """A large tensor, made and dropped again and again, in a process that was tuned: pages come the first time alone."""
+    program = """
+import resource, torch
+from dmn_cli.training.runtime import tune
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(16 << 20, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+tune(80)
+print(faults(), *(faults() for _ in range(5)))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, *later = map(int, run.stdout.split())
+    assert first > 1000  # of 4 KiB each; 16 MiB are 4096
+    assert max(later) < 100

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from typing import Literal, cast
 
@@ -32,6 +33,7 @@ from dmn_cli.packing import Packing
 
 Reset = Literal["before", "after"]
 Update = Literal["gru", "gate"]
+_CACHED = 1024  # rows that are worked on at a time on the way back, so that they lie in the caches
 _sigmoid_backward = torch.ops.aten.sigmoid_backward  # dy y (1 - y), of y = σ(x)
 
 
@@ -119,8 +121,8 @@ class Recurrence(torch.autograd.Function):
 
         du = dH' (H~ - H);   d(H~'s argument) = dH' u (1 - H~²);   dH = dH' (1 - u) + what comes by R, Z and H~
 
-    and all factors are known once the states are. So they are computed for all steps at once, the loop back only
-    multiplies and adds, and the gradient of U is one product over all steps.
+    and all factors are known once the states are. So they are computed for many steps at once, as many as the caches
+    hold; the loop back only multiplies and adds; and the gradient of U is one product over all of these steps.
     """
 
     @staticmethod
@@ -162,64 +164,100 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *gradients):
-        U, g, h_0, zr, inner, c, states, last = ctx.saved_tensors
+        U, g, h_0, zr, inner, candidate, states, last = ctx.saved_tensors
         counts, before = ctx.options
-        hidden, gated = U.shape[0], U.shape[1] - U.shape[0]
-        z, r = zr[:, :hidden], zr[:, -hidden:]
+        hidden, z_there = U.shape[0], U.shape[1] == 3 * U.shape[0]
         first = states.new_zeros(counts[0], hidden) if h_0 is None else h_0
-        h = torch.cat([first, *(state[:n] for state, n in zip(states.split(counts), counts[1:], strict=False))])
-        away = h - c
-        pass_z = 1 - z if gated > hidden else None
-        u = g if pass_z is None else pass_z if g is None else g * pass_z
-
-        # d: first what dH' is multiplied by, then the gradients, of [H U_h unless before, Z where there is one, R, H~]
-        d = h.new_empty(len(h), U.shape[1] // hidden + (not before), hidden)
-        torch.mul(torch.addcmul(c.new_ones(()), c, c, value=-1), u, out=d[:, -1])
-        if pass_z is not None:
-            _sigmoid_backward(away if g is None else g * away, z, grad_input=d[:, -3])
-        if before:
-            _sigmoid_backward(h, r, grad_input=d[:, -2])  # R's is not of dH', but of d(R ∘ H)
-        else:
-            torch.mul(d[:, -1], r, out=d[:, 0])
-            _sigmoid_backward(d[:, -1] * inner, r, grad_input=d[:, -2])
         dh = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
         dh_0 = torch.zeros_like(first) if ctx.needs_input_grad[3] else None
-        backwards = _before if before else _after
-        backwards(U, d, dh.split(counts), dh_0, (1 - u).expand_as(h).split(counts), r.split(counts), counts)
+        dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
+        d = states.new_empty(len(states), U.shape[1] // hidden + (not before), hidden)
+        dU = [U.new_zeros(hidden, width * hidden) for width in ((d.shape[1] - 1, 1) if before else (d.shape[1] - 1,))]
+        one, dhs = states.new_ones(()), dh.split(counts)
+        back, Us = (
+            (_before, (U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()))
+            if before
+            else (_after, (torch.roll(U, hidden, dims=1).t().contiguous(),))
+        )
+        for steps, at in _chunks(counts):
+            h = _entering(states, first, counts, steps, at)
+            z, r, c, d_at = zr[at, :hidden], zr[at, -hidden:], candidate[at], d[at]
+            away, pass_z = h - c, 1 - z if z_there else None
+            u = g[at] if pass_z is None else pass_z if g is None else g[at] * pass_z
+            # d: first what dH' is multiplied by, then the gradients, of [H U_h unless before, Z if there, R, H~]
+            torch.mul(torch.addcmul(one, c, c, value=-1), u, out=d_at[:, -1])
+            if pass_z is not None:
+                _sigmoid_backward(away if g is None else g[at] * away, z, grad_input=d_at[:, -3])
+            if before:
+                _sigmoid_backward(h, r, grad_input=d_at[:, -2])  # R's is not of dH', but of d(R ∘ H)
+            else:
+                torch.mul(d_at[:, -1], r, out=d_at[:, 0])
+                _sigmoid_backward(d_at[:, -1] * inner[at], r, grad_input=d_at[:, -2])
+            back(Us, steps, counts, d_at, dhs, dh_0, (1 - u).expand_as(h), r)
+            if dg is not None:
+                away.mul_(dh[at])
+                torch.sum(away if pass_z is None else away.mul_(pass_z), dim=1, keepdim=True, out=dg[at])
+            flat = d_at.flatten(1)
+            product_of_rows(h, flat[:, : dU[0].shape[1]], dU[0])
+            if before:
+                product_of_rows(inner[at], flat[:, -hidden:], dU[1])
+        flat = d.flatten(1)
+        dx, dU = (flat, torch.cat(dU, dim=1)) if before else (flat[:, hidden:], torch.roll(dU[0], -hidden, dims=1))
+        return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None
 
-        dg = None
-        if ctx.needs_input_grad[2]:
-            dg = -(dh * away if pass_z is None else dh * away * pass_z).sum(dim=1, keepdim=True)
-        dx, dU = input_and_weight_gradients(h, inner, d, before=before)
-        return dx, dU, dg, dh_0, None, None, None
+
+def _chunks(counts: list[int]) -> Iterator[tuple[range, slice]]:
+    """The steps from last to first, some at a time, and where they lie: about so many rows as the caches hold."""
+    stop, end = len(counts), sum(counts)
+    while stop:
+        start, begin = stop, end
+        while start and (start == stop or end - begin + counts[start - 1] <= _CACHED):
+            start -= 1
+            begin -= counts[start]
+        yield range(start, stop), slice(begin, end)
+        stop, end = start, begin
 
 
-def _after(U, d, dh, dh_0, keep, r, counts):
+def _entering(states: Tensor, first: Tensor, counts: list[int], steps: range, at: slice) -> Tensor:
+    """The state that each of some steps begins with. (rows of these steps, hidden)"""
+    n = counts[steps.start]
+    if steps.start and counts[steps.start - 1] == counts[steps[-1]]:  # all have as many rows: those before, moved by n
+        return states[at.start - n : at.stop - n]
+    begin = at.start - counts[steps.start - 1]
+    before = states[begin : begin + n] if steps.start else first
+    blocks = states[at].split(counts[steps.start : steps.stop])
+    return torch.cat([before, *(block[: counts[t + 1]] for block, t in zip(blocks, steps[:-1], strict=False))])
+
+
+def _after(Us, steps, counts, d, dh, dh_0, keep, r):
     """dH = dH' (1 - u) + [d(H U_h), dZ, dR] Uᵀ, from the last step to the first."""
-    hidden = U.shape[0]
-    U_t = torch.roll(U, hidden, dims=1).t().contiguous()
-    blocks, to_h = d.split(counts), d.flatten(1)[:, : U.shape[1]].split(counts)
-    for t in reversed(range(len(counts))):
-        blocks[t].mul_(dh[t].unsqueeze(1))
-        previous = dh[t - 1][: counts[t]] if t else dh_0
+    (U,) = Us
+    here = counts[steps.start : steps.stop]
+    parts = d.split(here), d.flatten(1)[:, : len(U)].split(here), keep.split(here)
+    for t, d_t, to_h, keep_t in zip(*map(reversed, (steps, *parts)), strict=True):
+        d_t.mul_(dh[t].unsqueeze(1))
+        previous = dh[t - 1] if t else dh_0
         if previous is not None:
-            product(to_h[t], U_t, previous.addcmul_(dh[t], keep[t]), out=previous)
+            previous = previous if len(previous) == len(d_t) else previous[: len(d_t)]
+            product(to_h, U, previous.addcmul_(dh[t], keep_t), out=previous)
 
 
-def _before(U, d, dh, dh_0, keep, r, counts):
+def _before(Us, steps, counts, d, dh, dh_0, keep, r):
     """dH = dH' (1 - u) + d(R ∘ H) R + [dZ, dR] U_zrᵀ with d(R ∘ H) = dH~ U_hᵀ, from the last step to the first."""
-    hidden = U.shape[0]
-    U_zr, U_h = U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()
-    d_z = d[:, :-2].split(counts)
-    d_r, d_c, d_zr = d[:, -2].split(counts), d[:, -1].split(counts), d.flatten(1)[:, :-hidden].split(counts)
-    for t in reversed(range(len(counts))):
-        d_rh = product(d_c[t].mul_(dh[t]), U_h)
-        d_z[t].mul_(dh[t].unsqueeze(1))
-        d_r[t].mul_(d_rh)
-        previous = dh[t - 1][: counts[t]] if t else dh_0
+    U_zr, U_h = Us
+    here = counts[steps.start : steps.stop]
+    parts = [d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : len(U_zr)], keep, r]
+    for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(
+        *map(reversed, (steps, *(part.split(here) for part in parts))), strict=True
+    ):
+        d_rh = product(d_c.mul_(dh[t]), U_h)
+        d_z.mul_(dh[t].unsqueeze(1))
+        d_r.mul_(d_rh)
+        previous = dh[t - 1] if t else dh_0
         if previous is not None:
-            previous.addcmul_(dh[t], keep[t]).addcmul_(d_rh, r[t])
-            product(d_zr[t], U_zr, previous, out=previous)
+            previous = previous if len(previous) == len(d_r) else previous[: len(d_r)]
+            previous.addcmul_(dh[t], keep_t).addcmul_(d_rh, r_t)
+            product(d_zr, U_zr, previous, out=previous)
 
 
 def input_and_weight_gradients(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:

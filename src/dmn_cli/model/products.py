@@ -1,8 +1,9 @@
 """Products of matrices, by the library that is faster on the CPU at hand.
 
-torch gives products of float32 to MKL, which runs at half the speed of an AMD CPU. It has oneDNN on board too, which
-doesn't, but gives it such products only where bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). Where
-there are no instructions to that end, oneDNN then multiplies in float32, at full precision (docs/log.md).
+torch gives products of float32 to MKL, which multiplies 256 bits at a time on AMD CPUs. From Zen 5 on these can take
+512, so it runs at half their speed. torch has oneDNN on board too, which doesn't, but gives it such products only where
+bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). oneDNN then multiplies in float32 all the same, at
+full precision (docs/log.md).
 
 oneDNN takes 10 µs to start, and compiles and keeps a program for each shape that it meets. So it is given blocks of a
 few fixed heights; what is left over, and all that is small, stays with MKL. The choice is torch's, for all threads:
@@ -11,6 +12,7 @@ only the main one makes it, and others, which answer side by side, stay with MKL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -20,15 +22,19 @@ import torch
 from torch import Tensor
 
 LARGE = 1 << 20  # multiplications from which on oneDNN is the faster one
+_ZEN5 = 26  # the family
 STEP, MOST = 64, 512  # blocks have a multiple of STEP rows, and at most MOST
 
 _adaptive = False
 
 
 def adapt() -> bool:
-    """Has large products go to oneDNN, on a CPU where that is faster and no less precise. Whether it is."""
+    """Has large products go to oneDNN, on a CPU where that is faster and no less precise. Whether it is.
+
+    What the CPU is decides, and not a measurement, so that a training that goes on tomorrow goes on alike.
+    """
     global _adaptive
-    _adaptive = _is_amd() and torch.backends.mkldnn.is_available() and _as_precise()
+    _adaptive = _is_zen5() and torch.backends.mkldnn.is_available() and _as_precise()
     return _adaptive
 
 
@@ -66,12 +72,15 @@ def product(a: Tensor, B: Tensor, base: Tensor | None = None, *, out: Tensor | N
     return out
 
 
-def product_of_rows(a: Tensor, b: Tensor) -> Tensor:
-    """aᵀ b, summed over rows, without a gradient. (rows, inputs), (rows, outputs) → (inputs, outputs)"""
+def product_of_rows(a: Tensor, b: Tensor, onto: Tensor | None = None) -> Tensor:
+    """aᵀ b, summed over rows, without a gradient. (rows, inputs), (rows, outputs) → (inputs, outputs)
+
+    onto: (inputs, outputs), which it is added to, in place
+    """
     whole = _whole(len(a), a.shape[1] * b.shape[1])
     if not whole:
-        return a.t() @ b
-    out = a.new_zeros(a.shape[1], b.shape[1])
+        return a.t() @ b if onto is None else onto.addmm_(a.t(), b)
+    out = a.new_zeros(a.shape[1], b.shape[1]) if onto is None else onto
     for block in _blocks(len(a), whole):
         out.addmm_(a[block].t(), b[block])
     return out
@@ -102,11 +111,14 @@ def _choose(precision: str) -> None:
     torch.backends.mkldnn.matmul.fp32_precision = precision  # type: ignore
 
 
-def _is_amd() -> bool:
+def _is_zen5() -> bool:
+    """Or later."""
     try:
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text()
+        cpu = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
+    family = re.search(r"^cpu family\s*:\s*(\d+)$", cpu, re.MULTILINE)
+    return "AuthenticAMD" in cpu and family is not None and int(family[1]) >= _ZEN5
 
 
 def _as_precise() -> bool:

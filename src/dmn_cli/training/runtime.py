@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 
 import torch
 
@@ -10,6 +12,7 @@ from dmn_cli.errors import ResourceError, UsageError
 from dmn_cli.model import products
 from dmn_cli.threads import cores
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
 _NETWORKS = 4  # side by side; more would only wait for the interpreter
 
 
@@ -38,6 +41,17 @@ def tune(hidden: int) -> None:
     if hidden <= 128 and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     products.adapt()
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Has memory that was freed stay with the process, for the next tensors: by default glibc gives all large pieces
+    back, and each step waits for the kernel to hand out empty pages anew (docs/log.md). Other libraries do as they do.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
 def networks_at_once(device: torch.device) -> int:
