@@ -183,7 +183,8 @@ class Recurrence(torch.autograd.Function):
             h = _entering(states, first, counts, steps, at)
             z, r, c, d_at = zr[at, :hidden], zr[at, -hidden:], candidate[at], d[at]
             away, pass_z = h - c, 1 - z if z_there else None
-            u = g[at] if pass_z is None else pass_z if g is None else g[at] * pass_z
+            u = pass_z if g is None else g[at] if pass_z is None else g[at] * pass_z
+            assert u is not None
             # d: first what dH' is multiplied by, then the gradients, of [H U_h unless before, Z if there, R, H~]
             torch.mul(torch.addcmul(one, c, c, value=-1), u, out=d_at[:, -1])
             if pass_z is not None:
