@@ -44,13 +44,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def speed(arguments: Sequence[str]) -> None:
-    """The two tables. Raises: UsageError, ResourceError"""
+    """The three tables. Raises: UsageError, ResourceError"""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as dmn does
 
     import torch
 
-    from benchmarks import data, networks, recurrence
+    from benchmarks import data, networks, parts, recurrence
+    from benchmarks.networks import Cell
     from benchmarks.table import show
     from dmn_cli.settings import presets
     from dmn_cli.training.runtime import choose_device, describe, tune
@@ -84,8 +85,15 @@ def speed(arguments: Sequence[str]) -> None:
         networks.rows(cells, options.folder, options.shared, device, options.seconds, options.plain_loops),
         silent=options.json,
     )
+    usual = sorted({cell._replace(threads=1) for cell in cells if cell[2:4] == Cell()[2:4]})
+    beside = show(
+        "Two parts of a batch, side by side",
+        parts.COLUMNS,
+        parts.rows(usual, options.folder, options.shared, options.seconds) if device.type == "cpu" else [],
+        silent=options.json,
+    )
     if options.json:
-        print(to_json({"machine": machine, "recurrence": loops, "networks": whole}))
+        print(to_json({"machine": machine, "recurrence": loops, "networks": whole, "parts": beside}))
 
 
 def _cells(options: argparse.Namespace, there: dict[str, list[str]], *, gpu: bool) -> list[Any]:

@@ -25,6 +25,7 @@ from dmn_cli.evaluation.metrics import judge_stories
 from dmn_cli.records import Batch
 from dmn_cli.settings import load
 from dmn_cli.training.loop import Training
+from dmn_cli.training.sampling import Part
 
 
 class Cell(NamedTuple):
@@ -98,8 +99,9 @@ def rows(
 
 def training_on(cell: Cell, data: Any, folder: Path, device: torch.device, **changes: Any) -> Training:
     """A training that hardly moves from where it starts, so that all of its steps are alike."""
-    overrides = [("model.hidden", cell.hidden), ("training.batch_size", cell.batch), ("training.learning_rate", 1e-9)]
-    return Training([data], folder / "run", load(cell.preset, None, [*overrides, *changes.items()]), device)
+    settings = {"batch_size": cell.batch, "learning_rate": 1e-9, "final_learning_rate": 1e-9, "parts": 1}
+    overrides = {"model.hidden": cell.hidden, **{f"training.{key}": value for key, value in settings.items()}}
+    return Training([data], folder / "run", load(cell.preset, None, [*(overrides | changes).items()]), device)
 
 
 def _measured(
@@ -109,14 +111,13 @@ def _measured(
     training = training_on(cell, data, folder, device)
     batches = training.train[0]
     stories = _typical(batches, cell.batch)
-    made: list[Batch] = []
+    planned, made = Part(batches, stories), []
 
     def make() -> None:
-        made[:] = [batches.batch(stories).to(device)]
+        made[:] = [training.portion(planned, 0, 0)]
 
     def step() -> None:
-        training.network.train()
-        training._step(made[0], 1.0)
+        training.step(planned, made, 1.0)
 
     def answer() -> None:
         judge_stories(training.network, batches, stories, device)
@@ -133,14 +134,15 @@ def _measured(
     works |= {"answer": answer, "answering floor": answering_products.replay()}
     best = take_turns(works, device, seconds)
     bandwidth = floors.bandwidth(device)
-    questions, words = len(made[0]), words_read(made[0])
+    batch = batches.batch(stories)
+    questions, words = len(batch), words_read(batch)
     trained = best["make"] + best["step"]
     row = {
         **cell._asdict(),
         "data": called,
         "questions": questions,
         "words": words,
-        "facts_seen": float(made[0].facts_seen.double().mean()),
+        "facts_seen": float(batch.facts_seen.double().mean()),
         "training_questions_per_s": questions / trained,
         "training_words_per_s": words / trained,
         "training_floor_questions_per_s": questions / best["floor"],

@@ -28,6 +28,7 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
     from dmn_cli.data.tokenizers import WhitespaceTokenizer
     from dmn_cli.data.writer import write
     from dmn_cli.training.runtime import tune
+    from dmn_cli.training.sampling import Part
 
     device, cell = torch.device("cpu"), Cell(preset)
     tune(cell.hidden)
@@ -39,12 +40,12 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
         training = training_on(cell, DataSet(folder / "data"), folder, device, **{"model.passes": passes})
         batches = training.train[0]
         (plan,) = batches.plan(STORIES)
-        training.network.train()
+        planned = Part(batches, plan)
         cpu_seconds: list[float] = []
 
         def step() -> None:
             start = time.process_time()
-            training._step(batches.batch(plan), 1.0)
+            training.step(planned, [training.portion(planned, 0, 0)], 1.0)
             cpu_seconds.append(time.process_time() - start)
 
         best = take_turns({"step": step}, device, seconds)

@@ -166,7 +166,7 @@ def test_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert row["training_products"]["flops"] > row["answering_products"]["flops"] > 0
     assert main([*tiny, "--folder", str(tmp_path)]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(lines) == (2 + 3) + (2 + 1)
+    assert len(lines) == (2 + 3) + (2 + 1) + 2
 
 
 def test_growth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from dmn_cli.data.store import DataSet
 from dmn_cli.model import word_vectors
 from dmn_cli.settings import TrainingSettings, load
 from dmn_cli.training.loop import Stopped, Training
-from dmn_cli.training.sampling import shares
+from dmn_cli.training.sampling import Part, shares
 
 TAGS = {"the": "DET", "a": "DET", "cat": "NOUN", "dog": "NOUN", "saw": "VERB", "bit": "VERB"}
 FAST = ("--set", "model.hidden=16", "--set", "model.dropout=0", "--set", "training.learning_rate=0.02")
@@ -230,7 +230,8 @@ def test_a_step_with_sparse_gradients_is_adams(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(word_vectors, "_LARGE", large)
         options = {"model.hidden": 8, "model.dropout": 0.0, "training.clip": 0.5}
         job = Training([DataSet(opinions)], tmp_path / "run", load(overrides=[*options.items()]), torch.device("cpu"))
-        job._step(job.train[0].batch(job.train[0].plan(16)[0]), 1.0)
+        planned = Part(job.train[0], job.train[0].plan(16)[0])
+        job.step(planned, [job.portion(planned, 0, 0)], 1.0)
         tables.append([parameter.detach() for parameter in job.network.parameters()])
     for sparse, dense in zip(*tables, strict=True):
         torch.testing.assert_close(sparse, dense, rtol=1e-3, atol=1e-5)  # their epsilons differ

@@ -203,7 +203,7 @@ def test_gate_supervision_teaches_the_gates(data: DataSet, tmp_path: Path) -> No
 def test_the_gate_loss_reaches_every_module_that_reads(data: DataSet, tmp_path: Path) -> None:
     job = Training([data], tmp_path / "run", settings(), CPU)
     batch = job.train[0].batch(job.train[0].plan(16)[0])
-    gate_loss(job.network(batch).episode, batch, "any-pass", "softmax").backward()
+    gate_loss(job.network(batch).episode, batch, "any-pass", "softmax").sum().backward()
     for module in (job.network.word_vectors, job.network.input_module, job.network.question_module):
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
 

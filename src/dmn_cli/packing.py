@@ -37,6 +37,7 @@ class Packing:
     cell: Tensor  # (packed,) where it would be in (rows, steps), laid out row by row
     at: Tensor  # (rows, steps) the other way round: where a row's step lies; `packed` where there is none
     last: Tensor  # (rows,) where each row's last step lies
+    going_on: Tensor  # (packed - rows,) where those steps lie that aren't their row's last: the others come after these
     mirror: Tensor  # (packed,) where the step of the same row lies that is as far from its end as this from its start
     by_row: Tensor  # (packed,) where the steps of the first row lie, then those of the second, …
     start: Tensor  # (rows,) where each row begins in `by_row`
@@ -65,6 +66,7 @@ class Packing:
             cell=cell,
             at=at.view(rows, steps),
             last=last,
+            going_on=packed[step < longest_first.index_select(0, place) - 1],
             mirror=begin[longest_first.index_select(0, place) - 1 - step] + place,
             by_row=at[at < len(row)],
             start=length.cumsum(0) - length,

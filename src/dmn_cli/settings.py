@@ -45,6 +45,7 @@ class TrainingSettings(_Strict):
 
     epochs: int = _Positive
     batch_size: int = _Positive
+    parts: int = Field(ge=0)
     learning_rate: float = _Positive
     final_learning_rate: float = _Positive
     l2: float = Field(ge=0)

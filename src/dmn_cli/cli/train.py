@@ -83,7 +83,9 @@ def command(
         training.begin(force=force)
     weights = sum(p.numel() for p in training.network.parameters())
     questions = sum(len(batches.split) for batches in training.train)
-    output.note(f"{settings.preset} on {describe(where)}: {weights:,} weights, {questions:,} questions")
+    output.note(
+        f"{settings.preset} on {describe(where, training.processes)}: {weights:,} weights, {questions:,} questions"
+    )
 
     with _until_interrupted() as stop, _shown(output, settings) as show:
         for event in training.events(stop):

@@ -94,6 +94,15 @@ class Batches:
             task=np.repeat(self.task_ids[split.task[stories]], questions),
         )
 
+    def asked(self, stories: np.ndarray) -> tuple[int, int]:
+        """How many answers the questions of some stories ask for, one or, where each fact is answered, one for each
+        that is seen; and of how many questions the supporting facts are known."""
+        asked, _ = self.split.questions.take(stories)
+        positions, _ = self.split.positions.take(stories)
+        each = np.isin(asked, self.data.questions_of_each)
+        known = self.split.supports.lengths[self.question_rows(stories)] > 0
+        return int(np.where(each, positions, 1).sum()), int(known.sum())
+
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The numbers, in the split, of all questions of some stories."""
         offset = self.split.question_offset

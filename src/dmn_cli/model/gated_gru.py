@@ -133,13 +133,13 @@ class Recurrence(torch.autograd.Function):
         zr = x.new_empty(len(x), gated)
         inner, candidate, states = (x.new_empty(len(x), hidden) for _ in range(3))  # inner: R ∘ H, or H U_h
         parts = (x[:, :gated], x[:, gated:], zr, zr[:, -hidden:], inner, candidate, states)
-        blocks = zip(*(part.split(counts) for part in parts), strict=True)
-        z = zr[:, :hidden].split(counts) if gated > hidden else None
-        gates = None if g is None else g.split(counts)
+        blocks = zip(*(_split(part, counts) for part in parts), strict=True)
+        z = _split(zr[:, :hidden], counts) if gated > hidden else None
+        gates = None if g is None else _split(g, counts)
         h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
         for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
-            if len(h_t) < len(h):
-                h = h[: len(h_t)]
+            if t and counts[t] < counts[t - 1]:
+                h = h[: counts[t]]
             if t == 0 and h_0 is None:  # H is zero: nothing to multiply
                 torch.sigmoid(x_zr, out=zr_t)
                 inner_t.zero_()
@@ -159,13 +159,13 @@ class Recurrence(torch.autograd.Function):
                 torch.lerp(h, c, g_t if z is None else torch.addcmul(g_t, g_t, z[t], value=-1), out=h_t)
             h = h_t
         ctx.save_for_backward(U, g, h_0, zr, inner, candidate, states, last)
-        ctx.options = counts, before
+        ctx.packing, ctx.before = packing, before
         return states if last is None else states.index_select(0, last)
 
     @staticmethod
     def backward(ctx, *gradients):
         U, g, h_0, zr, inner, candidate, states, last = ctx.saved_tensors
-        counts, before = ctx.options
+        counts, before = ctx.packing.counts, ctx.before
         hidden, z_there = U.shape[0], U.shape[1] == 3 * U.shape[0]
         first = states.new_zeros(counts[0], hidden) if h_0 is None else h_0
         dh = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
@@ -173,14 +173,15 @@ class Recurrence(torch.autograd.Function):
         dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
         d = states.new_empty(len(states), U.shape[1] // hidden + (not before), hidden)
         dU = [U.new_zeros(hidden, width * hidden) for width in ((d.shape[1] - 1, 1) if before else (d.shape[1] - 1,))]
-        one, dhs = states.new_ones(()), dh.split(counts)
+        one = states.new_ones(())
+        dhs = _split(dh, counts), _split(dh.unsqueeze(1), counts)
         back, Us = (
             (_before, (U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()))
             if before
             else (_after, (torch.roll(U, hidden, dims=1).t().contiguous(),))
         )
         for steps, at in _chunks(counts):
-            h = _entering(states, first, counts, steps, at)
+            h = _entering(states, first, ctx.packing, steps, at)
             z, r, c, d_at = zr[at, :hidden], zr[at, -hidden:], candidate[at], d[at]
             away, pass_z = h - c, 1 - z if z_there else None
             u = pass_z if g is None else g[at] if pass_z is None else g[at] * pass_z
@@ -219,44 +220,48 @@ def _chunks(counts: list[int]) -> Iterator[tuple[range, slice]]:
         stop, end = start, begin
 
 
-def _entering(states: Tensor, first: Tensor, counts: list[int], steps: range, at: slice) -> Tensor:
+def _entering(states: Tensor, first: Tensor, packing: Packing, steps: range, at: slice) -> Tensor:
     """The state that each of some steps begins with. (rows of these steps, hidden)"""
-    n = counts[steps.start]
-    if steps.start and counts[steps.start - 1] == counts[steps[-1]]:  # all have as many rows: those before, moved by n
-        return states[at.start - n : at.stop - n]
-    begin = at.start - counts[steps.start - 1]
-    before = states[begin : begin + n] if steps.start else first
-    blocks = states[at].split(counts[steps.start : steps.stop])
-    return torch.cat([before, *(block[: counts[t + 1]] for block, t in zip(blocks, steps[:-1], strict=False))])
+    counts, rows = packing.counts, packing.counts[0]
+    if steps.start and counts[steps.start - 1] == counts[steps[-1]]:  # as many rows all along: those one step before
+        return states[at.start - counts[steps.start] : at.stop - counts[steps.start]]
+    before = states.index_select(0, packing.going_on[max(0, at.start - rows) : at.stop - rows])
+    return before if steps.start else torch.cat([first, before])
 
 
-def _after(Us, steps, counts, d, dh, dh_0, keep, r):
+def _split(packed: Tensor, counts: list[int]) -> tuple[Tensor, ...]:
+    """`Tensor.split`, without its Python."""
+    return torch.split_with_sizes(packed, counts)  # type: ignore[return-value]
+
+
+def _after(Us, steps, counts, d, dhs, dh_0, keep, r):
     """dH = dH' (1 - u) + [d(H U_h), dZ, dR] Uᵀ, from the last step to the first."""
-    (U,) = Us
+    (U,), (dh, dh_wide) = Us, dhs
     here = counts[steps.start : steps.stop]
-    parts = d.split(here), d.flatten(1)[:, : len(U)].split(here), keep.split(here)
+    parts = (_split(part, here) for part in (d, d.flatten(1)[:, : U.shape[0]], keep))
     for t, d_t, to_h, keep_t in zip(*map(reversed, (steps, *parts)), strict=True):
-        d_t.mul_(dh[t].unsqueeze(1))
+        d_t.mul_(dh_wide[t])
         previous = dh[t - 1] if t else dh_0
         if previous is not None:
-            previous = previous if len(previous) == len(d_t) else previous[: len(d_t)]
+            if t and counts[t] < counts[t - 1]:
+                previous = previous[: counts[t]]
             product(to_h, U, previous.addcmul_(dh[t], keep_t), out=previous)
 
 
-def _before(Us, steps, counts, d, dh, dh_0, keep, r):
+def _before(Us, steps, counts, d, dhs, dh_0, keep, r):
     """dH = dH' (1 - u) + d(R ∘ H) R + [dZ, dR] U_zrᵀ with d(R ∘ H) = dH~ U_hᵀ, from the last step to the first."""
-    U_zr, U_h = Us
+    (U_zr, U_h), (dh, dh_wide) = Us, dhs
     here = counts[steps.start : steps.stop]
-    parts = [d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : len(U_zr)], keep, r]
-    for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(
-        *map(reversed, (steps, *(part.split(here) for part in parts))), strict=True
-    ):
+    parts = (d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : U_zr.shape[0]], keep, r)
+    parts = (_split(part, here) for part in parts)
+    for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(*map(reversed, (steps, *parts)), strict=True):
         d_rh = product(d_c.mul_(dh[t]), U_h)
-        d_z.mul_(dh[t].unsqueeze(1))
+        d_z.mul_(dh_wide[t])
         d_r.mul_(d_rh)
         previous = dh[t - 1] if t else dh_0
         if previous is not None:
-            previous = previous if len(previous) == len(d_r) else previous[: len(d_r)]
+            if t and counts[t] < counts[t - 1]:
+                previous = previous[: counts[t]]
             previous.addcmul_(dh[t], keep_t).addcmul_(d_rh, r_t)
             product(d_zr, U_zr, previous, out=previous)
 

@@ -60,8 +60,7 @@ def product(a: Tensor, B: Tensor, base: Tensor | None = None, *, out: Tensor | N
 
     base: (rows, outputs) or (outputs,); out: (rows, outputs), may be `base`
     """
-    whole = _whole(len(a), B.numel())
-    if not whole:
+    if not _adaptive or not (whole := _whole(len(a), B.numel())):
         return torch.mm(a, B, out=out) if base is None else torch.addmm(base, a, B, out=out)
     out = a.new_empty(len(a), B.shape[1]) if out is None else out
     for block in _blocks(len(a), whole):

@@ -16,7 +16,7 @@ import torch
 from dmn_cli.errors import ModelError
 from dmn_cli.files import atomic_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass
@@ -27,7 +27,6 @@ class Checkpoint:
     step: int
     network: dict[str, torch.Tensor]
     optimiser: dict[str, Any]
-    random: dict[str, torch.Tensor]
     answers_from: int | None  # the epoch from which on answers are trained, once that is known
     totals: list[float]  # of this epoch so far: the losses of answers and of gates, steps that had supporting facts
     best: dict[str, Any] | None  # epoch, accuracy and loss of the best validation
@@ -58,6 +57,12 @@ def load(path: Path, device: torch.device) -> Checkpoint:
     if version > FORMAT_VERSION:
         raise ModelError(
             f"the checkpoint has format version {version}; this dmn reads up to {FORMAT_VERSION}", where=path
+        )
+    if version < FORMAT_VERSION:
+        raise ModelError(
+            f"the checkpoint has format version {version}, of an older dmn",
+            where=path,
+            hint="Train again with --force.",
         )
     checkpoint = Checkpoint(**values)
     checkpoint.network = {name: tensor.to(device) for name, tensor in checkpoint.network.items()}

@@ -1,20 +1,21 @@
 """Training: a generator of what happened. It prints nothing; whoever iterates it shows the progress and may stop it.
 
 The weights after step n depend on the settings, the data and n alone: batches are planned from (seed, epoch), dropout
-draws from a random state that checkpoints carry. So a training that was stopped or killed and resumed ends with the
-weights of one that never was (bit for bit on a CPU with the same number of threads).
+draws from (seed, epoch, step, part). So a training that was stopped or killed and resumed ends with the weights of one
+that never was (bit for bit on a CPU with the same number of threads), whoever computed which part (`parts.py`).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,14 +34,16 @@ from dmn_cli.threads import in_order
 from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
-from dmn_cli.training.objective import GateSupervision, answer_loss, answers_asked, gate_loss
+from dmn_cli.training.objective import GateSupervision, answer_loss, gate_loss
 from dmn_cli.training.optimiser import Optimiser
-from dmn_cli.training.runtime import random_state, restore_random_state
+from dmn_cli.training.parts import Done, Helpers, added
+from dmn_cli.training.runtime import ONE_THREAD, networks_at_once, seed
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
 _GOLDEN = 8  # questions in golden.jsonl
 _REPORT_EVERY = 0.2  # seconds
 _SAVE_EVERY = 300.0  # seconds, within an epoch; each epoch's end is saved anyway
+_WORTH_TWO = 5000  # questions from which on two parts are computed side by side: a helper takes seconds to start
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,16 @@ def learning_rate(settings: TrainingSettings, epoch: int) -> float:
     return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
+class Portion(NamedTuple):
+    """One part of a batch."""
+
+    part: int
+    batch: Batch | None  # None: the batch has fewer stories than parts
+    asked: int  # answers that the whole batch asks for
+    known: int  # questions of the whole batch whose supporting facts are known
+    seed: int
+
+
 class Training:
     """A run directory in the making: one model of all the data sets together.
 
@@ -116,7 +129,7 @@ class Training:
     """
 
     def __init__(self, data: Sequence[DataSet], run: Path, settings: Settings, device: torch.device) -> None:
-        self.run, self.settings, self.device = run, settings, device
+        self.data, self.run, self.settings, self.device = data, run, settings, device
         torch.manual_seed(settings.training.seed)
         tasks = list(dict.fromkeys(task for one in data for task in one.tasks))
         forms = _joined_forms(data)
@@ -141,6 +154,8 @@ class Training:
         self.optimiser = Optimiser(self.network, settings.training, given=given)
         form = settings.training.gate_supervision
         self.waiting = 0.0  # Epoch.waiting
+        self.parts = min(settings.training.parts or self._parts_that_pay(), settings.training.batch_size)
+        self.helpers: Helpers | None = None
         self.gate_supervision: GateSupervision | None = (
             None if form == "off" or not any(one.summary["questions_with_support"] for one in data) else form
         )
@@ -149,7 +164,6 @@ class Training:
             step=0,
             network={},
             optimiser={},
-            random={},
             answers_from=None if self.gate_supervision else 1,
             totals=[0.0] * 3,
             best=None,
@@ -158,6 +172,14 @@ class Training:
             finished=None,
             data=" ".join(one.fingerprint for one in data),
         )
+
+    def _parts_that_pay(self) -> int:
+        """Two where they can be computed side by side, and are large enough. It doesn't depend on how many cores there
+        are, since the weights depend on it."""
+        questions = sum(len(batches.split) for batches in self.train)
+        small = self.settings.model.hidden <= ONE_THREAD
+        two = small and self.settings.training.batch_size >= 64 and questions >= _WORTH_TWO
+        return 2 if two and self.device.type == "cpu" else 1
 
     def _give_vectors(self, data: Sequence[DataSet]) -> bool:
         """Sets the vectors that the data sets bring; those of the first one that has a word count. Whether any do."""
@@ -206,7 +228,6 @@ class Training:
             )
         self.network.load_state_dict(state.network)
         self.optimiser.load_state_dict(state.optimiser)
-        restore_random_state(state.random, self.device)
         self.state = state
         if state.finished:
             state.finished = None
@@ -222,13 +243,32 @@ class Training:
     def save(self) -> None:
         self.state.network = self.network.state_dict()
         self.state.optimiser = self.optimiser.state_dict()
-        self.state.random = random_state(self.device)
         checkpoints.save(self.run / CHECKPOINT, self.state)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Trains to the end. `stop` is asked between steps; once it says so, the state is saved and Stopped is last."""
         state = self.state
         began = time.perf_counter() - state.seconds
+        self.help(self.processes - 1)
+        try:
+            yield from self._events(stop, began)
+        finally:
+            self.help(0)
+
+    @property
+    def processes(self) -> int:
+        """How many compute the parts of a batch side by side."""
+        possible = os.name == "posix" and self.device.type == "cpu"
+        return min(self.parts, networks_at_once(self.device)) if possible else 1
+
+    def help(self, processes: int) -> None:
+        """Has so many other processes compute parts of each batch."""
+        if self.helpers:
+            self.helpers.close()
+        self.helpers = Helpers(self, processes) if processes else None
+
+    def _events(self, stop: Callable[[], bool], began: float) -> Iterator[Event]:
+        state = self.state
         while not state.finished:
             for event in self._epoch(stop):
                 if isinstance(event, Stopped):
@@ -305,52 +345,88 @@ class Training:
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
-        totals = torch.tensor(state.totals, dtype=torch.float64, device=self.device)
+        losses = torch.tensor(state.totals[:2], dtype=torch.float64, device=self.device)
         began = reported = saved = time.perf_counter()
-        self.network.train()
-        batches = in_order(self._batch, plan[state.step :])
+        steps = range(state.step, len(plan))
+        made = in_order(lambda step: self._made(plan[step], step), steps)
         waited = 0.0
-        while True:
+        for step in steps:
             asked = time.perf_counter()
-            batch = next(batches, None)
+            portions = next(made)
             waited += time.perf_counter() - asked
-            if batch is None:
-                break
-            totals += self._step(batch, beta)
+            losses += self.step(plan[step], portions, beta)
+            state.totals[2] += portions[0].known > 0
             state.step += 1
             if stop():
-                state.totals = totals.tolist()
+                state.totals[:2] = losses.tolist()
                 yield Stopped(state.epoch, state.step)
                 return
             now = time.perf_counter()
             if now - saved > _SAVE_EVERY:
-                saved, state.totals = now, totals.tolist()
+                saved, state.totals[:2] = now, losses.tolist()
                 self.save()
             if now - reported > _REPORT_EVERY:
                 reported = now
-                yield Step(state.epoch, state.step, len(plan), totals[0].item() / state.step)
-        state.totals = totals.tolist()
+                yield Step(state.epoch, state.step, len(plan), losses[0].item() / state.step)
+        state.totals[:2] = losses.tolist()
         self.waiting = waited / (time.perf_counter() - began)
 
-    def _batch(self, part: sampling.Part) -> Batch:
-        return self.network.arrange(part.of.batch(part.stories)).to(self.device)
+    def portion(self, planned: sampling.Part, step: int, part: int) -> Portion:
+        """Part number `part` of a batch of this epoch: of stories in the order of their length, every so manieth."""
+        batches, stories = planned
+        number = np.random.SeedSequence([self.settings.training.seed, self.state.epoch, step, part])
+        own = stories[part :: self.parts]
+        batch = self.network.arrange(batches.batch(own)).to(self.device) if len(own) else None
+        return Portion(part, batch, *batches.asked(stories), int(number.generate_state(1)[0]))
 
-    def _step(self, batch: Batch, beta: float) -> torch.Tensor:
-        """One step of J = α CE(gates) + β CE(answers); returns both losses, and whether there were supporting facts.
+    def portions(self, part: int, epoch: int, step: int) -> Iterator[Portion]:
+        """Part number `part` of each batch of an epoch, from a step on, made ahead."""
+        self.state.epoch = epoch
+        plan = sampling.plan(self.train, self.settings.training, epoch)
+        return in_order(lambda n: self.portion(plan[n], n, part), range(step, len(plan)))
+
+    def _made(self, planned: sampling.Part, step: int) -> list[Portion]:
+        """The parts of a batch that no helper will make: the first one, and others where helpers aren't ready."""
+        mine = [part for part in range(self.parts) if part == 0 or not (self.helpers and part in self.helpers.ready)]
+        return [self.portion(planned, step, part) for part in mine]
+
+    def step(self, planned: sampling.Part, portions: Sequence[Portion], beta: float) -> torch.Tensor:
+        """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64.
+
+        portions: the parts of the batch that are made already; what turns out to be missing is made now"""
+        step, helpers = self.state.step, self.helpers
+        begun = helpers.ask(self.state.epoch, step, beta) if helpers else ()
+        made = {portion.part: portion for portion in portions}
+        done = []
+        for part in range(self.parts):
+            one = helpers.answer(part) if helpers and part in begun else None
+            done.append(one or self.compute(made.get(part) or self.portion(planned, step, part), beta))
+        gradients, losses = added(done)
+        self.optimiser.step(gradients)
+        return losses
+
+    def compute(self, portion: Portion, beta: float) -> Done:
+        """The gradient and the losses of one part of a batch.
 
         β is for the questions whose supporting facts are known; the others have nothing else to learn from."""
-        settings = self.settings.training
+        batch, settings = portion.batch, self.settings.training
+        if batch is None:
+            return Done([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
+        seed(self.device, portion.seed)
+        self.network.train()
         output = self.network(batch)
-        known = (batch.support >= 0).any(dim=1)
         loss = answer_loss(output, batch)
-        asked = answers_asked(batch).sum()
-        answers = loss.sum() / asked
+        answers = loss.sum() / portion.asked
         gates = answers.new_zeros(())
-        if self.gate_supervision:
-            gates = gate_loss(output.episode, batch, self.gate_supervision, self.settings.model.gates)
-        counted = answers if beta == 1 else torch.where(known, beta, 1.0).mul(loss).sum() / asked
-        self.optimiser.step(settings.gate_weight * gates + counted)
-        return torch.stack([answers.detach(), gates.detach(), known.any()])
+        if self.gate_supervision and portion.known:
+            gates = gate_loss(output.episode, batch, self.gate_supervision, self.settings.model.gates).sum()
+            gates = gates / portion.known
+        counted = answers
+        if beta != 1:
+            known = (batch.support >= 0).any(dim=1)
+            counted = torch.where(known, beta, 1.0).mul(loss).sum() / portion.asked
+        gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
+        return Done(gradients, torch.stack([answers.detach(), gates.detach()]).double())
 
     def _golden(self) -> list[dict[str, Any]]:
         """The first validation questions of each data set, with the answers that the network gives them now."""

@@ -35,15 +35,13 @@ def answers_asked(batch: Batch) -> Tensor:
 
 
 def gate_loss(episode: Episode, batch: Batch, form: GateSupervision, gates: str) -> Tensor:
-    """Cross-entropy of the gates against the supporting facts, the mean over the questions that have any: ()"""
-    supports = (batch.support >= 0).sum(dim=1)
+    """Cross-entropy of the gates against the supporting facts; 0 where none are known: (questions,)"""
     loss = (
         any_pass_loss(episode, batch)
         if form == "any-pass"
         else ordered_loss(episode, batch, softmax=gates == "softmax")
     )
-    known = supports > 0
-    return (loss * known).sum() / known.sum().clamp(min=1)
+    return loss * (batch.support >= 0).any(dim=1)
 
 
 def any_pass_loss(episode: Episode, batch: Batch) -> Tensor:

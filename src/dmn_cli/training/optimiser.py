@@ -6,6 +6,7 @@ that a batch has are read and written: Adam's step would otherwise cost more tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -54,15 +55,18 @@ class Optimiser:
             for group in part.param_groups:
                 group["lr"] = value * group["rate"]
 
-    def step(self, loss: torch.Tensor) -> None:
-        """One step down the gradient of a loss."""
+    def gradients(self, loss: torch.Tensor) -> list[torch.Tensor | None]:
+        """Of each parameter, in their order; those that are sparse coalesced."""
         self.network.zero_grad(set_to_none=True)
         loss.backward()
-        table = self.network.word_vectors.E
-        if table.sparse and table.weight.grad is not None:
-            table.weight.grad = table.weight.grad.coalesce()
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        dense = [g.values() if g.is_sparse else g for g in gradients]
+        gradients = [parameter.grad for parameter in self.network.parameters()]
+        return [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
+
+    def step(self, gradients: Sequence[torch.Tensor | None]) -> None:
+        """One step down a gradient, once it is clipped, in place."""
+        for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]
         norm = nn.utils.get_total_norm(dense, foreach=True)
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]

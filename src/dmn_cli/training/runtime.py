@@ -1,4 +1,4 @@
-"""The machine: which device, and seeds."""
+"""The machine: which device, and how to make the most of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dmn_cli.model import products
 from dmn_cli.threads import cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
+ONE_THREAD = 128  # the widest network whose products are too small to share
 _NETWORKS = 4  # side by side; more would only wait for the interpreter
 
 
@@ -35,10 +36,10 @@ def choose_device(name: str) -> torch.device:
 def tune(hidden: int) -> None:
     """Makes the most of the CPU for a network of this width.
 
-    One thread for a small one, unless OMP_NUM_THREADS says otherwise: its products are too small to share. Two threads
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise. Two threads
     gain little on a quiet machine, and spend two thirds of the time waiting for each other on a busy one (docs/log.md).
     """
-    if hidden <= 128 and "OMP_NUM_THREADS" not in os.environ:
+    if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     products.adapt()
     keep_memory()
@@ -67,22 +68,16 @@ def networks_at_once(device: torch.device) -> int:
     return max(1, min(allowed // torch.get_num_threads(), _NETWORKS))
 
 
-def describe(device: torch.device) -> str:
-    """What a person would call it."""
+def seed(device: torch.device, number: int) -> None:
+    """Of all that is drawn from now on. torch.manual_seed does so for all kinds of devices, and takes a millisecond."""
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)
+
+
+def describe(device: torch.device, processes: int = 1) -> str:
+    """What a person would call it. processes: that share the work"""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
+    threads = processes * torch.get_num_threads()
     return f"cpu ({threads} thread{'s' * (threads > 1)})"
-
-
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

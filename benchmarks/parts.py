@@ -1,0 +1,57 @@
+"""Batches in two parts, side by side: whole epochs of training, with one process and with two (`training/parts.py`).
+
+All that training does is in it, the making of batches and the waiting for the other process included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.data import prepared
+from benchmarks.networks import Cell, training_on
+from benchmarks.table import Column
+from benchmarks.timing import take_turns
+from dmn_cli.training.loop import Training
+
+COLUMNS = [
+    Column("preset", "preset", width=8),
+    Column("data", "data", width=9),
+    Column("batch", "batch"),
+    Column("hidden", "hidden"),
+    Column("whole, q/s", "whole"),
+    Column("two parts, one process, q/s", "alone"),
+    Column("two parts, two processes, q/s", "beside"),
+    Column("/ whole", "beside_over_whole", ".2f"),
+]
+
+
+def rows(cells: Iterable[Cell], folder: Path, shared: Path | None, seconds: float) -> Iterator[dict[str, Any]]:
+    """A row for each cell."""
+    for cell in cells:
+        called, data = prepared(cell.data, folder, shared)
+        cpu = torch.device("cpu")
+        parts = {"whole": 1, "alone": 2, "beside": 2}
+        trainings = {name: training_on(cell, data, folder, cpu, **{"training.parts": n}) for name, n in parts.items()}
+        try:
+            trainings["beside"].help(1)
+            assert trainings["beside"].helpers
+            trainings["beside"].helpers.wait()
+            best = take_turns({name: _epochs(training) for name, training in trainings.items()}, cpu, seconds)
+        finally:
+            trainings["beside"].help(0)
+        questions = len(trainings["whole"].train[0].split)
+        rates = {name: questions / taken for name, taken in best.items()}
+        yield {**cell._asdict(), "data": called, **rates, "beside_over_whole": rates["beside"] / rates["whole"]}
+
+
+def _epochs(training: Training) -> Any:
+    def epoch() -> None:
+        for _ in training._epoch(lambda: False):
+            pass
+        training._next_epoch()
+
+    return epoch
