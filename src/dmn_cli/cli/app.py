@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -74,6 +75,8 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages, which are ready sooner
+    _leave_out("rich.markdown", "Markdown")
+    _leave_out("rich.traceback", "Traceback")
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except typer.TyperException as error:
@@ -103,6 +106,14 @@ def main() -> None:
             hint="This is a bug of dmn. Run dmn --debug … for the traceback and report it.",
         )
         _fail(bug)
+
+
+def _leave_out(module: str, name: str) -> None:
+    """Typer's help imports these, a fifth of the time that it takes, for texts in Markdown and for tracebacks in colour.
+    We have neither."""
+    if module not in sys.modules:
+        sys.modules[module] = ModuleType(module)
+        setattr(sys.modules[module], name, None)
 
 
 def _fail(error: DmnError) -> None:

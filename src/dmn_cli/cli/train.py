@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +88,7 @@ def command(
         f"{settings.preset} on {describe(where, training.processes)}: {weights:,} weights, {questions:,} questions"
     )
 
-    with _until_interrupted() as stop, _shown(output, settings) as show:
+    with _until_interrupted() as stop, _warned(output), _shown(output, settings) as show:
         for event in training.events(stop):
             show(event)
             if isinstance(event, Stopped):
@@ -161,6 +162,14 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+@contextmanager
+def _warned(output: Output) -> Iterator[None]:
+    """What the training warns of, without Python's frame around it."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: output.warning(str(message))
+        yield
 
 
 @contextmanager
