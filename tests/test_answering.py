@@ -3,6 +3,8 @@
 import gc
 import itertools
 import json
+import os
+import signal
 import subprocess
 import threading
 import tracemalloc
@@ -22,6 +24,7 @@ from dmn_cli.answering import predictor as predictor_module
 from dmn_cli.answering import stream
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE
+from dmn_cli.errors import ResourceError
 from dmn_cli.model_directory import Model
 
 QUESTION = "Where is Mary?"
@@ -34,7 +37,7 @@ def predictor(run: Path) -> Predictor:
 
 
 def answers(predictor: Predictor, lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    return [answer for batch in stream.answers(predictor, lines) for answer in batch]
+    return [json.loads(answer) for batch in stream.answers(predictor, lines) for answer in batch]
 
 
 def line(**record: Any) -> bytes:
@@ -79,6 +82,7 @@ def test_every_line_is_answered_in_order(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", str(threads))
         patch.setattr(stream, "_LINES", together)
+        patch.setattr(stream, "_FEW", 1)
         answered = answers(predictor, lines)
     assert len(answered) == len(lines)
     for number, ((i, record), answer) in enumerate(zip(asked, answered, strict=True), start=1):
@@ -139,7 +143,7 @@ def test_any_batch_size_gives_the_same_answers(
     monkeypatch.setattr(predictor_module, "_MAX_BATCH", size)
     batches = list(stream.answers(predictor, lines))
     assert max(map(len, batches)) <= 2 * size
-    small = [answer for batch in batches for answer in batch]
+    small = [json.loads(answer) for batch in batches for answer in batch]
     for one, other in zip(usual, small, strict=True):
         assert one.get("answer") == other.get("answer")
         assert one.get("error") == other.get("error")
@@ -155,14 +159,15 @@ def test_it_answers_before_the_next_line_comes(predictor: Predictor) -> None:
         yield line(id=2, **GOOD)
 
     answered = stream.answers(predictor, lines())
-    assert [answer["id"] for answer in next(answered)] == [1]
+    assert [json.loads(answer)["id"] for answer in next(answered)] == [1]
     released.set()
-    assert [answer["id"] for answer in next(answered)] == [2]
+    assert [json.loads(answer)["id"] for answer in next(answered)] == [2]
 
 
 def test_it_reads_only_so_far_ahead(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless stream needs no more memory than a short one."""
     monkeypatch.setattr(stream, "_LINES", 8)
+    monkeypatch.setattr(stream, "_FEW", 1)
     read = 0
 
     def endless() -> Iterator[bytes]:
@@ -187,7 +192,7 @@ def test_sentences_are_not_remembered_for_ever(run: Path, monkeypatch: pytest.Mo
     def held_after(first: int) -> int:
         stories = ([f"Mary went to the room{i}."] for i in range(first, first + 1000))
         lines = (line(story=story, question=QUESTION) for story in stories)
-        assert sum("answer" in result for results in stream.answers(forgetful, lines) for result in results) == 1000
+        assert sum(b'"answer"' in result for results in stream.answers(forgetful, lines) for result in results) == 1000
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
@@ -211,6 +216,60 @@ def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
     for one, other_one in zip(together, alone, strict=True):
         assert (one.text, one.facts, one.read) == (other_one.text, other_one.facts, other_one.read)
         assert np.array(one.gates) == pytest.approx(np.array(other_one.gates), abs=1e-4)
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "networks_at_once", lambda device: 2)
+    monkeypatch.setattr(stream, "_LINES", 4)
+    monkeypatch.setattr(stream, "_FEW", 2)
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_other_processes_answer_the_same(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line once and in order, and none of them here but the first and the last few."""
+    lines = [line(id=i, **GOOD) if i % 5 else BAD["not JSON"] for i in range(103)]
+    here: list[int] = []
+    answered = stream.answered
+
+    def watched(predictor: Predictor, lines: list[tuple[int, bytes]]) -> list[bytes]:
+        here.extend(number for number, _ in lines)
+        return answered(predictor, lines)
+
+    monkeypatch.setattr(stream, "answered", watched)
+    results = answers(predictor, lines)
+    assert [result["id"] for result in results] == [i if i % 5 else None for i in range(103)]
+    assert [result.get("answer") for result in results] == ["kitchen" if i % 5 else None for i in range(103)]
+    assert results[50]["error"].startswith("line 51: ")
+    assert len(here) < 50
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
+    """Also with one that nobody wants the rest of."""
+
+    def children() -> set[str]:
+        return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+    before = children()
+    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()))
+    for _ in range(20):
+        next(answered)
+    assert len(children() - before) == 2
+    del answered
+    assert children() == before
+
+
+@pytest.mark.usefixtures("two_processes")
+def test_a_process_that_is_killed_is_an_error(predictor: Predictor) -> None:
+    before = set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()))
+    for _ in range(20):
+        next(answered)
+    for process in set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()) - before:
+        os.kill(int(process), signal.SIGKILL)
+    with pytest.raises(ResourceError, match="killed"):
+        list(itertools.islice(answered, 100))
 
 
 def test_what_goes_wrong_with_the_input_is_raised(predictor: Predictor) -> None:

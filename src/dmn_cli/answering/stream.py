@@ -2,7 +2,8 @@
 
 What has already arrived is answered together; nothing waits for more to come. So a file goes through in large batches,
 a program at the other end of a pipe gets each answer before it asks on, and an endless stream needs no more memory than
-a short one. While the network answers, in threads of its own, the next lines are read and the last answers written.
+a short one. Where lines come faster than they are answered, other processes answer some: half of the work is Python's,
+which threads can't share.
 """
 
 from __future__ import annotations
@@ -11,41 +12,88 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from contextlib import ExitStack, suppress
+from functools import partial
+from multiprocessing import Pipe
+from typing import TYPE_CHECKING, Any
 
-from dmn_cli.answering.predictor import Asked, Computed, Predictor
+from dmn_cli.answering.predictor import Predictor
+from dmn_cli.data.ahead import Advance, can_fork, forked
 from dmn_cli.errors import DataError
-from dmn_cli.files import load_object
+from dmn_cli.files import load_object, to_json
 from dmn_cli.training.runtime import networks_at_once
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 _LINES = 1024  # that are answered together, at most
+_FEW = 64  # lines that aren't worth the way to another process
 _Line = tuple[int, bytes]
 _Result = dict[str, Any]
 
 
-def answers(predictor: Predictor, lines: Iterable[bytes]) -> Iterator[list[_Result]]:
-    """Yields the answers to the lines that had arrived, time after time; one object for each line.
+def answers(predictor: Predictor, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yields the answers to the lines that had arrived, time after time; one line of JSON, in UTF-8, for each line.
 
     A line is {"id"?, "story": [fact, …] | text, "question": text}. A bad one is answered by {"id", "error"}.
     """
     arriving = _Arriving(lines)
-    threads = networks_at_once(predictor.device)
-    pool = ThreadPoolExecutor(threads)
-    begun: deque[_Begun] = deque()
-    try:
+    processes = networks_at_once(predictor.device) if can_fork() and predictor.device.type == "cpu" else 1
+    idle: deque[_Process] = deque()
+    begun: deque[_Process | list[bytes]] = deque()
+    with ExitStack() as stack:
         while True:
             arrived = arriving.take(wait=not begun)
-            if arrived:
-                begun.append(_begin(predictor, arrived, pool))
-            if begun and (not arrived or len(begun) > threads):
-                yield _end(predictor, begun.popleft())
-            elif not arrived:
+            if arrived and processes > 1 and len(arrived) == _LINES:  # more than can be answered here
+                idle.extend(_Process(predictor, stack) for _ in range(processes))
+                processes = 0
+            if arrived and idle and len(arrived) >= _FEW:
+                process = idle.popleft()
+                process.begin(arrived)
+                begun.append(process)
+            elif arrived:
+                begun.append(answered(predictor, arrived))
+            elif not begun:
                 break
-    finally:
-        pool.shutdown(cancel_futures=True)
+            if not arrived or not idle:
+                oldest = begun.popleft()
+                if isinstance(oldest, _Process):
+                    idle.append(oldest)
+                    oldest = oldest.end()
+                yield oldest
     if arriving.error:
         raise arriving.error
+
+
+class _Process:
+    """Another process with the same model. It is given lines once it has handed over the last ones' answers."""
+
+    def __init__(self, predictor: Predictor, stack: ExitStack) -> None:
+        receiver, self._sender = Pipe(duplex=False)
+        make = partial(_answered_in_turn, predictor, receiver, self._sender)
+        self._results = stack.enter_context(forked([make]))(lambda progress: None)
+        receiver.close()
+        stack.callback(self._sender.close)
+
+    def begin(self, lines: list[_Line]) -> None:
+        with suppress(BrokenPipeError):  # it has died: `end` will say so
+            self._sender.send(lines)
+
+    def end(self) -> list[bytes]:
+        return next(self._results) or []
+
+
+def _answered_in_turn(
+    predictor: Predictor, receiver: Connection[Any, Any], sender: Connection[Any, Any], advance: Advance
+) -> Iterator[list[bytes]]:
+    """In the other process: until the one that asks has gone."""
+    sender.close()  # or its own would keep the pipe open
+    while True:
+        try:
+            lines = receiver.recv()
+        except EOFError:
+            return
+        yield answered(predictor, lines)
 
 
 class _Arriving:
@@ -83,17 +131,8 @@ class _Arriving:
         return taken
 
 
-class _Begun(NamedTuple):
-    """Lines that the network is at work on."""
-
-    results: list[_Result]  # one a line; they lack the answers
-    places: list[int]  # of the lines that hold a question, among all
-    asked: list[tuple[list[str], str]]
-    batches: list[Asked]
-    computed: list[Future[Computed]]
-
-
-def _begin(predictor: Predictor, lines: list[_Line], pool: ThreadPoolExecutor) -> _Begun:
+def answered(predictor: Predictor, lines: list[_Line]) -> list[bytes]:
+    """The answers to some numbered lines."""
     results: list[_Result] = []
     places: list[int] = []
     asked: list[tuple[list[str], str]] = []
@@ -106,16 +145,9 @@ def _begin(predictor: Predictor, lines: list[_Line], pool: ThreadPoolExecutor) -
             results.append({"id": record["id"]} if "id" in record else {})
         except DataError as error:
             results.append({"id": record.get("id"), "error": f"line {number}: {error.message}"})
-    batches = predictor.batches(asked)
-    return _Begun(results, places, asked, batches, [pool.submit(predictor.compute, part.batch) for part in batches])
-
-
-def _end(predictor: Predictor, begun: _Begun) -> list[_Result]:
-    computed = [future.result() for future in begun.computed]
-    said = predictor.said(begun.asked, begun.batches, computed)
-    for place, answer in zip(begun.places, said, strict=True):
-        begun.results[place].update(answer.as_json())
-    return begun.results
+    for place, answer in zip(places, predictor.answer_all(asked), strict=True):
+        results[place].update(answer.as_json())
+    return [to_json(result).encode(errors="replace") + b"\n" for result in results]
 
 
 def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:

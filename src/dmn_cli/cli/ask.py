@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Device, Json, Model, Quiet
-from dmn_cli.cli.output import Output, write_json_lines
+from dmn_cli.cli.output import Output, write_lines
 from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _stream(predictor: Predictor, name: str) -> None:
     gc.freeze()  # or it looks through the whole program again and again, a fifth of the time
     with _opened(name) as lines:
         for results in answers(predictor, lines):
-            write_json_lines(results)
+            write_lines(b"".join(results))
 
 
 @contextmanager

@@ -62,9 +62,13 @@ class Output:
 
 def write_json_lines(values: Iterable[Any]) -> None:
     """One line each, flushed together."""
-    lines = "".join(to_json(value) + "\n" for value in values)
+    write_lines("".join(to_json(value) + "\n" for value in values).encode(errors="replace"))
+
+
+def write_lines(lines: bytes) -> None:
+    """Some lines as they are, flushed."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(lines.encode(errors="replace"))
+    sys.stdout.buffer.write(lines)
     sys.stdout.buffer.flush()
 
 

@@ -39,10 +39,10 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
     """
     if processes is None:
         processes = min(cores(), _PROCESSES)
-    processes = min(processes, len(makes)) if _can_fork() else 0
+    processes = min(processes, len(makes)) if can_fork() else 0
     with ExitStack() as stack:
         if processes:
-            parts = [stack.enter_context(_forked(makes[i::processes])) for i in range(processes)]
+            parts = [stack.enter_context(forked(makes[i::processes])) for i in range(processes)]
         else:
             parts = [lambda advance: _in_turn(makes, advance)]
 
@@ -60,7 +60,7 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
         yield made
 
 
-def _can_fork() -> bool:
+def can_fork() -> bool:
     """Not on macOS, whose own libraries may break in a forked process."""
     return sys.platform == "linux"
 
@@ -78,7 +78,7 @@ def _in_turn(makes: Sequence[Make[T]], advance: Advance) -> Iterator[T | None]:
 
 
 @contextmanager
-def _forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T | None]]]:
+def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T | None]]]:
     """`_in_turn` in another process."""
     receiver, sender = Pipe(duplex=False)
     # Ctrl-C reaches all processes, and is for this one to handle: the other must not see it for a moment
@@ -106,7 +106,7 @@ def _received(receiver: Connection[Any, Any], advance: Advance) -> Iterator[Any]
         try:
             progress, item = receiver.recv()
         except EOFError:
-            message = "the process that makes the stories was killed"
+            message = "a process that helped was killed"
             raise ResourceError(message, hint="Perhaps memory ran out.") from None
         advance(progress)
         if isinstance(item, BaseException):
