@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def _leave_out(module: str, name: str) -> None:
-    """Typer's help imports these for texts in Markdown and tracebacks in colour: a fifth of its time. We have neither."""
+    """Typer's help imports these for Markdown and coloured tracebacks: a fifth of its time. We have neither."""
     if module not in sys.modules:
         sys.modules[module] = ModuleType(module)
         setattr(sys.modules[module], name, None)
