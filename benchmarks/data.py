@@ -16,7 +16,7 @@ from dmn_cli.records import Question, Story
 
 Told = Iterable[tuple[str, Story]]
 
-_WORLD = ("qa1", "qa2", "qa3")
+WORLD = ("qa1", "qa2", "qa3")
 _REAL = {
     "babi-qa2": Path("babi") / "tasks_1-20_v1-2.tar.gz",
     "sst": Path("sst") / "trainDevTestTrees_PTB.zip",
@@ -29,7 +29,7 @@ _SHAPES = {
 }  # stories; gamma distribution and mean of their length - 1
 _LONGEST = 150
 _VOCABULARY = 16_600
-NAMES = (*_WORLD, *_SHAPES)
+NAMES = (*WORLD, *_SHAPES)
 
 
 def names(shared: Path | None) -> list[str]:
@@ -44,11 +44,11 @@ def prepared(name: str, folder: Path, shared: Path | None = None) -> tuple[str, 
     from dmn_cli.data.writer import write
 
     file = _file(name, shared)
-    called = name if file or name in _WORLD else f"{name}-like"
+    called = name if file or name in WORLD else f"{name}-like"
     path = folder / called
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = _real(name, file) if file else _world(name) if name in _WORLD else _random(name)
+        told = _real(name, file) if file else _world(name) if name in WORLD else _random(name)
         write(path, told, SpacyTokenizer(), {"benchmark": called})
     return called, DataSet(path)
 
