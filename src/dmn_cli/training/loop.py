@@ -372,7 +372,7 @@ class Training:
         self.waiting = waited / (time.perf_counter() - began)
 
     def portion(self, planned: sampling.Part, step: int, part: int) -> Portion:
-        """Part number `part` of a batch of this epoch: of stories in the order of their length, every so manieth."""
+        """One part of a batch of this epoch. The stories, in the order of their length, are dealt out in turn."""
         batches, stories = planned
         number = np.random.SeedSequence([self.settings.training.seed, self.state.epoch, step, part])
         own = stories[part :: self.parts]

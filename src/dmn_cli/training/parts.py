@@ -204,7 +204,8 @@ class Helpers:
             start_new_session=True,
         )
         assert process.stdin
-        process.stdin.write(json.dumps(said).encode() + b"\n")
+        with suppress(BrokenPipeError):  # it couldn't even start: `_listen` will see
+            process.stdin.write(json.dumps(said).encode() + b"\n")
         return process
 
     def wait(self) -> None:

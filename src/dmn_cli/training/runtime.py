@@ -79,5 +79,5 @@ def describe(device: torch.device, processes: int = 1) -> str:
     """What a person would call it. processes: that share the work"""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    threads = processes * torch.get_num_threads()
-    return f"cpu ({threads} thread{'s' * (threads > 1)})"
+    threads = torch.get_num_threads()
+    return f"cpu ({processes} processes)" if processes > 1 else f"cpu ({threads} thread{'s' * (threads > 1)})"
