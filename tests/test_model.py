@@ -12,7 +12,8 @@ from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.answer_module import END
 from dmn_cli.model.episodic_memory import AttentionGate, compare
 from dmn_cli.model.input_module import position_encoding
-from dmn_cli.packing import Packing, story_words
+from dmn_cli.model.word_vectors import WordVectors
+from dmn_cli.packing import Packing, Sentences, story_words
 from dmn_cli.records import Batch, Facts
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -107,18 +108,26 @@ def test_a_story_read_once_equals_one_read_for_each_question(name: str) -> None:
     assert_same([net(apart).logits, *gradients[0]], [net(shared).logits, *gradients[1]])
 
 
-def test_position_encoding_is_equation_5() -> None:
-    """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M), j and d from 1, M the sentence's own length."""
+@pytest.mark.parametrize("size", [6, 4])
+def test_position_encoding_is_equation_5(size: int) -> None:
+    """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M), j and d from 1, M the sentence's own length. Also of
+    projected vectors; gradients too."""
     torch.manual_seed(0)
-    lengths, D = [3, 1, 4], 6
-    words = torch.randn(3, 4, D).double()
-    expected = torch.zeros(3, D).double()
-    for s, M in enumerate(lengths):
-        words[s, M:] = 0
-        for j in range(1, M + 1):
-            for d in range(1, D + 1):
-                expected[s, d - 1] += ((1 - j / M) - (d / D) * (1 - 2 * j / M)) * words[s, j - 1, d - 1]
-    torch.testing.assert_close(position_encoding(words, torch.tensor(lengths)), expected)
+    sentences, D = [[2, 3, 5], [7], [4, 2, 2, 6]], 6
+    vectors = WordVectors(8, size, D).double()
+    f = []
+    for sentence in sentences:
+        M, w = len(sentence), vectors(torch.tensor(sentence))
+        weights = [[(1 - j / M) - (d / D) * (1 - 2 * j / M) for d in range(1, D + 1)] for j in range(1, M + 1)]
+        f.append((torch.tensor(weights, dtype=torch.float64) * w).sum(dim=0))
+    expected = torch.stack(f)
+    padded = torch.tensor([sentence + [0] * (5 - len(sentence)) for sentence in sentences])
+    found = position_encoding(Sentences.of(padded), vectors)
+    torch.testing.assert_close(found, expected)
+    parameters = list(vectors.parameters())
+    d = torch.randn_like(expected)
+    for one, other in zip(*(torch.autograd.grad(x, parameters, d) for x in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_story_words_joins_the_sentences() -> None:

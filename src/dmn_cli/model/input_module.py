@@ -29,6 +29,7 @@ from dmn_cli.model.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
+from dmn_cli.packing import Sentences
 from dmn_cli.records import Batch, Facts
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
@@ -72,11 +73,13 @@ class FusionReader(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
+        packings = batch.fact_packings
         if self.W is not None:
             f = torch.tanh(self.W(batch.vectors))
         else:
-            f = position_encoding(word_vectors(batch.sentences), (batch.sentences != 0).sum(dim=1))
-        f, packings = self.dropout(f), batch.fact_packings
+            assert packings.sentences
+            f = position_encoding(packings.sentences, word_vectors)
+        f = self.dropout(f)
         right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
         # read from a question's last fact to its first: each row the other way round
         left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
@@ -84,16 +87,16 @@ class FusionReader(nn.Module):
         return Facts(self.dropout(c), packings.facts)
 
 
-def position_encoding(words: Tensor, length: Tensor) -> Tensor:
+def position_encoding(sentences: Sentences, word_vectors: WordVectors) -> Tensor:
     """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M).
 
     l is linear in j, so the sum over words needs only Σ w_j and Σ (j/M) w_j:
     f_d = (1 - d/D) Σ_j w_jd - (1 - 2d/D) Σ_j (j/M) w_jd.
 
-    words: (sentences, words, hidden), zero where padded; length: (sentences,) → (sentences, hidden)
+    → (sentences, hidden)
     """
-    _, W, D = words.shape
-    j = torch.arange(1, W + 1, device=words.device, dtype=words.dtype)
-    d = torch.arange(1, D + 1, device=words.device, dtype=words.dtype) / D
-    j_over_M = j / length.clamp(min=1).unsqueeze(1)  # (sentences, words)
-    return (1 - d) * words.sum(dim=1) - (1 - 2 * d) * torch.einsum("sw,swd->sd", j_over_M, words)
+    words, start, j_over_M = sentences.words, sentences.start, sentences.place
+    total, placed = word_vectors.total(words, start), word_vectors.total(words, start, j_over_M)
+    D = total.shape[1]
+    d = torch.arange(1, D + 1, device=total.device, dtype=total.dtype) / D
+    return (1 - d) * total - (1 - 2 * d) * placed
