@@ -65,7 +65,7 @@ def speed(arguments: Sequence[str]) -> None:
     there = {"presets": presets(), "data": data.names(options.shared)}
     cells = _cells(options, there, gpu=device.type != "cpu")
     tune(hidden=HIDDENS[0])
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(options.threads or [1]))  # of the recurrence; networks set their own
     machine = {
         "device": describe(device),
         "cpu": platform.processor() or platform.machine(),
