@@ -79,6 +79,7 @@ def speed(arguments: Sequence[str]) -> None:
         recurrence.rows(options.hidden or HIDDENS, options.steps, device, options.seconds),
         silent=options.json,
     )
+    torch.set_num_threads(1)
     whole = show(
         "Networks",
         networks.COLUMNS,
