@@ -86,12 +86,13 @@ def speed(arguments: Sequence[str]) -> None:
         networks.rows(cells, options.folder, options.shared, device, options.seconds, options.plain_loops),
         silent=options.json,
     )
-    asked = {cell._replace(threads=1) for cell in cells if cell[2:4] == Cell()[2:4]}
-    usual = sorted(cell for cell in asked if cell.data.removeprefix("babi-") in data.WORLD)  # epochs of some seconds
+    usual = Cell()
+    asked = {cell._replace(threads=1) for cell in cells if (cell.batch, cell.hidden) == (usual.batch, usual.hidden)}
+    chosen = sorted(cell for cell in asked if cell.data.removeprefix("babi-") in data.WORLD)  # epochs of some seconds
     beside = show(
         "Two parts of a batch, side by side",
         parts.COLUMNS,
-        parts.rows(usual, options.folder, options.shared, options.seconds) if device.type == "cpu" else [],
+        parts.rows(chosen, options.folder, options.shared, options.seconds) if device.type == "cpu" else [],
         silent=options.json,
     )
     if options.json:

@@ -62,11 +62,14 @@ class Axes(NamedTuple):
         return list(dict.fromkeys(cells))
 
 
-COLUMNS = [
+CELL = [
     Column("preset", "preset", width=8),
     Column("data", "data", width=9),
     Column("batch", "batch"),
     Column("hidden", "hidden"),
+]
+COLUMNS = [
+    *CELL,
     Column("threads", "threads"),
     Column("training q/s", "training_questions_per_s"),
     Column("words/s", "training_words_per_s"),

@@ -12,16 +12,13 @@ from typing import Any
 import torch
 
 from benchmarks.data import prepared
-from benchmarks.networks import Cell, training_on
+from benchmarks.networks import CELL, Cell, training_on
 from benchmarks.table import Column
 from benchmarks.timing import take_turns
 from dmn_cli.training.loop import Training
 
 COLUMNS = [
-    Column("preset", "preset", width=8),
-    Column("data", "data", width=9),
-    Column("batch", "batch"),
-    Column("hidden", "hidden"),
+    *CELL,
     Column("whole, q/s", "whole"),
     Column("two parts, one process, q/s", "alone"),
     Column("two parts, two processes, q/s", "beside"),

@@ -13,7 +13,7 @@ from dmn_cli.model.answer_module import END
 from dmn_cli.model.episodic_memory import AttentionGate, compare
 from dmn_cli.model.input_module import position_encoding
 from dmn_cli.model.word_vectors import WordVectors
-from dmn_cli.packing import Packing, Sentences, story_words
+from dmn_cli.packing import Bags, Packing, story_words
 from dmn_cli.records import Batch, Facts
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -122,7 +122,7 @@ def test_position_encoding_is_equation_5(size: int) -> None:
         f.append((torch.tensor(weights, dtype=torch.float64) * w).sum(dim=0))
     expected = torch.stack(f)
     padded = torch.tensor([sentence + [0] * (5 - len(sentence)) for sentence in sentences])
-    found = position_encoding(Sentences.of(padded), vectors)
+    found = position_encoding(Bags.of(padded), vectors)
     torch.testing.assert_close(found, expected)
     parameters = list(vectors.parameters())
     d = torch.randn_like(expected)

@@ -78,7 +78,7 @@ def test_what_is_put_into_shared_memory_is_taken_from_it(data: DataSet, tmp_path
     here, there = (training(data, tmp_path, seed=seed) for seed in (1, 2))
     before = weights(here)
     mine = Memory(here.network, 1)
-    with open(os.dup(mine.file.fileno()), "r+b") as file:  # noqa: PTH123
+    with os.fdopen(os.dup(mine.file.fileno()), "r+b") as file:
         theirs = Memory(there.network, 1, file)
     for one, other, was in zip(here.network.parameters(), there.network.parameters(), before, strict=True):
         assert torch.equal(one, was)

@@ -151,6 +151,16 @@ def test_resuming_needs_the_same_data_and_a_sound_checkpoint(data: DataSet, tmp_
         Training([data], tmp_path / "run", settings(epochs=2), CPU).resume()
 
 
+def test_a_checkpoint_of_another_format_is_refused(data: DataSet, tmp_path: Path) -> None:
+    train(data, tmp_path / "run", epochs=1)
+    path = tmp_path / "run" / CHECKPOINT
+    values = torch.load(path, weights_only=True)
+    for version, says in ((checkpoint.FORMAT_VERSION - 1, "of an older dmn"), (99, "reads up to")):
+        torch.save({**values, "format_version": version}, path)
+        with pytest.raises(ModelError, match=says):
+            Training([data], tmp_path / "run", settings(epochs=2), CPU).resume()
+
+
 def test_the_best_model_is_kept_and_not_the_last(
     data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervi
     net = network(preset, each=True).float().train()
     optimiser = Optimiser(net, load(preset).training, given=False)
     given = batch(asked)
-    _ = given.fact_packings, given.word_packings, given.each_among  # made on the CPU, before
+    _ = given.fact_packings, given.word_packings, given.bags, given.each_among  # made on the CPU, before
     with Waits() as waits:
         output = net(given)
         loss = answer_loss(output, given).sum() / answers_asked(given).sum()

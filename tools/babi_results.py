@@ -13,9 +13,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
-from runs import accuracy, prepared, trained
+from runs import accuracy, percent, prepared, trained
 
 VARIANT = "en-10k"
 SETTING = {
@@ -55,11 +55,10 @@ def main(archive: Path, folder: Path, tasks: list[int]) -> None:
     print("| --- | ---: | --- | ---: | --- |")
     for task in sorted(tasks):
         own = [done[task, seed] for seed in SEEDS]
-        tests = [100 * test for test, _, _ in own]
         best = max(own, key=lambda run: run[1])
-        spread = f"{mean(tests):.2f} ± {stdev(tests):.2f}"
-        each, seconds = (", ".join(values) for values in (map("{:.1f}".format, tests), (f"{s:.0f}" for *_, s in own)))
-        print(f"| qa{task} | {spread} | {each} | {100 * best[0]:.1f} | {seconds} |")
+        each = ", ".join(f"{100 * test:.1f}" for test, _, _ in own)
+        seconds = ", ".join(f"{taken:.0f}" for *_, taken in own)
+        print(f"| qa{task} | {percent([test for test, _, _ in own])} | {each} | {100 * best[0]:.1f} | {seconds} |")
     for seed in SEEDS:
         tests = [done[task, seed][0] for task in tasks]
         passed = sum(test >= 0.95 for test in tests)

@@ -6,12 +6,11 @@ split; the model was chosen by its validation. Prints the table as Markdown, and
 
 from __future__ import annotations
 
-import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from runs import accuracy, prepared, trained
+from runs import accuracy, percent, prepared, trained
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,10 @@ def main(archive: str, folder: str) -> None:
     ]
     for row in ROWS:
         figures = measure(row, archive, root)
-        test = [100 * accuracy for accuracy, _, _ in figures]
         chosen = 100 * max(figures, key=lambda f: f[1])[0]
         lines.append(
             f"| {row.variant} qa{row.task} | {row.preset} | {', '.join(map(str, row.seeds))} "
-            f"| {statistics.mean(test):.2f} ± {statistics.stdev(test):.2f} | {chosen:.1f} "
+            f"| {percent([accuracy for accuracy, _, _ in figures])} | {chosen:.1f} "
             f"| {', '.join(f'{seconds:.0f}' for *_, seconds in figures)} |"
         )
     print("\n".join(lines))

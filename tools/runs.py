@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,12 @@ def accuracy(run: Path, data: Path) -> float:
     if not done.exists():
         done.write_text(json.dumps(dmn("eval", run, data)))
     return json.loads(done.read_text())["accuracy"]
+
+
+def percent(figures: list[float]) -> str:
+    """Their mean ± standard deviation, in %."""
+    if not figures:
+        return "-"
+    percents = [100 * figure for figure in figures]
+    mean = f"{statistics.mean(percents):.2f}"
+    return f"{mean} ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else mean

@@ -9,13 +9,12 @@ README; models are chosen by their validation, the test split is read once. What
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from runs import accuracy, dmn, prepared, trained
+from runs import accuracy, dmn, percent, prepared, trained
 
 VECTORS = "vectors/imdb_sgns.100d.mincount10.w2v.txt.gz"
 SST = "sst/trainDevTestTrees_PTB.zip"
@@ -99,10 +98,9 @@ def tasks(shared: Path, folder: Path, names: list[str]) -> None:
     print("\n| data | test accuracy %, mean ± sd | that of the best validation | seconds of training |")
     print("| --- | ---: | ---: | ---: |")
     for name, runs in figures.items():
-        test = [100 * accuracy for accuracy, _, _ in runs]
         chosen_by_validation = 100 * max(runs, key=lambda f: f[1])[0]
         print(
-            f"| {name} | {statistics.mean(test):.2f} ± {statistics.stdev(test):.2f} | {chosen_by_validation:.1f} "
+            f"| {name} | {percent([accuracy for accuracy, _, _ in runs])} | {chosen_by_validation:.1f} "
             f"| {', '.join(f'{seconds:.0f}' for *_, seconds in runs)} |"
         )
 

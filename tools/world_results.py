@@ -12,7 +12,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from runs import accuracy, prepared, trained
+from runs import accuracy, percent, prepared, trained
 
 QUESTIONS = 10_000
 SEEDS = (1, 2, 3)
@@ -50,14 +50,6 @@ def twins(archive: str, folder: str, *tasks: str) -> None:
             difference = f"{100 * (statistics.mean(figures['ours']) - statistics.mean(figures['theirs'])):+.2f}"
         cells = [percent(figures["theirs"]), percent(figures["ours"]), difference, percent(figures["ours on ours"])]
         print(f"| qa{task} | {' | '.join(cells)} |", flush=True)
-
-
-def percent(figures: list[float]) -> str:
-    if not figures:
-        return "-"
-    percents = [100 * figure for figure in figures]
-    mean = f"{statistics.mean(percents):.2f}"
-    return f"{mean} ± {statistics.stdev(percents):.2f}" if len(percents) > 1 else mean
 
 
 def lengths(folder: str, plot: str) -> None:

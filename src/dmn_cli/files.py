@@ -44,6 +44,11 @@ def to_json(value: Any, **layout: Any) -> str:
         return json.dumps(_finite(value), ensure_ascii=False, **layout)
 
 
+def json_line(value: Any) -> bytes:
+    """A line of JSON; what UTF-8 can't spell becomes `?`."""
+    return to_json(value).encode(errors="replace") + b"\n"
+
+
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:
     """The JSON object that a line is. Raises: DataError where it isn't one `like` this."""
     try:

@@ -166,7 +166,7 @@ class Pointers:
         return cls(index, torch.argsort(index, stable=True), counts.cumsum(0) - counts)
 
     def to(self, device: torch.device) -> Pointers:
-        return Pointers(*(move(getattr(self, f.name), device) for f in fields(self)))
+        return Pointers(**_moved(self, device))
 
     def look_up(self, table: Tensor) -> Tensor:
         """(rows, hidden) → (n, hidden)"""
@@ -174,7 +174,7 @@ class Pointers:
 
 
 @dataclass(frozen=True)
-class Sentences:
+class Bags:
     """The words of a batch's distinct sentences, end to end."""
 
     words: Tensor  # (words of all,) word ids
@@ -182,22 +182,21 @@ class Sentences:
     place: Tensor  # (words of all,) j / M: word j of M, from 1
 
     @classmethod
-    def of(cls, sentences: Tensor) -> Sentences:
+    def of(cls, sentences: Tensor) -> Bags:
         """sentences: (sentences, words), padded by 0, on the CPU"""
         real = sentences != 0
         length = real.sum(dim=1)
         j = torch.arange(1, sentences.shape[1] + 1)
         return cls(sentences[real], length.cumsum(0) - length, (j / length.clamp(min=1).unsqueeze(1))[real])
 
-    def to(self, device: torch.device) -> Sentences:
-        return Sentences(*(move(getattr(self, f.name), device) for f in fields(self)))
+    def to(self, device: torch.device) -> Bags:
+        return Bags(**_moved(self, device))
 
 
 @dataclass(frozen=True)
 class FactPackings:
     """The facts of a batch, packed."""
 
-    sentences: Sentences | None  # None where facts are vectors
     stories: Packing  # of (stories, facts)
     facts: Packing  # of (questions, facts seen)
     wordings: Packing  # of (distinct questions, words)
@@ -213,7 +212,6 @@ class FactPackings:
         sentences = len(batch.sentences if batch.vectors is None else batch.vectors)
         seen = stories.at.flatten().index_select(0, _story_cells(batch, facts, stories.steps))
         return cls(
-            sentences=None if batch.vectors is not None else Sentences.of(batch.sentences),
             stories=stories,
             facts=facts,
             wordings=Packing.of((batch.question_sentences != 0).sum(dim=1)),
@@ -247,12 +245,9 @@ class WordPackings:
         return WordPackings(**_moved(self, device))
 
 
-def _moved(packings: FactPackings | WordPackings, device: torch.device) -> dict[str, Any]:
-    parts = {f.name: getattr(packings, f.name) for f in fields(packings)}
-    return {
-        name: move(part, device) if isinstance(part, Tensor) else part and part.to(device)
-        for name, part in parts.items()
-    }
+def _moved(whole: Bags | Pointers | FactPackings | WordPackings, device: torch.device) -> dict[str, Any]:
+    parts = {f.name: getattr(whole, f.name) for f in fields(whole)}
+    return {n: move(part, device) if isinstance(part, Tensor) else part.to(device) for n, part in parts.items()}
 
 
 def _story_cells(batch: Batch, facts: Packing, steps: int) -> Tensor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from dmn_cli.packing import FactPackings, Packing, WordPackings
+    from dmn_cli.packing import Bags, FactPackings, Packing, WordPackings
 
 
 class Question(NamedTuple):
@@ -87,6 +87,13 @@ class Batch:
         return WordPackings.of(self, self.fact_packings.facts)
 
     @cached_property
+    def bags(self) -> Bags:
+        """The words of its sentences without padding."""
+        from dmn_cli.packing import Bags
+
+        return Bags.of(self.sentences)
+
+    @cached_property
     def each_among(self) -> tuple[bool, bool]:
         """Whether any of its questions are answered at each fact, and whether all are; known without asking a GPU."""
         return bool(self.each.any()), bool(self.each.all())
@@ -100,6 +107,7 @@ class Batch:
         vars(moved)["fact_packings"] = self.fact_packings.to(device)
         if self.vectors is None:
             vars(moved)["word_packings"] = self.word_packings.to(device)
+            vars(moved)["bags"] = self.bags.to(device)
         return moved
 
     def __len__(self) -> int:

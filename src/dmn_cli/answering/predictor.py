@@ -82,8 +82,8 @@ class Computed(NamedTuple):
 class Predictor:
     """Loads a model once and answers questions with it.
 
-    `answer` and `answer_all` are all that most need. They go through three steps: `batches` puts questions into
-    numbers, `compute` asks the network, which any thread may do, and `said` puts its answers into words.
+    `answer` and `answer_all` go through three steps: `batches` puts questions into numbers, `compute` asks the network,
+    and `said` puts its answers into words.
     """
 
     def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.data.ahead import Advance, can_fork, forked
 from dmn_cli.errors import DataError
-from dmn_cli.files import load_object, to_json
+from dmn_cli.files import json_line, load_object
 from dmn_cli.training.runtime import networks_at_once
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def answered(predictor: Predictor, lines: list[_Line]) -> list[bytes]:
             results.append({"id": record.get("id"), "error": f"line {number}: {error.message}"})
     for place, answer in zip(places, predictor.answer_all(asked), strict=True):
         results[place].update(answer.as_json())
-    return [to_json(result).encode(errors="replace") + b"\n" for result in results]
+    return [json_line(result) for result in results]
 
 
 def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:

@@ -7,11 +7,11 @@ person is looking at a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.files import to_json
+from dmn_cli.files import json_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ class Output:
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
         if self.as_json:
-            write_json_lines([value])
+            write_lines(json_line(value))
 
     def note(self, text: str) -> None:
         """Something worth knowing while it runs."""
@@ -58,11 +58,6 @@ class Output:
     def table(self) -> bool:
         """Whether a person reads stdout: a table may use the width of the screen."""
         return not self.as_json and sys.stdout.isatty()
-
-
-def write_json_lines(values: Iterable[Any]) -> None:
-    """One line each, flushed together."""
-    write_lines("".join(to_json(value) + "\n" for value in values).encode(errors="replace"))
 
 
 def write_lines(lines: bytes) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Literal, cast
 
 import torch
@@ -172,13 +172,14 @@ class Recurrence(torch.autograd.Function):
         dh_0 = torch.zeros_like(first) if ctx.needs_input_grad[3] else None
         dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
         d = states.new_empty(len(states), U.shape[1] // hidden + (not before), hidden)
-        dU = [U.new_zeros(hidden, width * hidden) for width in ((d.shape[1] - 1, 1) if before else (d.shape[1] - 1,))]
-        one = states.new_ones(())
-        dhs = _split(dh, counts), _split(dh.unsqueeze(1), counts)
-        back, Us = (
-            (_before, (U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous()))
+        dU, one, dhs = torch.zeros_like(U), states.new_ones(()), _split(dh, counts)
+        whole = zip(dhs, counts, counts[1:], strict=False)
+        previous = [dh_0, *(block if n == rows else block[:n] for block, rows, n in whole)]  # where dH goes
+        steps_back = dhs, _split(dh.unsqueeze(1), counts), previous
+        back = (
+            partial(_before, U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous())
             if before
-            else (_after, (torch.roll(U, hidden, dims=1).t().contiguous(),))
+            else partial(_after, torch.roll(U, hidden, dims=1).t().contiguous())
         )
         for steps, at in _chunks(counts):
             h = _entering(states, first, ctx.packing, steps, at)
@@ -195,16 +196,12 @@ class Recurrence(torch.autograd.Function):
             else:
                 torch.mul(d_at[:, -1], r, out=d_at[:, 0])
                 _sigmoid_backward(d_at[:, -1] * inner[at], r, grad_input=d_at[:, -2])
-            back(Us, steps, counts, d_at, dhs, dh_0, (1 - u).expand_as(h), r)
+            back(steps, counts[steps.start : steps.stop], d_at, *steps_back, (1 - u).expand_as(h), r)
             if dg is not None:
                 away.mul_(dh[at])
                 torch.sum(away if pass_z is None else away.mul_(pass_z), dim=1, keepdim=True, out=dg[at])
-            flat = d_at.flatten(1)
-            product_of_rows(h, flat[:, : dU[0].shape[1]], dU[0])
-            if before:
-                product_of_rows(inner[at], flat[:, -hidden:], dU[1])
-        flat = d.flatten(1)
-        dx, dU = (flat, torch.cat(dU, dim=1)) if before else (flat[:, hidden:], torch.roll(dU[0], -hidden, dims=1))
+            add_weight_gradient(dU, h, inner[at], d_at, before=before)
+        dx, dU = input_and_weight_gradients(d, dU, before=before)
         return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None
 
 
@@ -231,52 +228,49 @@ def _entering(states: Tensor, first: Tensor, packing: Packing, steps: range, at:
 
 def _split(packed: Tensor, counts: list[int]) -> tuple[Tensor, ...]:
     """`Tensor.split`, without its Python."""
-    return torch.split_with_sizes(packed, counts)  # type: ignore[return-value]
+    return torch.split_with_sizes(packed, counts)
 
 
-def _after(Us, steps, counts, d, dhs, dh_0, keep, r):
+def _after(U, steps, counts, d, dh, dh_wide, previous, keep, r):
     """dH = dH' (1 - u) + [d(H U_h), dZ, dR] Uᵀ, from the last step to the first."""
-    (U,), (dh, dh_wide) = Us, dhs
-    here = counts[steps.start : steps.stop]
-    parts = (_split(part, here) for part in (d, d.flatten(1)[:, : U.shape[0]], keep))
+    parts = (_split(part, counts) for part in (d, d.flatten(1)[:, : U.shape[0]], keep))
     for t, d_t, to_h, keep_t in zip(*map(reversed, (steps, *parts)), strict=True):
         d_t.mul_(dh_wide[t])
-        previous = dh[t - 1] if t else dh_0
-        if previous is not None:
-            if t and counts[t] < counts[t - 1]:
-                previous = previous[: counts[t]]
-            product(to_h, U, previous.addcmul_(dh[t], keep_t), out=previous)
+        if previous[t] is not None:
+            product(to_h, U, previous[t].addcmul_(dh[t], keep_t), out=previous[t])
 
 
-def _before(Us, steps, counts, d, dhs, dh_0, keep, r):
+def _before(U_zr, U_h, steps, counts, d, dh, dh_wide, previous, keep, r):
     """dH = dH' (1 - u) + d(R ∘ H) R + [dZ, dR] U_zrᵀ with d(R ∘ H) = dH~ U_hᵀ, from the last step to the first."""
-    (U_zr, U_h), (dh, dh_wide) = Us, dhs
-    here = counts[steps.start : steps.stop]
     parts = (d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : U_zr.shape[0]], keep, r)
-    parts = (_split(part, here) for part in parts)
+    parts = (_split(part, counts) for part in parts)
     for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(*map(reversed, (steps, *parts)), strict=True):
         d_rh = product(d_c.mul_(dh[t]), U_h)
         d_z.mul_(dh_wide[t])
         d_r.mul_(d_rh)
-        previous = dh[t - 1] if t else dh_0
-        if previous is not None:
-            if t and counts[t] < counts[t - 1]:
-                previous = previous[: counts[t]]
-            previous.addcmul_(dh[t], keep_t).addcmul_(d_rh, r_t)
-            product(d_zr, U_zr, previous, out=previous)
+        if previous[t] is not None:
+            previous[t].addcmul_(dh[t], keep_t).addcmul_(d_rh, r_t)
+            product(d_zr, U_zr, previous[t], out=previous[t])
 
 
-def input_and_weight_gradients(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
-    """dX and dU, from what the loop back leaves: one product over all steps.
+def add_weight_gradient(dU: Tensor, h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> None:
+    """Adds what some rows give to dU, whose blocks lie as in `d`: [H U_h, Z, R], or [Z, R, H~] if `before`.
 
-    h: (packed, hidden), the state that each step begins with; inner: (packed, hidden), R ∘ H or H U_h; d: (packed,
-    blocks, hidden), the gradients of [H U_h unless `before`, Z where there is one, R, H~]
+    h: (rows, hidden), the state that each step begins with; inner: (rows, hidden), R ∘ H or H U_h; d: (rows, blocks,
+    hidden), the gradients of [H U_h unless `before`, Z where there is one, R, H~]
     """
     hidden, flat = h.shape[1], d.flatten(1)
     if before:
-        dU_zr, dU_h = product_of_rows(h, flat[:, :-hidden]), product_of_rows(inner, flat[:, -hidden:])
-        return flat, torch.cat([dU_zr, dU_h], dim=1)
-    return flat[:, hidden:], torch.roll(product_of_rows(h, flat[:, :-hidden]), -hidden, dims=1)
+        product_of_rows(h, flat[:, :-hidden], dU[:, :-hidden])
+        product_of_rows(inner, flat[:, -hidden:], dU[:, -hidden:])
+    else:
+        product_of_rows(h, flat[:, :-hidden], dU)
+
+
+def input_and_weight_gradients(d: Tensor, dU: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
+    """dX and dU with the blocks of x and U, from those of `add_weight_gradient`."""
+    hidden, flat = dU.shape[0], d.flatten(1)
+    return (flat, dU) if before else (flat[:, hidden:], torch.roll(dU, -hidden, dims=1))
 
 
 WIDEST = 128  # hidden, that the kernels have registers for

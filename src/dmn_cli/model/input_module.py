@@ -29,7 +29,7 @@ from dmn_cli.model.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
-from dmn_cli.packing import Sentences
+from dmn_cli.packing import Bags
 from dmn_cli.records import Batch, Facts
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
@@ -73,13 +73,8 @@ class FusionReader(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
-        packings = batch.fact_packings
-        if self.W is not None:
-            f = torch.tanh(self.W(batch.vectors))
-        else:
-            assert packings.sentences
-            f = position_encoding(packings.sentences, word_vectors)
-        f = self.dropout(f)
+        f = torch.tanh(self.W(batch.vectors)) if self.W is not None else position_encoding(batch.bags, word_vectors)
+        f, packings = self.dropout(f), batch.fact_packings
         right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
         # read from a question's last fact to its first: each row the other way round
         left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
@@ -87,7 +82,7 @@ class FusionReader(nn.Module):
         return Facts(self.dropout(c), packings.facts)
 
 
-def position_encoding(sentences: Sentences, word_vectors: WordVectors) -> Tensor:
+def position_encoding(sentences: Bags, word_vectors: WordVectors) -> Tensor:
     """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M).
 
     l is linear in j, so the sum over words needs only Σ w_j and Σ (j/M) w_j:

@@ -64,8 +64,8 @@ class DynamicMemoryNetwork(nn.Module):
     def arrange(self, batch: Batch) -> Batch:
         """Has a batch work out ahead what this network will ask of it."""
         _ = batch.fact_packings
-        if isinstance(self.input_module, WordGRU) and batch.vectors is None:
-            _ = batch.word_packings
+        if batch.vectors is None:
+            _ = batch.word_packings if isinstance(self.input_module, WordGRU) else batch.bags
         return batch
 
     def remember(self, batch: Batch) -> tuple[Facts, Tensor, Episode]:

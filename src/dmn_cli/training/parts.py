@@ -54,7 +54,8 @@ def added(parts: Sequence[Done]) -> Done:
     if len(parts) == 1:
         return parts[0]
     columns = zip(*(part.gradients for part in parts), strict=True)
-    return Done([_sum([g for g in column if g is not None]) for column in columns], sum(p.losses for p in parts))  # type: ignore[arg-type]
+    gradients = [_sum([g for g in column if g is not None]) for column in columns]
+    return Done(gradients, torch.stack([part.losses for part in parts]).sum(dim=0))
 
 
 def _sum(gradients: list[Tensor]) -> Tensor | None:

@@ -36,8 +36,8 @@ def choose_device(name: str) -> torch.device:
 def tune(hidden: int) -> None:
     """Makes the most of the CPU for a network of this width.
 
-    One thread for a small one, unless OMP_NUM_THREADS says otherwise. Two threads
-    gain little on a quiet machine, and spend two thirds of the time waiting for each other on a busy one (docs/log.md).
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise. Two threads gain little on a quiet machine, and
+    spend two thirds of the time waiting for each other on a busy one (docs/log.md).
     """
     if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
