@@ -88,6 +88,7 @@ def command(
         f"{settings.preset} on {describe(where, training.processes)}: {weights:,} weights, {questions:,} questions"
     )
 
+    event: Event | None = None
     with _until_interrupted() as stop, _warned(output), _shown(output, settings) as show:
         for event in training.events(stop):
             show(event)
@@ -97,8 +98,8 @@ def command(
                     f"at epoch {event.epoch}, step {event.step}; everything is saved",
                     hint=f"Go on with: {again}",
                 )
-            if isinstance(event, Finished):
-                _report(output, out, data, event)
+    assert isinstance(event, Finished)
+    _report(output, out, data, event)  # once the bar is gone
 
 
 def _report(output: Output, out: Path, data: list[Path], finished: Finished) -> None:
