@@ -65,13 +65,15 @@ def fails(result: Result, code: int, *said: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _same_everywhere() -> Iterator[None]:
-    """No colours, one width, and one thread for each process: several run side by side."""
+def _same_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No colours, one width, and one thread for each process: several run side by side. Nothing gets into the user's
+    cache."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PYTHONUNBUFFERED", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "DMN_DEBUG"):
             patch.delenv(name, raising=False)
         values = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+        values["DMN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
         for name, value in values.items():
             patch.setenv(name, value)
         yield

@@ -28,6 +28,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """Where dmn keeps what it can make or fetch again: as DMN_CACHE says, or as is usual for the user's system."""
+    import platformdirs
+
+    return Path(os.environ.get("DMN_CACHE") or platformdirs.user_cache_dir("dmn")).expanduser()
+
+
 def write_text(path: Path, text: str) -> None:
     with atomic_file(path) as file:
         file.write(text.encode())

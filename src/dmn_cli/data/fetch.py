@@ -8,7 +8,6 @@ remembered beside it when it first comes; it is checked each time.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from dmn_cli.data.download import Note, Progress, download, no_progress, shown
 from dmn_cli.errors import DataError, UsageError, from_os_error
-from dmn_cli.files import load_object, write_json
+from dmn_cli.files import cache_folder, load_object, write_json
 
 
 class Source(NamedTuple):
@@ -104,9 +103,7 @@ def fetch(
 
 def _cached(source: Source, note: Note, progress: Progress) -> Path:
     """Where the file lies, once it does. Raises: UsageError, DataError, ResourceError"""
-    import pooch
-
-    folder = Path(os.environ.get("DMN_CACHE") or pooch.os_cache("dmn")).expanduser()
+    folder = cache_folder()
     file = folder / hashlib.sha256(source.url.encode(errors="replace")).hexdigest()[:16] / _name(source.url)
     with _writing(folder):
         if not file.is_file():

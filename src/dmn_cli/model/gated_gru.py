@@ -13,7 +13,8 @@ question, the fusion layer in both directions and both kinds of episode.
 
 `step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same thing faster,
 on packed rows (`packing.py`): inputs are projected for all steps at once, a step touches only the rows that have one,
-and the backward pass is by hand. On a GPU it is two kernels (`gated_gru_triton.py`).
+and the backward pass is by hand. On a GPU it is two kernels (`gated_gru_triton.py`), on a CPU with a C compiler one
+function in C (`gated_gru_native.py`).
 """
 
 from __future__ import annotations
@@ -277,14 +278,18 @@ WIDEST = 128  # hidden, that the kernels have registers for
 
 
 def recurrence(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
-    """Which one computes: the kernels of `gated_gru_triton.py` on a GPU, the loop everywhere else.
+    """Which one computes: the kernels of `gated_gru_triton.py` on a GPU, `gated_gru_native.py` on a CPU where it has
+    been compiled, the loop everywhere else.
 
     TRITON_INTERPRET=1 has the kernels run on a CPU, slowly, for tests.
     """
-    on_gpu = x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
-    if not on_gpu or x.dtype != torch.float32 or U.shape[0] > WIDEST:
-        return Recurrence
-    return kernels(x.device, *U.shape, gates, before)
+    if x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1":
+        if x.dtype != torch.float32 or U.shape[0] > WIDEST:
+            return Recurrence
+        return kernels(x.device, *U.shape, gates, before)
+    from dmn_cli.model import gated_gru_native
+
+    return gated_gru_native.Recurrence if x.is_cpu and gated_gru_native.library(x.dtype) else Recurrence
 
 
 @cache
@@ -296,7 +301,7 @@ def kernels(device: torch.device, hidden: int, width: int, gates: bool, before: 
     try:
         from dmn_cli.model import gated_gru_triton
 
-        if not _agree(gated_gru_triton.Recurrence, device, hidden, width, gates, before):
+        if not agree(gated_gru_triton.Recurrence, hidden, width, gates=gates, before=before, device=device):
             raise ArithmeticError("its kernels don't compute what the loop does")
     except Exception as error:  # a compiler has many ways to fail
         said = next(iter(str(error).splitlines()), type(error).__name__)
@@ -305,18 +310,32 @@ def kernels(device: torch.device, hidden: int, width: int, gates: bool, before: 
     return gated_gru_triton.Recurrence
 
 
-def _agree(
-    other: type[torch.autograd.Function], device: torch.device, hidden: int, width: int, gates: bool, before: bool
+def agree(
+    other: type[torch.autograd.Function],
+    hidden: int,
+    width: int,
+    *,
+    gates: bool,
+    before: bool,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> bool:
     """Whether another recurrence computes what the loop does, there and back, of some random numbers."""
     generator = torch.Generator().manual_seed(0)
 
     def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)
+        return torch.randn(shape, generator=generator, dtype=dtype).to(device)
 
-    packing = Packing.of(torch.tensor([3, 1, 2])).to(device)
-    given = [numbers(6, width), numbers(hidden, width) / hidden**0.5, numbers(6, 1).sigmoid(), numbers(3, hidden)]
-    d, results = numbers(6, hidden), []
+    length = torch.arange(19) % 3 + 1
+    steps, packing = int(length.sum()), Packing.of(length)
+    packing = packing if device is None else packing.to(device)
+    given = [
+        numbers(steps, width),
+        numbers(hidden, width) / hidden**0.5,
+        numbers(steps, 1).sigmoid(),
+        numbers(len(length), hidden),
+    ]
+    d, results = numbers(steps, hidden), []
     with torch.inference_mode(False), torch.enable_grad():
         for either in (Recurrence, other):
             x, U, g, h_0 = (tensor.clone().requires_grad_() for tensor in given)

@@ -9,10 +9,11 @@ from contextlib import suppress
 import torch
 
 from dmn_cli.errors import ResourceError, UsageError
-from dmn_cli.model import products
+from dmn_cli.model import gated_gru_native, products
 from dmn_cli.threads import cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
+_LARGEST_OF_OLD = 1 << 25  # that glibc takes before 2.35
 ONE_THREAD = 128  # the widest network whose products are too small to share
 _NETWORKS = 4  # side by side; more would only wait for the interpreter
 
@@ -33,8 +34,8 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def tune(hidden: int) -> None:
-    """Makes the most of the CPU for a network of this width.
+def tune(hidden: int, *, build: bool = True) -> None:
+    """Makes the most of the CPU for a network of this width. build: whether this is worth a second of compiling
 
     One thread for a small one, unless OMP_NUM_THREADS says otherwise. Two threads gain little on a quiet machine, and
     spend two thirds of the time waiting for each other on a busy one (docs/log.md).
@@ -43,6 +44,8 @@ def tune(hidden: int) -> None:
         torch.set_num_threads(1)
     products.adapt()
     keep_memory()
+    if build:
+        gated_gru_native.build()
 
 
 def keep_memory() -> None:
@@ -51,7 +54,8 @@ def keep_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        if not mallopt(_M_MMAP_THRESHOLD, _LARGEST):
+            mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_OLD)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
@@ -79,5 +83,7 @@ def describe(device: torch.device, processes: int = 1) -> str:
     """What a person would call it. processes: that share the work"""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    return f"cpu ({processes} processes)" if processes > 1 else f"cpu ({threads} thread{'s' * (threads > 1)})"
+    number, workers = (processes, "process") if processes > 1 else (torch.get_num_threads(), "thread")
+    plural = "" if number == 1 else "es" if workers == "process" else "s"
+    slower = "" if gated_gru_native.library(torch.float32) else ", without C"
+    return f"cpu ({number} {workers}{plural}{slower})"

@@ -1,0 +1,237 @@
+"""The recurrence in C equals the equations, whoever computes how much of it; and dmn does without where it must."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dmn_cli.model import gated_gru_native
+from dmn_cli.model.gated_gru import GatedGRU, Recurrence, recurrence
+from dmn_cli.packing import Packing
+from dmn_cli.training.runtime import describe
+
+needs_compiler = pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+FORMS = [(reset, update) for reset in ("before", "after") for update in ("gru", "gate")]
+LENGTHS = torch.tensor([4, 7, 1, 7, 2, *range(1, 12), *[5] * 23])  # tiles of all heights, and two blocks of rows
+
+
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is there, for both types."""
+    monkeypatch.delenv("DMN_NATIVE", raising=False)
+    gated_gru_native.forget()
+    for dtype in (torch.float32, torch.float64):
+        gated_gru_native.build(dtype)
+        assert gated_gru_native.library(dtype)
+    yield
+    gated_gru_native.forget()
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def new_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Nothing has been compiled yet. Returns the cache folder."""
+    monkeypatch.delenv("DMN_NATIVE", raising=False)
+    monkeypatch.setenv("DMN_CACHE", str(tmp_path / "cache"))
+    gated_gru_native.forget()
+    yield tmp_path / "cache"
+    gated_gru_native.forget()
+
+
+def chosen(dtype: torch.dtype = torch.float32) -> Any:
+    gru = GatedGRU(3, 4).to(dtype)
+    return recurrence(torch.zeros(1, 12, dtype=dtype), gru.U, gates=False, before=False)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("hidden", [1, 5, 16, 20, 70])
+@pytest.mark.parametrize(("reset", "update"), FORMS)
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("started", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equals_the_plain_loop_with_its_gradients(
+    hidden: int, reset: Any, update: Any, gated: bool, started: bool, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    gru = GatedGRU(5, hidden, reset=reset, update=update).to(dtype)
+    assert chosen(dtype) is gated_gru_native.Recurrence
+    packing = Packing.of(LENGTHS)
+    rows, steps = packing.at.shape
+    results = []
+    for fast in (True, False):
+        torch.manual_seed(1)
+        x = torch.randn(rows, steps, gru.U.shape[1], dtype=dtype, requires_grad=True)
+        gates = torch.rand(rows, steps, dtype=dtype, requires_grad=True) if gated else None
+        start = torch.randn(rows, hidden, dtype=dtype, requires_grad=True) if started else None
+        gru.zero_grad()
+        if fast:
+            packed = gru(packing.pack(x), packing, None if gates is None else packing.pack(gates), start=start)
+            states = packing.unpack(packed)
+        else:
+            states = gru.reference(x, LENGTHS, gates, start=start)
+        states.sin().sum().backward()
+        results.append([states, gru.U.grad, *(given.grad for given in (x, gates, start) if given is not None)])
+    rtol, atol = (1e-10, 1e-12) if dtype == torch.float64 else (1e-4, 2e-5)
+    for native, plain in zip(*results, strict=True):
+        torch.testing.assert_close(native, plain, rtol=rtol, atol=atol)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize(("reset", "update"), FORMS)
+def test_gradcheck(reset: Any, update: Any) -> None:
+    torch.manual_seed(0)
+    gru = GatedGRU(3, 4, reset=reset, update=update).double()
+    packing = Packing.of(torch.tensor([4, 7, 1, 7, 2]))
+    x = torch.randn(21, gru.U.shape[1], dtype=torch.float64, requires_grad=True)
+    gates = torch.rand(21, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, g: gru(x, packing, g), (x, gates))
+    assert torch.autograd.gradcheck(lambda x, g: gru.last(x, packing, g), (x, gates))
+
+
+def computed(x: Tensor, U: Tensor, packing: Packing, *, before: bool = False, which: Any = None) -> list[Any]:
+    """The last states and the gradients, that of U at the end: it is a product of torch's."""
+    torch.manual_seed(2)
+    x, U = (tensor.clone().requires_grad_() for tensor in (x, U))
+    g = torch.rand(len(x), 1, requires_grad=True)
+    h_0 = torch.randn(packing.counts[0], len(U), requires_grad=True)
+    last = (which or gated_gru_native.Recurrence).apply(x, U, g, h_0, packing, packing.last, before)
+    last.sin().sum().backward()
+    return [last.detach(), x.grad, g.grad, h_0.grad, U.grad]
+
+
+@needs_compiler
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize(("reset", "update"), FORMS)
+def test_the_last_states_equal_those_of_the_loop_and_threads_change_no_bit(reset: str, update: str) -> None:
+    torch.manual_seed(1)
+    packing = Packing.of(torch.randint(1, 9, (150,)))
+    width = 20 * (3 if update == "gru" else 2)
+    x, U = torch.randn(len(packing.row), width), torch.randn(20, width) / 4
+    results = []
+    for threads in (1, 2, 5):
+        torch.set_num_threads(threads)
+        results.append(computed(x, U, packing, before=reset == "before"))
+    torch.set_num_threads(1)
+    for one, two, five in zip(*(result[:-1] for result in results), strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(one, five)
+    loop = computed(x, U, packing, before=reset == "before", which=Recurrence)
+    for native, expected in zip(results[0], loop, strict=True):
+        torch.testing.assert_close(native, expected, rtol=1e-4, atol=2e-5)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("native")
+def test_answering_keeps_nothing_and_gives_the_same_states() -> None:
+    torch.manual_seed(1)
+    gru, packing = GatedGRU(3, 20), Packing.of(LENGTHS)
+    x = gru.project(torch.randn(len(packing.row), 3))
+    with torch.no_grad():
+        states = gru(x, packing)
+    assert torch.equal(states, gru(x, packing))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("native")
+def test_huge_numbers_saturate_and_what_is_no_number_stays_so() -> None:
+    gru, packing = GatedGRU(3, 20), Packing.of(torch.tensor([2, 2]))
+    x = torch.full((4, 60), 1e30)
+    x[1::2] *= -1
+    with torch.no_grad():
+        states = packing.unpack(gru(x, packing))
+        assert states.isfinite().all()
+        torch.testing.assert_close(states[0], torch.zeros(2, 20))  # Z = 1 keeps h_0
+        torch.testing.assert_close(states[1], -torch.ones(2, 20))  # Z = 0 takes H~ = -1
+        x[2, 7] = torch.nan  # of the first row's second step
+        states = packing.unpack(gru(x, packing))
+    assert states[0, 1].isnan().any()
+    assert not states[1].isnan().any()
+
+
+@needs_compiler
+def test_it_is_compiled_once_for_a_machine(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen() is Recurrence
+    gated_gru_native.build()
+    assert chosen() is gated_gru_native.Recurrence
+    (kept,) = (new_machine / "native").iterdir()
+    monkeypatch.setenv("CC", "false")  # would fail
+    gated_gru_native.forget()
+    gated_gru_native.build()
+    assert chosen() is gated_gru_native.Recurrence
+    monkeypatch.setattr(gated_gru_native, "_cpu", lambda: "another")
+    gated_gru_native.forget()
+    assert chosen() is Recurrence
+    assert list((new_machine / "native").iterdir()) == [kept]
+
+
+@needs_compiler
+def test_who_does_not_want_it_does_without(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated_gru_native.build()
+    monkeypatch.setenv("DMN_NATIVE", "0")
+    gated_gru_native.forget()
+    gated_gru_native.build()
+    assert chosen() is Recurrence
+
+
+def test_without_a_compiler_the_loop_computes_and_nothing_is_said(
+    new_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -O2")
+    gated_gru_native.build()  # a warning would fail the test
+    assert chosen() is Recurrence
+    assert not new_machine.exists()
+
+
+def test_a_compiler_that_fails_is_told_of(new_machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compiler = tmp_path / "my cc"
+    compiler.write_text("#!/bin/sh\necho no licence found >&2\nexit 3\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", f"'{compiler}'")
+    with pytest.warns(UserWarning, match="can't be compiled, so dmn is slower: no licence found"):
+        gated_gru_native.build()
+    assert chosen() is Recurrence
+    assert list((new_machine / "native").iterdir()) == []
+
+
+@needs_compiler
+def test_what_computes_something_else_is_not_kept(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = new_machine.parent / "wrong.c"
+    wrong.write_text("int run(const void *loop) { return loop != 0; }")
+    monkeypatch.setattr(gated_gru_native, "_SOURCE", wrong)
+    with pytest.warns(UserWarning, match="doesn't compute what the loop does"):
+        gated_gru_native.build()
+    assert chosen() is Recurrence
+    assert list((new_machine / "native").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_told_of(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_machine.write_text("a file, not a folder")
+    monkeypatch.setenv("CC", "true")
+    with pytest.warns(UserWarning, match="can't be compiled"):
+        gated_gru_native.build()
+    assert chosen() is Recurrence
+
+
+@needs_compiler
+def test_a_damaged_one_is_made_anew(new_machine: Path) -> None:
+    kept = gated_gru_native._kept(torch.float32)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"\x7fELF, cut off")
+    assert chosen() is Recurrence
+    gated_gru_native.build()
+    assert chosen() is gated_gru_native.Recurrence
+
+
+@needs_compiler
+def test_dmn_says_when_it_computes_without(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated_gru_native.build()
+    assert describe(torch.device("cpu")) == "cpu (1 thread)"
+    gated_gru_native.forget()
+    monkeypatch.setenv("DMN_NATIVE", "0")
+    assert describe(torch.device("cpu"), 2) == "cpu (2 processes, without C)"
