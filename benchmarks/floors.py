@@ -9,8 +9,7 @@ bytes       the time that copying takes for what the products read and write, op
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import Work, seconds_of
-from dmn_cli.model import gated_gru
+from dmn_cli.model import native
 
 _NAMES = frozenset({"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot"})
 _ARENA = 1 << 29  # bytes
@@ -147,21 +146,11 @@ class Products:
 
 
 def recorded(work: Work, device: torch.device) -> Products:
-    """The products of one run, backward passes included; not those within a kernel such as cuDNN's GRU. Those within
-    our recurrence in C are seen: its loop by torch runs in its place."""
-    with _loop_by_torch(), _Recorder() as recorder:
+    """The products of one run, backward passes included; not those within a kernel such as cuDNN's GRU. What
+    is in C can't be seen, so torch computes it here."""
+    with native.without(), _Recorder() as recorder:
         work()
     return Products(recorder.products, device)
-
-
-@contextmanager
-def _loop_by_torch() -> Iterator[None]:
-    usual = gated_gru.recurrence
-    gated_gru.recurrence = lambda *_, **__: gated_gru.Recurrence
-    try:
-        yield
-    finally:
-        gated_gru.recurrence = usual
 
 
 class _Memory:

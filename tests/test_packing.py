@@ -1,6 +1,9 @@
 """Packed rows are the padded ones without their padding."""
 
+from dataclasses import fields
+
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given, settings
 
@@ -23,6 +26,13 @@ def test_packing_is_of_what_is_real_step_by_step(length: list[int], wider: int) 
     assert packing.counts == [sum(n > t for n in length) for t in range(steps)]
     assert torch.equal(packing.unpack(packed, fill=-1), names[:, :steps].where(real, -1))
     assert packed[packing.last].tolist() == [int(names[row, n - 1]) for row, n in enumerate(length)]
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(1, 1), (4, 1), (1, 3), (5, 3)])
+def test_even_rows_are_packed_as_any_are(rows: int, steps: int) -> None:
+    even, any_rows = Packing.even(rows, steps, torch.device("cpu")), Packing.of(torch.full((rows,), steps))
+    for field in fields(Packing):
+        torch.testing.assert_close(getattr(even, field.name), getattr(any_rows, field.name), rtol=0, atol=0)
 
 
 @settings(deadline=None)

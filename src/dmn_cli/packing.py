@@ -72,6 +72,27 @@ class Packing:
             start=length.cumsum(0) - length,
         )
 
+    @classmethod
+    def even(cls, rows: int, steps: int, device: torch.device) -> Packing:
+        """Of rows of one length, wherever they are."""
+        row, packed = torch.arange(rows, device=device), torch.arange(rows * steps, device=device)
+        by_step, by_row = packed.view(steps, rows), packed.view(rows, steps)
+        at = by_step.t().contiguous()
+        return cls(
+            counts=[rows] * steps,
+            begin=by_step[:, 0].contiguous(),
+            order=row,
+            longest_first=torch.full_like(row, steps),
+            row=row.repeat(steps),
+            cell=by_row.t().flatten(),
+            at=at,
+            last=by_step[-1],
+            going_on=packed[:-rows],
+            mirror=by_step.flip(0).flatten(),
+            by_row=at.flatten(),
+            start=row * steps,
+        )
+
     def to(self, device: torch.device) -> Packing:
         return Packing(self.counts, **{f.name: move(getattr(self, f.name), device) for f in fields(self)[1:]})
 

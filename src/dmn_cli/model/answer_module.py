@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from dmn_cli.model.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU, Reset
 from dmn_cli.model.linear import linear
+from dmn_cli.packing import Packing
 from dmn_cli.records import Batch, Facts
 
 END = 0  # the answer id that ends every answer
@@ -62,21 +63,20 @@ class AnswerModule(nn.Module):
 
     def once(self, m: Tensor, q: Tensor, answer: Tensor) -> Tensor:
         """Triggered once. answer: (questions, steps), -1 where padded or unknown"""
-        a, x_q = self.start(m, q)
-        x, logits = x_q, []
-        for t in range(answer.shape[1]):
-            a = self.gru.step(x, a)
-            logits.append(self.W(a))
-            x = x_q + self.gru.W[answer[:, t].clamp(min=0)]
-        return torch.stack(logits, dim=1)
+        packing = Packing.even(len(answer), answer.shape[1], answer.device)
+        return packing.unpack(self.steps(m, q, None, packing, answer))
 
     def at_each(self, m: Tensor, q: Tensor, facts: Facts, answer: Tensor) -> Tensor:
         """Triggered at each fact. answer: (questions, steps) → (packed, answers)"""
-        c, packing = facts
+        return self.steps(m, q, facts.vectors, facts.packing, answer)
+
+    def steps(self, m: Tensor, q: Tensor, c: Tensor | None, packing: Packing, answer: Tensor) -> Tensor:
+        """c: (packed, hidden) where a_t sees a fact; answer: (questions, steps) → (packed, answers)"""
         a, x_q = self.start(m, q)
         before = F.pad(answer.clamp(min=0) + 1, (1, packing.steps))  # y_0 is row 0, of zeros
         y = F.pad(self.gru.W[: self.answers], (0, 0, 1, 0)).index_select(0, packing.pack(before))
-        return self.W(self.gru(packing.spread(x_q) + self.facts(c) + y, packing, start=a))
+        x = packing.spread(x_q) + y
+        return self.W(self.gru(x if c is None else x + self.facts(c), packing, start=a))
 
     @torch.no_grad()
     def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,8 +31,10 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmn_cli.model import native
 from dmn_cli.model.elementwise import tanh
 from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
 from dmn_cli.model.linear import linear
@@ -82,7 +84,10 @@ class AttentionGate(nn.Module):
         if self.full:
             alone = self.W1_alone(torch.cat([m, q], dim=1))
             shared = shared + (alone if packing is None else packing.spread(alone))
-        return self.W2(tanh(compare(c, m, cW, self.W1_m.weight, shared, packing))).squeeze(1)
+        W1, W2, b2 = self.W1_m.weight, self.W2.weight, self.W2.bias
+        if native.serves(c):
+            return cast("Tensor", _native().apply(c, m, cW, W1, shared, W2, b2, packing))
+        return F.linear(tanh(compare(c, m, cW, W1, shared, packing)), W2, b2).squeeze(1)
 
 
 def compare(c: Tensor, v: Tensor, cW: Tensor | None, W1: Tensor, base: Tensor, packing: Packing | None) -> Tensor:
@@ -91,7 +96,15 @@ def compare(c: Tensor, v: Tensor, cW: Tensor | None, W1: Tensor, base: Tensor, p
     c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden, features); base: (packed, hidden) or (hidden,) →
     (packed, hidden)
     """
+    if native.serves(c):
+        return cast("Tensor", _native().apply(c, v, cW, W1, base, None, None, packing))
     return cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
+
+
+def _native() -> type[torch.autograd.Function]:
+    from dmn_cli.model.attention_gate_native import Compare
+
+    return Compare
 
 
 class _Compare(torch.autograd.Function):
@@ -154,7 +167,7 @@ class EpisodicMemory(nn.Module):
     def update(self, t: int, m: Tensor, e: Tensor, q: Tensor) -> Tensor:
         """m^t from m^{t-1}, e^t and q, all (questions, hidden)."""
         if self.gru is not None:
-            return self.gru.step(self.gru.project(e), m)
+            return self.gru(self.gru.project(e), Packing.even(len(m), 1, m.device), start=m)
         return torch.relu(self.W_t[t](torch.cat([m, e, q], dim=1)))
 
     def forward(self, facts: Facts, q: Tensor) -> Episode:

@@ -28,6 +28,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from dmn_cli.model import native
 from dmn_cli.model.elementwise import tanh_
 from dmn_cli.model.products import linear, product, product_of_rows
 from dmn_cli.packing import Packing
@@ -287,9 +288,11 @@ def recurrence(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch
         if x.dtype != torch.float32 or U.shape[0] > WIDEST:
             return Recurrence
         return kernels(x.device, *U.shape, gates, before)
+    if not native.serves(x):
+        return Recurrence
     from dmn_cli.model import gated_gru_native
 
-    return gated_gru_native.Recurrence if x.is_cpu and gated_gru_native.library(x.dtype) else Recurrence
+    return gated_gru_native.Recurrence
 
 
 @cache

@@ -30,7 +30,7 @@ from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.files import write_text
 from dmn_cli.records import Batch, Form
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
-from dmn_cli.threads import in_order
+from dmn_cli.threads import cores, in_order
 from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
@@ -348,7 +348,7 @@ class Training:
         losses = torch.tensor(state.totals[:2], dtype=torch.float64, device=self.device)
         began = reported = saved = time.perf_counter()
         steps = range(state.step, len(plan))
-        made = in_order(lambda step: self._made(plan[step], step), steps)
+        made = self._in_turn(lambda step: self._made(plan[step], step), steps)
         waited = 0.0
         for step in steps:
             asked = time.perf_counter()
@@ -380,10 +380,15 @@ class Training:
         return Portion(part, batch, *batches.asked(stories), int(number.generate_state(1)[0]))
 
     def portions(self, part: int, epoch: int, step: int) -> Iterator[Portion]:
-        """Part number `part` of each batch of an epoch, from a step on, made ahead."""
+        """Part number `part` of each batch of an epoch, from a step on."""
         self.state.epoch = epoch
         plan = sampling.plan(self.train, self.settings.training, epoch)
-        return in_order(lambda n: self.portion(plan[n], n, part), range(step, len(plan)))
+        return self._in_turn(lambda n: self.portion(plan[n], n, part), range(step, len(plan)))
+
+    def _in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
+        """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
+        gives (docs/log.md)."""
+        return in_order(make, steps) if self.processes < cores() else map(make, steps)
 
     def _made(self, planned: sampling.Part, step: int) -> list[Portion]:
         """The parts of a batch that no helper will make: the first one, and others where helpers aren't ready."""

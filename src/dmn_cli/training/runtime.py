@@ -9,7 +9,7 @@ from contextlib import suppress
 import torch
 
 from dmn_cli.errors import ResourceError, UsageError
-from dmn_cli.model import gated_gru_native, products
+from dmn_cli.model import native, products
 from dmn_cli.threads import cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
@@ -45,7 +45,7 @@ def tune(hidden: int, *, build: bool = True) -> None:
     products.adapt()
     keep_memory()
     if build:
-        gated_gru_native.build()
+        native.build()
 
 
 def keep_memory() -> None:
@@ -85,5 +85,5 @@ def describe(device: torch.device, processes: int = 1) -> str:
         return f"{device} ({torch.cuda.get_device_name(device)})"
     number, workers = (processes, "process") if processes > 1 else (torch.get_num_threads(), "thread")
     plural = "" if number == 1 else "es" if workers == "process" else "s"
-    slower = "" if gated_gru_native.library(torch.float32) else ", without C"
+    slower = "" if native.library(torch.float32) else ", without C"
     return f"cpu ({number} {workers}{plural}{slower})"

@@ -1,4 +1,4 @@
-"""The recurrence in C equals the equations, whoever computes how much of it; and dmn does without where it must."""
+"""What is in C equals the equations, whoever computes how much of it; and dmn does without where it must."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import batch, network
 from torch import Tensor
 
-from dmn_cli.model import gated_gru_native
+from dmn_cli.model import attention_gate_native, gated_gru_native, native
+from dmn_cli.model.episodic_memory import AttentionGate, compare
 from dmn_cli.model.gated_gru import GatedGRU, Recurrence, recurrence
 from dmn_cli.packing import Packing
 from dmn_cli.training.runtime import describe
@@ -20,15 +22,15 @@ LENGTHS = torch.tensor([4, 7, 1, 7, 2, *range(1, 12), *[5] * 23])  # tiles of al
 
 
 @pytest.fixture
-def native(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """It is there, for both types."""
     monkeypatch.delenv("DMN_NATIVE", raising=False)
-    gated_gru_native.forget()
+    native.forget()
     for dtype in (torch.float32, torch.float64):
-        gated_gru_native.build(dtype)
-        assert gated_gru_native.library(dtype)
+        native.build(dtype)
+        assert native.library(dtype)
     yield
-    gated_gru_native.forget()
+    native.forget()
     torch.set_num_threads(1)
 
 
@@ -37,9 +39,9 @@ def new_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pat
     """Nothing has been compiled yet. Returns the cache folder."""
     monkeypatch.delenv("DMN_NATIVE", raising=False)
     monkeypatch.setenv("DMN_CACHE", str(tmp_path / "cache"))
-    gated_gru_native.forget()
+    native.forget()
     yield tmp_path / "cache"
-    gated_gru_native.forget()
+    native.forget()
 
 
 def chosen(dtype: torch.dtype = torch.float32) -> Any:
@@ -48,7 +50,7 @@ def chosen(dtype: torch.dtype = torch.float32) -> Any:
 
 
 @needs_compiler
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("hidden", [1, 5, 16, 20, 70])
 @pytest.mark.parametrize(("reset", "update"), FORMS)
 @pytest.mark.parametrize("gated", [True, False])
@@ -77,12 +79,12 @@ def test_equals_the_plain_loop_with_its_gradients(
         states.sin().sum().backward()
         results.append([states, gru.U.grad, *(given.grad for given in (x, gates, start) if given is not None)])
     rtol, atol = (1e-10, 1e-12) if dtype == torch.float64 else (1e-4, 2e-5)
-    for native, plain in zip(*results, strict=True):
-        torch.testing.assert_close(native, plain, rtol=rtol, atol=atol)
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=rtol, atol=atol)
 
 
 @needs_compiler
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("reset", "update"), FORMS)
 def test_gradcheck(reset: Any, update: Any) -> None:
     torch.manual_seed(0)
@@ -106,7 +108,7 @@ def computed(x: Tensor, U: Tensor, packing: Packing, *, before: bool = False, wh
 
 
 @needs_compiler
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("reset", "update"), FORMS)
 def test_the_last_states_equal_those_of_the_loop_and_threads_change_no_bit(reset: str, update: str) -> None:
     torch.manual_seed(1)
@@ -122,12 +124,12 @@ def test_the_last_states_equal_those_of_the_loop_and_threads_change_no_bit(reset
         assert torch.equal(one, two)
         assert torch.equal(one, five)
     loop = computed(x, U, packing, before=reset == "before", which=Recurrence)
-    for native, expected in zip(results[0], loop, strict=True):
-        torch.testing.assert_close(native, expected, rtol=1e-4, atol=2e-5)
+    for ours, expected in zip(results[0], loop, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=2e-5)
 
 
 @needs_compiler
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("compiled")
 def test_answering_keeps_nothing_and_gives_the_same_states() -> None:
     torch.manual_seed(1)
     gru, packing = GatedGRU(3, 20), Packing.of(LENGTHS)
@@ -138,7 +140,7 @@ def test_answering_keeps_nothing_and_gives_the_same_states() -> None:
 
 
 @needs_compiler
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("compiled")
 def test_huge_numbers_saturate_and_what_is_no_number_stays_so() -> None:
     gru, packing = GatedGRU(3, 20), Packing.of(torch.tensor([2, 2]))
     x = torch.full((4, 60), 1e30)
@@ -154,28 +156,105 @@ def test_huge_numbers_saturate_and_what_is_no_number_stays_so() -> None:
     assert not states[1].isnan().any()
 
 
+def scored(gate: AttentionGate, c: Tensor, m: Tensor, q: Tensor, packing: Packing | None) -> list[Any]:
+    """The scores, and all gradients."""
+    given = [tensor.clone().requires_grad_() for tensor in (c, m, q)]
+    gate.zero_grad()
+    scores = gate(gate.read(given[0], given[2], packing), given[1], given[2])
+    scores.sin().sum().backward()
+    return [scores.detach(), *(tensor.grad for tensor in given), *(weights.grad for weights in gate.parameters())]
+
+
+@needs_compiler
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("hidden", [1, 5, 16, 70])
+@pytest.mark.parametrize("features", ["dmn", "dmn-plus"])
+@pytest.mark.parametrize("one_fact_each", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_scores_equal_those_of_torch_with_their_gradients(
+    hidden: int, features: Any, one_fact_each: bool, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    gate = AttentionGate(hidden, features).to(dtype)
+    packing = None if one_fact_each else Packing.of(LENGTHS)
+    questions = len(LENGTHS)
+    facts = questions if packing is None else len(packing.row)
+    c, m, q = (torch.randn(n, hidden, dtype=dtype) for n in (facts, questions, questions))
+    m[0] = c[0]  # where |c - v| has no gradient
+    results = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        results.append(scored(gate, c, m, q, packing))
+    torch.set_num_threads(1)
+    assert torch.equal(results[0][0], results[1][0])
+    with native.without():
+        expected = scored(gate, c, m, q, packing)
+    rtol, atol = (1e-10, 1e-12) if dtype == torch.float64 else (1e-4, 1e-4)
+    for ours, torchs in zip(results[0], expected, strict=True):
+        torch.testing.assert_close(ours, torchs, rtol=rtol, atol=atol)
+    with torch.no_grad():
+        assert torch.equal(gate(gate.read(c, q, packing), m, q), results[0][0])
+
+
+@needs_compiler
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("biased", [True, False])
+def test_comparing_has_the_gradients_of_its_equation(full: bool, biased: bool) -> None:
+    torch.manual_seed(0)
+    packing = Packing.of(torch.tensor([3, 1, 2]))
+    c, v, cW, W1, base, W2, b2 = (
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((6, 3), (3, 3), (6, 3), (3, 6 + full), (3,) if biased else (6, 3), (1, 3), (1,))
+    )
+    given: Any = (c, v, cW if full else None, W1, base)
+    comparing: Any = compare
+    assert torch.autograd.gradcheck(lambda *of: comparing(*of, packing), given)
+    assert torch.autograd.gradcheck(lambda *of: attention_gate_native.Compare.apply(*of, packing), (*given, W2, b2))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("preset", ["dmn", "dmn-plus"])
+def test_a_whole_network_gives_the_same_with_and_without(preset: str) -> None:
+    asked = batch([([[2, 3], [4], [5]], [6, 7], [1, 2], [2, 0]), ([[3], [4, 2]], [7], [3], [])])
+    results = []
+    for way in (torch.enable_grad, native.without):
+        net = network(preset).train()
+        with way():
+            output = net(asked)
+            (output.logits.sin().sum() + output.episode.gates.sin().sum()).backward()
+            words, confidence, _ = net.answer(asked)
+        gradients = {name: weights.grad for name, weights in net.named_parameters() if weights.grad is not None}
+        results.append({"logits": output.logits, "words": words, "confidence": confidence, **gradients})
+    ours, torchs = results
+    assert ours.keys() == torchs.keys()
+    for name, expected in torchs.items():
+        torch.testing.assert_close(ours[name], expected, rtol=1e-9, atol=1e-11)
+
+
 @needs_compiler
 def test_it_is_compiled_once_for_a_machine(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() is Recurrence
-    gated_gru_native.build()
+    native.build()
     assert chosen() is gated_gru_native.Recurrence
     (kept,) = (new_machine / "native").iterdir()
     monkeypatch.setenv("CC", "false")  # would fail
-    gated_gru_native.forget()
-    gated_gru_native.build()
+    native.forget()
+    native.build()
     assert chosen() is gated_gru_native.Recurrence
-    monkeypatch.setattr(gated_gru_native, "_cpu", lambda: "another")
-    gated_gru_native.forget()
+    monkeypatch.setattr(native, "_cpu", lambda: "another")
+    native.forget()
     assert chosen() is Recurrence
     assert list((new_machine / "native").iterdir()) == [kept]
 
 
 @needs_compiler
 def test_who_does_not_want_it_does_without(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gated_gru_native.build()
+    native.build()
     monkeypatch.setenv("DMN_NATIVE", "0")
-    gated_gru_native.forget()
-    gated_gru_native.build()
+    native.forget()
+    native.build()
     assert chosen() is Recurrence
 
 
@@ -183,7 +262,7 @@ def test_without_a_compiler_the_loop_computes_and_nothing_is_said(
     new_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -O2")
-    gated_gru_native.build()  # a warning would fail the test
+    native.build()  # a warning would fail the test
     assert chosen() is Recurrence
     assert not new_machine.exists()
 
@@ -194,18 +273,20 @@ def test_a_compiler_that_fails_is_told_of(new_machine: Path, monkeypatch: pytest
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", f"'{compiler}'")
     with pytest.warns(UserWarning, match="can't be compiled, so dmn is slower: no licence found"):
-        gated_gru_native.build()
+        native.build()
     assert chosen() is Recurrence
     assert list((new_machine / "native").iterdir()) == []
 
 
 @needs_compiler
 def test_what_computes_something_else_is_not_kept(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = new_machine.parent / "wrong.c"
-    wrong.write_text("int run(const void *loop) { return loop != 0; }")
-    monkeypatch.setattr(gated_gru_native, "_SOURCE", wrong)
-    with pytest.warns(UserWarning, match="doesn't compute what the loop does"):
-        gated_gru_native.build()
+    wrong = new_machine.parent / "sources"
+    wrong.mkdir()
+    for function in ("recurrence", "attention_gate"):
+        (wrong / f"{function}.c").write_text(f"int {function}(const void *loop) {{ return loop != 0; }}")
+    monkeypatch.setattr(native, "_FOLDER", wrong)
+    with pytest.warns(UserWarning, match="doesn't compute what torch does"):
+        native.build()
     assert chosen() is Recurrence
     assert list((new_machine / "native").iterdir()) == []
 
@@ -214,24 +295,24 @@ def test_a_cache_that_cannot_be_written_is_told_of(new_machine: Path, monkeypatc
     new_machine.write_text("a file, not a folder")
     monkeypatch.setenv("CC", "true")
     with pytest.warns(UserWarning, match="can't be compiled"):
-        gated_gru_native.build()
+        native.build()
     assert chosen() is Recurrence
 
 
 @needs_compiler
 def test_a_damaged_one_is_made_anew(new_machine: Path) -> None:
-    kept = gated_gru_native._kept(torch.float32)
+    kept = native._kept(torch.float32)
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"\x7fELF, cut off")
     assert chosen() is Recurrence
-    gated_gru_native.build()
+    native.build()
     assert chosen() is gated_gru_native.Recurrence
 
 
 @needs_compiler
 def test_dmn_says_when_it_computes_without(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gated_gru_native.build()
+    native.build()
     assert describe(torch.device("cpu")) == "cpu (1 thread)"
-    gated_gru_native.forget()
+    native.forget()
     monkeypatch.setenv("DMN_NATIVE", "0")
     assert describe(torch.device("cpu"), 2) == "cpu (2 processes, without C)"

@@ -1,0 +1,152 @@
+"""What is in C for CPUs (`csrc/`), compiled where it is used.
+
+A step of a recurrence is small: torch takes as long to start its dozen operations as to do them. In C a whole sequence
+is one call, and what belongs together is computed while it lies in the caches.
+
+`build` compiles it once for a machine, with the C compiler that is there (`CC`, or else `cc`), and keeps it in the
+user's cache folder. What doesn't compile, or doesn't compute what torch does, is not kept. `library` is what is kept,
+or None, and then torch computes; so it does wherever DMN_NATIVE=0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dmn_cli.files import cache_folder
+
+_FOLDER = Path(__file__).with_name("csrc")
+_REALS = {torch.float32: "float", torch.float64: "double"}
+_MATH = "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"
+_FLAGS = *_MATH, "-std=gnu11", "-fPIC", "-shared", "-pthread"
+_TARGETS = "-march=native -mprefer-vector-width=512", "-march=native", "-mcpu=native", ""  # the first that compiles
+_SECONDS = 60  # for a compiler to take
+
+_libraries: dict[torch.dtype, ctypes.CDLL | None] = {}  # what `library` has found, or not found
+
+
+def build(dtype: torch.dtype = torch.float32) -> None:
+    """Compiles it, where it isn't yet and can be. Warns where a compiler is there and fails."""
+    if not allowed() or library(dtype) or not (compiler := _compiler()):
+        return
+    kept = _kept(dtype)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            made = Path(folder) / kept.name
+            _compile(made, compiler, dtype)
+            _libraries[dtype] = ctypes.CDLL(str(made))
+            if not _agrees(dtype):
+                raise ArithmeticError("it doesn't compute what torch does")
+            made.replace(kept)
+    except (OSError, AttributeError, ArithmeticError, subprocess.SubprocessError) as error:
+        _libraries[dtype] = None
+        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        warnings.warn(f"what is in C can't be compiled, so dmn is slower: {said[0]}", stacklevel=2)
+
+
+def library(dtype: torch.dtype) -> ctypes.CDLL | None:
+    """What `build` has kept for this type, of these sources and for this CPU."""
+    if dtype not in _libraries:
+        _libraries[dtype] = None
+        if dtype in _REALS and allowed():
+            with suppress(OSError):
+                _libraries[dtype] = ctypes.CDLL(str(_kept(dtype)))
+    return _libraries[dtype]
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether it can compute with this tensor."""
+    return tensor.is_cpu and library(tensor.dtype) is not None
+
+
+def allowed() -> bool:
+    return os.environ.get("DMN_NATIVE") != "0"
+
+
+def forget() -> None:
+    """The next one to ask for the library looks for it anew."""
+    _libraries.clear()
+
+
+@contextmanager
+def without() -> Iterator[None]:
+    """Here torch computes."""
+    before = _libraries.copy()
+    _libraries.update(dict.fromkeys(_REALS))
+    try:
+        yield
+    finally:
+        forget()
+        _libraries.update(before)
+
+
+def structure(numbers: Sequence[str], tensors: Sequence[str]) -> type[ctypes.Structure]:
+    """A C structure of integers and then of pointers, by their names there."""
+    fields = [*((name, ctypes.c_int64) for name in numbers), *((name, ctypes.c_void_p) for name in tensors)]
+    return type("Arguments", (ctypes.Structure,), {"_fields_": fields})
+
+
+def call(function: str, arguments: type[ctypes.Structure], **values: Any) -> None:
+    """Tensors are contiguous and of the types that C expects; the dtype is that of the first. Raises: MemoryError"""
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    found = library(next(iter(tensors.values())).dtype)
+    numbers = {name: value for name, value in values.items() if isinstance(value, int)}
+    given = arguments(**numbers, **{name: tensor.data_ptr() for name, tensor in tensors.items()})
+    if found is None or not getattr(found, function)(ctypes.byref(given)):
+        raise MemoryError
+
+
+def _agrees(dtype: torch.dtype) -> bool:
+    from dmn_cli.model import attention_gate_native, gated_gru_native
+
+    return gated_gru_native.agrees(dtype) and attention_gate_native.agrees(dtype)
+
+
+def _compiler() -> list[str] | None:
+    named = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    return named if shutil.which(named[0]) else None
+
+
+def _compile(out: Path, compiler: list[str], dtype: torch.dtype) -> None:
+    """Raises: OSError, subprocess.SubprocessError"""
+    sources = sorted(_FOLDER.glob("*.c"))
+    for target in _TARGETS:
+        command = [*compiler, *_FLAGS, *target.split(), f"-DREAL={_REALS[dtype]}", *sources, "-o", out, "-lm"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
+            return
+        except subprocess.CalledProcessError:
+            if target == _TARGETS[-1]:
+                raise
+
+
+def _kept(dtype: torch.dtype) -> Path:
+    """Where it lies, if it does: a home folder may be that of many machines."""
+    made_of = [*(source.read_text() for source in sorted(_FOLDER.iterdir())), *_FLAGS, *_TARGETS, _cpu()]
+    name = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
+    return cache_folder() / "native" / f"dmn-{_REALS[dtype]}-{name}.so"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        lines = ""
+    said = dict(re.findall(r"^(model name|flags|CPU part|Features)\s*:(.*)$", lines, re.MULTILINE))
+    return " ".join([platform.platform(), platform.machine(), platform.processor(), *map(str, sorted(said.items()))])
