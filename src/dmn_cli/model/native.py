@@ -22,6 +22,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,9 @@ def without() -> Iterator[None]:
 
 
 def structure(numbers: Sequence[str], tensors: Sequence[str]) -> type[ctypes.Structure]:
-    """A C structure of integers and then of pointers, by their names there."""
-    fields = [*((name, ctypes.c_int64) for name in numbers), *((name, ctypes.c_void_p) for name in tensors)]
+    """A C structure of integers, then of pointers, by their names there, and last of what shares work among threads."""
+    pointers = *tensors, "parallel"
+    fields = [*((name, ctypes.c_int64) for name in numbers), *((name, ctypes.c_void_p) for name in pointers)]
     return type("Arguments", (ctypes.Structure,), {"_fields_": fields})
 
 
@@ -107,9 +109,19 @@ def call(function: str, arguments: type[ctypes.Structure], **values: Any) -> Non
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     found = library(next(iter(tensors.values())).dtype)
     numbers = {name: value for name, value in values.items() if isinstance(value, int)}
-    given = arguments(**numbers, **{name: tensor.data_ptr() for name, tensor in tensors.items()})
+    addresses = {name: tensor.data_ptr() for name, tensor in tensors.items()}
+    given = arguments(**numbers, **addresses, parallel=_parallel())
     if found is None or not getattr(found, function)(ctypes.byref(given)):
         raise MemoryError
+
+
+@cache
+def _parallel() -> int | None:
+    """Where GOMP_parallel is, of the OpenMP library that torch has loaded, if it is that of GCC or one like it."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value
+    except (AttributeError, OSError, TypeError):
+        return None
 
 
 def _agrees(dtype: torch.dtype) -> bool:

@@ -28,6 +28,7 @@ typedef struct { /* shapes as in episodic_memory.py; what isn't there is NULL */
   REAL *dc;            /* (facts, hidden) */
   REAL *dv;            /* (facts, hidden), of each fact's own v */
   REAL *dcW;           /* (facts, hidden) */
+  Parallel *parallel;
 } Gate;
 
 static void compare(Int n, In c, In v, Out joint, Out distance) {
@@ -103,7 +104,7 @@ int attention_gate(const Gate *l) {
   if (l->dc) pack(B, H, features, l->W1, features, 1);
   else pack(B, features, H, l->W1, 1, features);
   const Packed packed = {l, B};
-  const int done = share(&packed, l->dc ? back : there, l->rows, l->threads, BLOCK * (H + features + 2 * LANES));
+  const int done = share(&packed, l->dc ? back : there, l->rows, l->threads, l->parallel, BLOCK * (H + features + 2 * LANES));
   free(B);
   return done;
 }

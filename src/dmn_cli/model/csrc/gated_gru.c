@@ -26,6 +26,7 @@ typedef struct { /* shapes as in gated_gru.py; what isn't there is NULL */
   REAL *d;              /* (packed, blocks or one more, hidden) of [H U_h unless before, Z, R, H~] */
   REAL *dg;             /* (packed,) */
   REAL *dh_0;           /* (rows, hidden) */
+  Parallel *parallel;
 } Loop;
 
 static void sigmoids(Int n, In a, Out y) {
@@ -182,7 +183,7 @@ int recurrence(const Loop *l) {
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const int done = share(&packed, l->d ? back : there, l->rows, l->threads, BLOCK * (2 * width + H + 2 * LANES));
+  const int done = share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + H + 2 * LANES));
   free(B1);
   return done;
 }

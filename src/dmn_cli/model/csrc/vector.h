@@ -124,6 +124,10 @@ static void tanhs(Int n, In a, Out y) {
 
 /* ---- threads ---- */
 
+/* GOMP_parallel of the OpenMP library that torch has loaded. Its threads are torch's, which wait for work by looking
+   out for it: others would have to share the cores with them. */
+typedef void Parallel(void (*work)(void *), void *what, unsigned threads, unsigned flags);
+
 typedef void Work(const void *what, Int at, Int rows, REAL *scratch);
 typedef struct {
   const void *what;
@@ -134,29 +138,38 @@ typedef struct {
   atomic_llong next, thread;
 } Shared;
 
-static void *take_blocks(void *shared) {
+static void take_blocks(void *shared) {
   Shared *s = shared;
   REAL *scratch = s->scratch + atomic_fetch_add(&s->thread, 1) * s->scratch_size;
   for (Int at; (at = atomic_fetch_add(&s->next, 1) * s->block) < s->rows;)
     s->work(s->what, at, s->rows - at < s->block ? s->rows - at : s->block, scratch);
+}
+
+static void *thread(void *shared) {
+  take_blocks(shared);
   return NULL;
 }
 
 /* Does all rows, some at a time. They don't know of each other, so threads change no bit. Returns whether there was
    memory for it. */
-static int share(const void *what, Work *work, Int rows, Int threads, Int scratch_size) {
+static int share(const void *what, Work *work, Int rows, Int threads, Parallel *parallel, Int scratch_size) {
   enum { MOST = 64 };
   threads = threads < 1 ? 1 : threads < MOST ? threads : MOST;
   Int blocks = (rows + BLOCK - 1) / BLOCK; /* as many for each thread, of whole tiles */
   blocks = (blocks + threads - 1) / threads * threads;
   Shared s = {.what = what, .work = work, .rows = rows, .scratch_size = vectors(scratch_size) * LANES};
   s.block = ((rows + ROWS - 1) / ROWS + blocks - 1) / blocks * ROWS;
+  blocks = (rows + s.block - 1) / s.block;
+  threads = threads < blocks ? threads : blocks;
   if (!(s.scratch = numbers(threads * s.scratch_size))) return 0;
-  pthread_t others[MOST];
-  Int n = 0;
-  while (n < threads - 1 && (n + 1) * s.block < rows && !pthread_create(&others[n], NULL, take_blocks, &s)) n++;
-  take_blocks(&s);
-  while (n) pthread_join(others[--n], NULL);
+  if (threads > 1 && parallel) parallel(take_blocks, &s, threads, 0);
+  else {
+    pthread_t others[MOST];
+    Int n = 0;
+    while (n < threads - 1 && !pthread_create(&others[n], NULL, thread, &s)) n++;
+    take_blocks(&s);
+    while (n) pthread_join(others[--n], NULL);
+  }
   free(s.scratch);
   return 1;
 }
