@@ -213,8 +213,8 @@ def test_comparing_has_the_gradients_of_its_equation() -> None:
     for of, bias, full in ((packing, True, False), (packing, False, True), (None, True, True)):
         n = 6 if of else 3
         c, cW = (torch.randn(n, 3).double().requires_grad_() for _ in range(2))
-        base = torch.randn(*([] if bias else [n]), 4).double().requires_grad_()
-        W1 = torch.randn(4, 6 + full).double().requires_grad_()
+        base = torch.randn(*([] if bias else [n]), 3).double().requires_grad_()
+        W1 = torch.randn(3, 6 + full).double().requires_grad_()
         v_ = v if of is None else v[of.row]
         z = [c * v_, (c - v_).abs(), *([(cW * v_).sum(dim=1, keepdim=True)] if full else [])]
         arguments = (c, v, cW if full else None, W1, base, of)

@@ -25,32 +25,31 @@ class Recurrence(torch.autograd.Function):
         x, U, g = x.contiguous(), U.contiguous(), None if g is None else g.contiguous()
         h_0 = x.new_zeros(rows, hidden) if h_0 is None else h_0.contiguous()
         states = x.new_empty(len(x), hidden)
-        kept = x.new_empty(len(x), width // hidden + 1, hidden) if any(ctx.needs_input_grad) else None
+        kept = x.new_empty(len(x), width // hidden + 2, hidden) if any(ctx.needs_input_grad) else None
         ctx.steps = {
             **{"rows": rows, "hidden": hidden, "z": width == 3 * hidden, "before": before},
             **{"threads": torch.get_num_threads(), "begin": packing.begin, "length": packing.longest_first},
         }
-        native.call("recurrence", _Loop, x=x, U=U, g=g, h_0=h_0, kept=kept, states=states, **ctx.steps)
+        native.call("recurrence", _Loop, U.dtype, x=x, U=U, g=g, h_0=h_0, kept=kept, states=states, **ctx.steps)
         ctx.packing = packing
-        ctx.save_for_backward(U, g, h_0, kept, states, last)
+        ctx.save_for_backward(U, g, kept, last)
         return states if last is None else states.index_select(0, last)
 
     @staticmethod
     def backward(ctx, *gradients):
-        (given,), (U, g, h_0, kept, states, last) = gradients, ctx.saved_tensors
+        (given,), (U, g, kept, last) = gradients, ctx.saved_tensors
         (hidden, width), before, order = U.shape, ctx.steps["before"], ctx.packing.order
-        d = states.new_empty(len(states), width // hidden + (not before), hidden)
+        d = kept.new_empty(len(kept), width // hidden + (not before), hidden)
         written = {
             "d": d,
             "dg": torch.empty_like(g) if ctx.needs_input_grad[2] else None,
-            "dh_0": torch.empty_like(h_0) if ctx.needs_input_grad[3] else None,
+            "dh_0": kept.new_empty(ctx.steps["rows"], hidden) if ctx.needs_input_grad[3] else None,
         }
-        read = {"U": U if before else torch.roll(U, hidden, dims=1), "g": g, "h_0": h_0, "kept": kept}
+        read = {"U": U if before else torch.roll(U, hidden, dims=1), "g": g, "kept": kept}
         read |= {"d_states" if last is None else "d_last": given.contiguous(), "order": order}
-        native.call("recurrence", _Loop, states=states, **read, **written, **ctx.steps)
-        h = torch.cat([h_0, states.index_select(0, ctx.packing.going_on)])
+        native.call("recurrence", _Loop, U.dtype, **read, **written, **ctx.steps)
         dU = torch.zeros_like(U)
-        add_weight_gradient(dU, h, kept[:, -2], d, before=before)
+        add_weight_gradient(dU, kept[:, -1], kept[:, -3], d, before=before)
         dx, dU = input_and_weight_gradients(d, dU, before=before)
         return dx, dU, written["dg"], written["dh_0"], None, None, None
 

@@ -24,7 +24,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -104,14 +103,13 @@ def structure(numbers: Sequence[str], tensors: Sequence[str]) -> type[ctypes.Str
     return type("Arguments", (ctypes.Structure,), {"_fields_": fields})
 
 
-def call(function: str, arguments: type[ctypes.Structure], **values: Any) -> None:
-    """Tensors are contiguous and of the types that C expects; the dtype is that of the first. Raises: MemoryError"""
-    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    found = library(next(iter(tensors.values())).dtype)
-    numbers = {name: value for name, value in values.items() if isinstance(value, int)}
-    addresses = {name: tensor.data_ptr() for name, tensor in tensors.items()}
-    given = arguments(**numbers, **addresses, parallel=_parallel())
-    if found is None or not getattr(found, function)(ctypes.byref(given)):
+def call(function: str, arguments: type[ctypes.Structure], dtype: torch.dtype, **values: Tensor | int | None) -> None:
+    """Tensors are contiguous, of this dtype where C has REAL, and of int64 where it has Int. Raises: MemoryError"""
+    given = arguments(parallel=_parallel())
+    for name, value in values.items():
+        if value is not None:
+            setattr(given, name, value if isinstance(value, int) else value.data_ptr())
+    if not getattr(library(dtype), function)(ctypes.byref(given)):
         raise MemoryError
 
 

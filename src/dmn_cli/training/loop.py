@@ -388,7 +388,8 @@ class Training:
     def _in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
         """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
         gives (docs/log.md)."""
-        return in_order(make, steps) if self.processes < cores() else map(make, steps)
+        busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 1
+        return in_order(make, steps) if busy < cores() else map(make, steps)
 
     def _made(self, planned: sampling.Part, step: int) -> list[Portion]:
         """The parts of a batch that no helper will make: the first one, and others where helpers aren't ready."""

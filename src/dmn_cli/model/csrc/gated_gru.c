@@ -19,7 +19,7 @@ typedef struct { /* shapes as in gated_gru.py; what isn't there is NULL */
   const REAL *U;     /* (hidden, blocks x hidden), its blocks as in x; backward unless before: [H~, Z, R] */
   const REAL *g;     /* (packed,) */
   const REAL *h_0;   /* (rows, hidden) */
-  REAL *kept;        /* (packed, blocks + 1, hidden) of [Z, R, R ∘ H or H U_h, H~] */
+  REAL *kept;        /* (packed, blocks + 2, hidden) of [Z, R, R ∘ H or H U_h, H~, H] */
   REAL *states;      /* (packed, hidden) */
   const REAL *d_states; /* (packed, hidden), or */
   const REAL *d_last;   /* (rows, hidden) of each row's last state */
@@ -100,7 +100,7 @@ typedef struct {
 static void there(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Loop *l = s->loop;
-  const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + H;
+  const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + 2 * H;
   const Int wide = vectors(width) * LANES;
   REAL *a = scratch, *unkept = a + BLOCK * wide;
   const REAL *h = l->h_0 + at * H;
@@ -131,6 +131,7 @@ static void there(const void *packed, Int at, Int rows, REAL *scratch) {
       if (l->z && !l->before) sigmoids(H, a_i, z);
       if (l->z) update_by_z(H, g, z, c, h_i, next + i * H);
       else update_by_gate(H, g, c, h_i, next + i * H);
+      if (l->kept) memcpy(c + H, h_i, H * sizeof(REAL));
     }
     h = next;
   }
@@ -139,7 +140,7 @@ static void there(const void *packed, Int at, Int rows, REAL *scratch) {
 static void back(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Loop *l = s->loop;
-  const Int H = l->hidden, gated = l->z ? 2 * H : H, all = gated + 2 * H;
+  const Int H = l->hidden, gated = l->z ? 2 * H : H, all = gated + 3 * H;
   const Int width = gated + (l->before ? 1 : 2) * H, wide = vectors(H) * LANES;
   REAL *dh = scratch, *d_rh = dh + BLOCK * wide, *dnext = d_rh + BLOCK * wide, *away = dnext + wide;
   memset(dh, 0, BLOCK * wide * sizeof(REAL));
@@ -148,25 +149,25 @@ static void back(const void *packed, Int at, Int rows, REAL *scratch) {
       if (l->d_last) memcpy(dh + n * wide, l->d_last + l->order[at + n] * H, H * sizeof(REAL));
     const Int here = l->begin[t] + at;
     const REAL *kept = l->kept + here * all;
-    const REAL *h = t ? l->states + (l->begin[t - 1] + at) * H : l->h_0 + at * H;
     REAL *d = l->d + here * width;
     for (Int i = 0; i < n; i++) {
-      const REAL *z = kept + i * all, *inner = z + gated, *r = inner - H, *c = inner + H, *h_i = h + i * H;
+      const REAL *z = kept + i * all, *inner = z + gated, *r = inner - H, *c = inner + H, *h = c + H;
       REAL *dh_i = dh + i * wide, *di = d + i * width, *dc = di + width - H, *dr = dc - H, *dz = dr - H;
       const REAL g = l->g ? l->g[here + i] : 1;
       if (l->d_states) sum(H, dh_i, l->d_states + (here + i) * H, dnext);
       else memcpy(dnext, dh_i, H * sizeof(REAL));
-      if (l->z) back_by_z(H, g, z, c, h_i, dnext, away, dz, dc, dh_i);
-      else back_by_gate(H, g, c, h_i, dnext, away, dc, dh_i);
+      if (l->z) back_by_z(H, g, z, c, h, dnext, away, dz, dc, dh_i);
+      else back_by_gate(H, g, c, h, dnext, away, dc, dh_i);
       if (l->dg) l->dg[here + i] = dot(H, dnext, away);
       if (!l->before) back_after(H, dc, r, inner, di, dr);
     }
     if (l->before) {
       memset(d_rh, 0, BLOCK * wide * sizeof(REAL));
       multiply(n, H, H, d + width - H, width, s->B2, d_rh, wide);
-      for (Int i = 0; i < n; i++)
-        back_before(H, d_rh + i * wide, kept + i * all + gated - H, h + i * H, d + i * width + width - 2 * H,
-                    dh + i * wide);
+      for (Int i = 0; i < n; i++) {
+        const REAL *inner = kept + i * all + gated, *h = inner + 2 * H;
+        back_before(H, d_rh + i * wide, inner - H, h, d + i * width + width - 2 * H, dh + i * wide);
+      }
     }
     multiply(n, width - H, H, d, width, s->B1, dh, wide);
   }
@@ -183,7 +184,7 @@ int recurrence(const Loop *l) {
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const int done = share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + H + 2 * LANES));
+  const int done = share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + 2 * H + 2 * LANES));
   free(B1);
   return done;
 }
