@@ -13,6 +13,7 @@ from dmn_cli.data import writer
 from dmn_cli.data.formats import story_world
 from dmn_cli.data.splits import hold_out
 from dmn_cli.data.store import DataSet
+from dmn_cli.model import native
 from dmn_cli.settings import load
 from dmn_cli.training import loop, parts
 from dmn_cli.training.loop import Epoch, Stopped, Training
@@ -123,9 +124,14 @@ def trained(data: DataSet, run: Path, **settings: Any) -> tuple[Training, list[f
     return job, losses
 
 
+@pytest.mark.parametrize("in_c", ["0", "1"])
 def test_a_helper_changes_nothing_but_the_time(
-    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, in_c: str
 ) -> None:
+    monkeypatch.setenv("DMN_NATIVE", in_c)
+    native.forget()
+    request.addfinalizer(native.forget)
+    native.build()
     monkeypatch.setattr(loop, "networks_at_once", lambda device: 1)
     alone, losses_alone = trained(data, tmp_path / "alone")
     asked: list[tuple[int, int]] = []

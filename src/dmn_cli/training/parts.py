@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from dmn_cli.data.store import DataSet
+from dmn_cli.model import native
 from dmn_cli.settings import from_dict
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class Helpers:
             "data": [str(data.path.resolve()) for data in training.data],
             "memory": self._memory.file.fileno(),
             "helpers": count,
+            "native": native.library(torch.float32) is not None,  # who computes a part changes no bit
         }
         for part in range(1, count + 1):
             self._processes[part] = self._start({**said, "part": part})
@@ -270,21 +272,25 @@ def main() -> None:
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     said = json.loads(asked.readline())
     settings = from_dict(said["settings"])
+    if not said["native"]:
+        os.environ["DMN_NATIVE"] = "0"
     tune(settings.model.hidden)
     training = Training([DataSet(Path(path)) for path in said["data"]], Path(), settings, torch.device("cpu"))
     with os.fdopen(said["memory"], "r+b") as file:
         memory = Memory(training.network, said["helpers"], file)
     answers.write(_READY)
     answers.flush()
-    after, coming = None, iter(())
+    after, coming, portion = None, iter(()), None
     while len(message := asked.read(_NEXT.size)) == _NEXT.size:
         epoch, step, beta = _NEXT.unpack(message)
         if (epoch, step) != after:
             coming = training.portions(said["part"], epoch, step)
-        memory.put(said["part"] - 1, training.compute(next(coming), beta))
+            portion = next(coming)
+        assert portion
+        memory.put(said["part"] - 1, training.compute(portion, beta))
         answers.write(_DONE)
         answers.flush()
-        after = epoch, step + 1
+        after, portion = (epoch, step + 1), next(coming, None)  # while the weights are being changed
 
 
 if __name__ == "__main__":
