@@ -90,7 +90,7 @@ def speed(arguments: Sequence[str]) -> None:
     asked = {cell._replace(threads=1) for cell in cells if (cell.batch, cell.hidden) == (usual.batch, usual.hidden)}
     chosen = sorted(cell for cell in asked if cell.data.removeprefix("babi-") in data.WORLD)  # epochs of some seconds
     beside = show(
-        "Two parts of a batch, side by side",
+        "Both cores",
         parts.COLUMNS,
         parts.rows(chosen, options.folder, options.shared, options.seconds) if device.type == "cpu" else [],
         silent=options.json,

@@ -1,4 +1,5 @@
-"""Batches in two parts, side by side: whole epochs of training, with one process and with two (`training/parts.py`).
+"""Both cores: whole epochs of training with whole batches and one or two threads, and with batches in two parts and one
+process or two (`training/parts.py`).
 
 All that training does is in it, the making of batches and the waiting for the other process included.
 """
@@ -20,6 +21,7 @@ from dmn_cli.training.loop import Training
 COLUMNS = [
     *CELL,
     Column("whole, q/s", "whole"),
+    Column("whole, two threads, q/s", "threads"),
     Column("two parts, one process, q/s", "alone"),
     Column("two parts, two processes, q/s", "beside"),
     Column("/ whole", "beside_over_whole", ".2f"),
@@ -31,22 +33,28 @@ def rows(cells: Iterable[Cell], folder: Path, shared: Path | None, seconds: floa
     for cell in cells:
         called, data = prepared(cell.data, folder, shared)
         cpu = torch.device("cpu")
-        parts = {"whole": 1, "alone": 2, "beside": 2}
+        parts = {"whole": 1, "threads": 1, "alone": 2, "beside": 2}
         trainings = {name: training_on(cell, data, folder, cpu, **{"training.parts": n}) for name, n in parts.items()}
         try:
             trainings["beside"].help(1)
             assert trainings["beside"].helpers
             trainings["beside"].helpers.wait()
-            best = take_turns({name: _epochs(training) for name, training in trainings.items()}, cpu, seconds)
+            best = take_turns(
+                {name: _epochs(training, 2 if name == "threads" else 1) for name, training in trainings.items()},
+                cpu,
+                seconds,
+            )
         finally:
+            torch.set_num_threads(1)
             trainings["beside"].help(0)
         questions = len(trainings["whole"].train[0].split)
         rates = {name: questions / taken for name, taken in best.items()}
         yield {**cell._asdict(), "data": called, **rates, "beside_over_whole": rates["beside"] / rates["whole"]}
 
 
-def _epochs(training: Training) -> Any:
+def _epochs(training: Training, threads: int = 1) -> Any:
     def epoch() -> None:
+        torch.set_num_threads(threads)
         for _ in training._epoch(lambda: False):
             pass
         training._next_epoch()

@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -351,10 +351,11 @@ class Training:
         made = self._in_turn(lambda step: self._made(plan[step], step), steps)
         waited = 0.0
         for step in steps:
+            begun = self.helpers.ask(state.epoch, step, beta) if self.helpers else ()
             asked = time.perf_counter()
             portions = next(made)
             waited += time.perf_counter() - asked
-            losses += self.step(plan[step], portions, beta)
+            losses += self.step(plan[step], portions, beta, begun)
             state.totals[2] += portions[0].known > 0
             state.step += 1
             if stop():
@@ -372,10 +373,11 @@ class Training:
         self.waiting = waited / (time.perf_counter() - began)
 
     def portion(self, planned: sampling.Part, step: int, part: int) -> Portion:
-        """One part of a batch of this epoch. The stories, in the order of their length, are dealt out in turn."""
+        """One part of a batch of this epoch. The stories, in the order of their length, are dealt out in turn, to the
+        first part last: who computes that has more to do."""
         batches, stories = planned
         number = np.random.SeedSequence([self.settings.training.seed, self.state.epoch, step, part])
-        own = stories[part :: self.parts]
+        own = stories[self.parts - 1 - part :: self.parts]
         batch = self.network.arrange(batches.batch(own)).to(self.device) if len(own) else None
         return Portion(part, batch, *batches.asked(stories), int(number.generate_state(1)[0]))
 
@@ -396,17 +398,18 @@ class Training:
         mine = [part for part in range(self.parts) if part == 0 or not (self.helpers and part in self.helpers.ready)]
         return [self.portion(planned, step, part) for part in mine]
 
-    def step(self, planned: sampling.Part, portions: Sequence[Portion], beta: float) -> torch.Tensor:
+    def step(
+        self, planned: sampling.Part, portions: Sequence[Portion], beta: float, begun: Collection[int] = ()
+    ) -> torch.Tensor:
         """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64.
 
-        portions: the parts of the batch that are made already; what turns out to be missing is made now"""
-        step, helpers = self.state.step, self.helpers
-        begun = helpers.ask(self.state.epoch, step, beta) if helpers else ()
+        portions: the parts of the batch that are made already; what turns out to be missing is made now; begun: those
+        that helpers compute"""
         made = {portion.part: portion for portion in portions}
         done = []
         for part in range(self.parts):
-            one = helpers.answer(part) if helpers and part in begun else None
-            done.append(one or self.compute(made.get(part) or self.portion(planned, step, part), beta))
+            one = self.helpers.answer(part) if self.helpers and part in begun else None
+            done.append(one or self.compute(made.get(part) or self.portion(planned, self.state.step, part), beta))
         gradients, losses = added(done)
         self.optimiser.step(gradients)
         return losses
