@@ -1,5 +1,6 @@
 """What is in C equals the equations, whoever computes how much of it; and dmn does without where it must."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import Dmn
 from helpers import batch, network
 from torch import Tensor
 
@@ -267,15 +269,42 @@ def test_without_a_compiler_the_loop_computes_and_nothing_is_said(
     assert not new_machine.exists()
 
 
-def test_a_compiler_that_fails_is_told_of(new_machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo no licence found >&2; exit 3", "no licence found"),
+        ("echo in a.h: >&2; echo a.c:3: error: no such type >&2; exit 1", "a.c:3: error: no such type"),
+        ("exit 4", "my cc ended with exit code 4"),
+        ("exec sleep 60", "my cc takes longer than 0.2 s"),
+        ("exit 0", "cannot open shared object file"),
+    ],
+)
+def test_a_compiler_that_fails_is_told_of(
+    new_machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str, said: str
+) -> None:
     compiler = tmp_path / "my cc"
-    compiler.write_text("#!/bin/sh\necho no licence found >&2\nexit 3\n")
+    compiler.write_text(f"#!/bin/sh\n{does}\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", f"'{compiler}'")
-    with pytest.warns(UserWarning, match="can't be compiled, so dmn is slower: no licence found"):
+    if "sleep" in does:
+        monkeypatch.setattr(native, "_SECONDS", 0.2)
+    with pytest.warns(UserWarning, match=f"can't be compiled, so dmn is slower: .*{re.escape(said)}"):
         native.build()
     assert chosen() is Recurrence
     assert list((new_machine / "native").iterdir()) == []
+
+
+def test_a_person_is_told_in_one_line_unless_quiet(
+    new_machine: Path, monkeypatch: pytest.MonkeyPatch, dmn: Dmn, run: Path, world: Path
+) -> None:
+    monkeypatch.setenv("CC", "false")
+    for quiet in ([], ["--quiet"]):
+        native.forget()
+        said = dmn("eval", run, world, *quiet)
+        assert said.code == 0
+        assert said.err == (
+            "" if quiet else "what is in C can't be compiled, so dmn is slower: false ended with exit code 1\n"
+        )
 
 
 @needs_compiler

@@ -62,7 +62,8 @@ def command(
         from dmn_cli.training.runtime import choose_device, tune
 
         predictor = Predictor(model, choose_device(device))
-        tune(predictor.model.settings.hidden, build=batch is not None)
+        with output.warned():
+            tune(predictor.model.settings.hidden, build=batch is not None)
     if batch is not None:
         _stream(predictor, batch)
     elif story is not None and question is not None:

@@ -60,7 +60,8 @@ def command(
 
     where = choose_device(device)
     loaded = model_directory.load(model, where)
-    tune(loaded.settings.hidden)
+    with output.warned():
+        tune(loaded.settings.hidden)
     data_sets = [DataSet(path) for path in data]
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]

@@ -7,6 +7,7 @@ person is looking at a terminal.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,14 @@ class Output:
     def warning(self, text: str) -> None:
         if not self.quiet:
             stderr().print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def warned(self) -> Iterator[None]:
+        """What the program warns of within, without Python's frame around it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = lambda message, *_: self.warning(str(message))
+            yield
 
     @property
     def live(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +74,8 @@ def command(
     from dmn_cli.training.runtime import choose_device, describe, tune
 
     where = choose_device(device)
-    tune(settings.model.hidden)
+    with output.warned():
+        tune(settings.model.hidden)
     training = Training([DataSet(path) for path in data], out, settings, where)
     if resume:
         training.resume()
@@ -89,7 +89,7 @@ def command(
     )
 
     event: Event | None = None
-    with _until_interrupted() as stop, _warned(output), _shown(output, settings) as show:
+    with _until_interrupted() as stop, output.warned(), _shown(output, settings) as show:
         for event in training.events(stop):
             show(event)
             if isinstance(event, Stopped):
@@ -163,14 +163,6 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-@contextmanager
-def _warned(output: Output) -> Iterator[None]:
-    """What the training warns of, without Python's frame around it."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: output.warning(str(message))
-        yield
 
 
 @contextmanager

@@ -56,8 +56,7 @@ def build(dtype: torch.dtype = torch.float32) -> None:
             made.replace(kept)
     except (OSError, AttributeError, ArithmeticError, subprocess.SubprocessError) as error:
         _libraries[dtype] = None
-        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        warnings.warn(f"what is in C can't be compiled, so dmn is slower: {said[0]}", stacklevel=2)
+        warnings.warn(f"what is in C can't be compiled, so dmn is slower: {_reason(error)}", stacklevel=2)
 
 
 def library(dtype: torch.dtype) -> ctypes.CDLL | None:
@@ -131,6 +130,17 @@ def _agrees(dtype: torch.dtype) -> bool:
 def _compiler() -> list[str] | None:
     named = shlex.split(os.environ.get("CC", "")) or ["cc"]
     return named if shutil.which(named[0]) else None
+
+
+def _reason(error: Exception) -> str:
+    """In one line."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{error.cmd[0]} takes longer than {_SECONDS} s"
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    said = error.stderr.strip().splitlines()
+    likely = [line for line in said if "error" in line] + said
+    return likely[0] if likely else f"{error.cmd[0]} ended with exit code {error.returncode}"
 
 
 def _compile(out: Path, compiler: list[str], dtype: torch.dtype) -> None:
