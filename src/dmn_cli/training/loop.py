@@ -30,14 +30,14 @@ from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.files import write_text
 from dmn_cli.records import Batch, Form
 from dmn_cli.settings import Settings, TrainingSettings, to_toml
-from dmn_cli.threads import cores, in_order
+from dmn_cli.threads import in_order
 from dmn_cli.training import checkpoint as checkpoints
 from dmn_cli.training import sampling
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.objective import GateSupervision, answer_loss, gate_loss
 from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.parts import Done, Helpers, added
-from dmn_cli.training.runtime import ONE_THREAD, networks_at_once, seed
+from dmn_cli.training.runtime import ONE_THREAD, cores_to_use, networks_at_once, seed
 
 CHECKPOINT = Path("checkpoints") / "last.pt"
 _GOLDEN = 8  # questions in golden.jsonl
@@ -391,7 +391,7 @@ class Training:
         """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
         gives (docs/log.md)."""
         busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 1
-        return in_order(make, steps) if busy < cores() else map(make, steps)
+        return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
 
     def _made(self, planned: sampling.Part, step: int) -> list[Portion]:
         """The parts of a batch that no helper will make: the first one, and others where helpers aren't ready."""

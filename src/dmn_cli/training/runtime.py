@@ -37,8 +37,8 @@ def choose_device(name: str) -> torch.device:
 def tune(hidden: int, *, build: bool = True) -> None:
     """Makes the most of the CPU for a network of this width. build: whether this is worth a second of compiling
 
-    One thread for a small one, unless OMP_NUM_THREADS says otherwise. Two threads gain little on a quiet machine, and
-    spend two thirds of the time waiting for each other on a busy one (docs/log.md).
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of the time
+    waiting for each other (docs/log.md). Processes share its work (`parts.py`).
     """
     if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
@@ -67,9 +67,13 @@ def networks_at_once(device: torch.device) -> int:
     """
     if device.type != "cpu":
         return 2
+    return max(1, min(cores_to_use() // torch.get_num_threads(), _NETWORKS))
+
+
+def cores_to_use() -> int:
+    """All that there are, unless OMP_NUM_THREADS says otherwise."""
     said = os.environ.get("OMP_NUM_THREADS", "")
-    allowed = int(said) if said.isdecimal() else cores()
-    return max(1, min(allowed // torch.get_num_threads(), _NETWORKS))
+    return int(said) if said.isdecimal() else cores()
 
 
 def seed(device: torch.device, number: int) -> None:
