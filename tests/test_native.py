@@ -252,6 +252,18 @@ def test_it_is_compiled_once_for_a_machine(new_machine: Path, monkeypatch: pytes
 
 
 @needs_compiler
+@pytest.mark.parametrize("target", ["", "-mavx2 -mfma"])
+def test_it_computes_the_same_with_shorter_vectors(
+    new_machine: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    if target and "avx2" not in native._cpu():
+        pytest.skip("this CPU has no AVX2")
+    monkeypatch.setattr(native, "_TARGETS", (target,))
+    native.build()  # would warn of what doesn't agree
+    assert chosen() is gated_gru_native.Recurrence
+
+
+@needs_compiler
 def test_who_does_not_want_it_does_without(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     native.build()
     monkeypatch.setenv("DMN_NATIVE", "0")

@@ -32,8 +32,7 @@ from dmn_cli.files import cache_folder
 
 _FOLDER = Path(__file__).with_name("csrc")
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_MATH = "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"
-_FLAGS = *_MATH, "-std=gnu11", "-fPIC", "-shared", "-pthread"
+_FLAGS = "-O3", "-fno-math-errno", "-fno-trapping-math", "-std=gnu11", "-fPIC", "-shared", "-pthread"
 _TARGETS = "-march=native -mprefer-vector-width=512", "-march=native", "-mcpu=native", ""  # the first that compiles
 _SECONDS = 60  # for a compiler to take
 
@@ -164,9 +163,10 @@ def _kept(dtype: torch.dtype) -> Path:
 
 
 def _cpu() -> str:
+    """What decides which instructions a compiler may use here."""
     try:
-        lines = Path("/proc/cpuinfo").read_text()
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
-        lines = ""
-    said = dict(re.findall(r"^(model name|flags|CPU part|Features)\s*:(.*)$", lines, re.MULTILINE))
-    return " ".join([platform.platform(), platform.machine(), platform.processor(), *map(str, sorted(said.items()))])
+        first = ""
+    said = re.findall(r"^((?:model name|flags|CPU part|Features)\s*:.*)$", first, re.MULTILINE)
+    return " ".join([platform.system(), platform.machine(), *said])

@@ -37,8 +37,8 @@ def choose_device(name: str) -> torch.device:
 def tune(hidden: int, *, build: bool = True) -> None:
     """Makes the most of the CPU for a network of this width. build: whether this is worth a second of compiling
 
-    One thread for a small one, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of the time
-    waiting for each other (docs/log.md). Processes share its work (`parts.py`).
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of the
+    time waiting for each other (docs/log.md). Processes share its work (`parts.py`).
     """
     if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
