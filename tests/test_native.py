@@ -238,7 +238,9 @@ def test_a_whole_network_gives_the_same_with_and_without(preset: str) -> None:
 @needs_compiler
 def test_it_is_compiled_once_for_a_machine(new_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen() is Recurrence
+    random = torch.get_rng_state()
     native.build()
+    assert torch.equal(torch.get_rng_state(), random)  # what comes next is as with what was kept
     assert chosen() is gated_gru_native.Recurrence
     (kept,) = (new_machine / "native").iterdir()
     monkeypatch.setenv("CC", "false")  # would fail

@@ -123,7 +123,8 @@ def _parallel() -> int | None:
 def _agrees(dtype: torch.dtype) -> bool:
     from dmn_cli.model import attention_gate_native, gated_gru_native
 
-    return gated_gru_native.agrees(dtype) and attention_gate_native.agrees(dtype)
+    with torch.random.fork_rng(devices=[]):
+        return gated_gru_native.agrees(dtype) and attention_gate_native.agrees(dtype)
 
 
 def _compiler() -> list[str] | None:

@@ -104,7 +104,8 @@ int attention_gate(const Gate *l) {
   if (l->dc) pack(B, H, features, l->W1, features, 1);
   else pack(B, features, H, l->W1, 1, features);
   const Packed packed = {l, B};
-  const int done = share(&packed, l->dc ? back : there, l->rows, l->threads, l->parallel, BLOCK * (H + features + 2 * LANES));
+  const int done =
+      share(&packed, l->dc ? back : there, l->rows, l->threads, l->parallel, BLOCK * (H + features + 2 * LANES));
   free(B);
   return done;
 }

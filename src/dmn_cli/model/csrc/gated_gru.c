@@ -184,7 +184,8 @@ int recurrence(const Loop *l) {
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const int done = share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + 2 * H + 2 * LANES));
+  const int done =
+      share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + 2 * H + 2 * LANES));
   free(B1);
   return done;
 }
