@@ -10,6 +10,8 @@ import torch
 
 from dmn_cli.data.arrays import from_arrays, padded
 from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.packing import Packing
 from dmn_cli.records import Batch
 from dmn_cli.settings import load
 
@@ -84,3 +86,25 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
         support=rectangle([support for *_, support in asked], -1),
         task=np.zeros(len(asked)),
     )
+
+
+def by_forward_and_by_reference(gru: GatedGRU, length: torch.Tensor, *, gated: bool, started: bool) -> list[list[Any]]:
+    """The padded states and all gradients, of the same random numbers: by `GatedGRU.forward`, and by the plain loop."""
+    packing = Packing.of(length)
+    rows, steps = packing.at.shape
+    results = []
+    for fast in (True, False):
+        torch.manual_seed(1)
+        options: Any = {"dtype": gru.U.dtype, "requires_grad": True}
+        x = torch.randn(rows, steps, gru.U.shape[1], **options)
+        gates = torch.rand(rows, steps, **options) if gated else None
+        start = torch.randn(rows, gru.hidden, **options) if started else None
+        gru.zero_grad()
+        if fast:
+            packed = gru(packing.pack(x), packing, None if gates is None else packing.pack(gates), start=start)
+            states = packing.unpack(packed)
+        else:
+            states = gru.reference(x, length, gates, start=start)
+        states.sin().sum().backward()
+        results.append([states, gru.U.grad, *(given.grad for given in (x, gates, start) if given is not None)])
+    return results

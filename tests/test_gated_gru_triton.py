@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import by_forward_and_by_reference
 
 import dmn_cli.model
 from dmn_cli.model import gated_gru
@@ -66,22 +67,7 @@ def test_equal_the_plain_loop_with_its_gradients(
     torch.manual_seed(0)
     gru = GatedGRU(5, hidden, reset=reset, update=update)
     assert uses_kernels(gru, gated or update == "gate")
-    length = torch.tensor([4, 7, 1, 7, 2])
-    packing = Packing.of(length)
-    results = []
-    for fast in (True, False):
-        torch.manual_seed(1)
-        x = torch.randn(5, 7, gru.U.shape[1], requires_grad=True)
-        gates = torch.rand(5, 7, requires_grad=True) if gated else None
-        start = torch.randn(5, hidden, requires_grad=True) if started else None
-        gru.zero_grad()
-        if fast:
-            packed = gru(packing.pack(x), packing, None if gates is None else packing.pack(gates), start=start)
-            states = packing.unpack(packed)
-        else:
-            states = gru.reference(x, length, gates, start=start)
-        states.sin().sum().backward()
-        results.append([states, gru.U.grad, *(given.grad for given in (x, gates, start) if given is not None)])
+    results = by_forward_and_by_reference(gru, torch.tensor([4, 7, 1, 7, 2]), gated=gated, started=started)
     for kernels, plain in zip(*results, strict=True):
         torch.testing.assert_close(kernels, plain, rtol=1e-4, atol=1e-5)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Dmn
-from helpers import batch, network
+from helpers import batch, by_forward_and_by_reference, network
 from torch import Tensor
 
 from dmn_cli.model import attention_gate_native, gated_gru_native, native
@@ -26,6 +26,7 @@ LENGTHS = torch.tensor([4, 7, 1, 7, 2, *range(1, 12), *[5] * 23])  # tiles of al
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """It is there, for both types."""
+    monkeypatch.delenv("CC", raising=False)
     monkeypatch.delenv("DMN_NATIVE", raising=False)
     native.forget()
     for dtype in (torch.float32, torch.float64):
@@ -39,6 +40,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def new_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Nothing has been compiled yet. Returns the cache folder."""
+    monkeypatch.delenv("CC", raising=False)
     monkeypatch.delenv("DMN_NATIVE", raising=False)
     monkeypatch.setenv("DMN_CACHE", str(tmp_path / "cache"))
     native.forget()
@@ -64,22 +66,7 @@ def test_equals_the_plain_loop_with_its_gradients(
     torch.manual_seed(0)
     gru = GatedGRU(5, hidden, reset=reset, update=update).to(dtype)
     assert chosen(dtype) is gated_gru_native.Recurrence
-    packing = Packing.of(LENGTHS)
-    rows, steps = packing.at.shape
-    results = []
-    for fast in (True, False):
-        torch.manual_seed(1)
-        x = torch.randn(rows, steps, gru.U.shape[1], dtype=dtype, requires_grad=True)
-        gates = torch.rand(rows, steps, dtype=dtype, requires_grad=True) if gated else None
-        start = torch.randn(rows, hidden, dtype=dtype, requires_grad=True) if started else None
-        gru.zero_grad()
-        if fast:
-            packed = gru(packing.pack(x), packing, None if gates is None else packing.pack(gates), start=start)
-            states = packing.unpack(packed)
-        else:
-            states = gru.reference(x, LENGTHS, gates, start=start)
-        states.sin().sum().backward()
-        results.append([states, gru.U.grad, *(given.grad for given in (x, gates, start) if given is not None)])
+    results = by_forward_and_by_reference(gru, LENGTHS, gated=gated, started=started)
     rtol, atol = (1e-10, 1e-12) if dtype == torch.float64 else (1e-4, 2e-5)
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain, rtol=rtol, atol=atol)

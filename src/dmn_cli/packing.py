@@ -63,12 +63,21 @@ class Packing:
         last = np.empty_like(order)
         last[order] = begin[longest_first - 1] + np.arange(rows)
         to_end = longest_first[place] - 1 - step
-        arrays = {
-            **{"begin": begin, "order": order, "longest_first": longest_first, "row": row, "cell": cell},
-            **{"at": at.reshape(rows, steps), "last": last, "going_on": packed[to_end > 0]},
-            **{"mirror": begin[to_end] + place, "by_row": at[at < len(row)], "start": each.cumsum() - each},
-        }
-        return cls(counts=counts.tolist(), **{name: torch.from_numpy(array) for name, array in arrays.items()})
+        tensor = torch.from_numpy
+        return cls(
+            counts=counts.tolist(),
+            begin=tensor(begin),
+            order=tensor(order),
+            longest_first=tensor(longest_first),
+            row=tensor(row),
+            cell=tensor(cell),
+            at=tensor(at.reshape(rows, steps)),
+            last=tensor(last),
+            going_on=tensor(packed[to_end > 0]),
+            mirror=tensor(begin[to_end] + place),
+            by_row=tensor(at[at < len(row)]),
+            start=tensor(each.cumsum() - each),
+        )
 
     @classmethod
     def even(cls, rows: int, steps: int, device: torch.device) -> Packing:

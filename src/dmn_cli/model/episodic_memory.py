@@ -31,7 +31,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.model import native
@@ -84,27 +83,31 @@ class AttentionGate(nn.Module):
         if self.full:
             alone = self.W1_alone(torch.cat([m, q], dim=1))
             shared = shared + (alone if packing is None else packing.spread(alone))
-        W1, W2, b2 = self.W1_m.weight, self.W2.weight, self.W2.bias
-        if native.serves(c):
-            return cast("Tensor", _native().apply(c, m, cW, W1, shared, W2, b2, packing))
-        return F.linear(tanh(compare(c, m, cW, W1, shared, packing)), W2, b2).squeeze(1)
+        return compare(c, m, cW, self.W1_m.weight, shared, packing, self.W2)
 
 
-def compare(c: Tensor, v: Tensor, cW: Tensor | None, W1: Tensor, base: Tensor, packing: Packing | None) -> Tensor:
-    """base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv], each fact compared with the v of its question.
+def compare(
+    c: Tensor,
+    v: Tensor,
+    cW: Tensor | None,
+    W1: Tensor,
+    base: Tensor,
+    packing: Packing | None,
+    layer: nn.Linear | None = None,
+) -> Tensor:
+    """base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv], each fact compared with the v of its question;
+    given `layer`, the score that it makes of this one's tanh.
 
     c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden, features); base: (packed, hidden) or (hidden,) →
-    (packed, hidden)
+    (packed, hidden), or scores (packed,)
     """
     if native.serves(c):
-        return cast("Tensor", _native().apply(c, v, cW, W1, base, None, None, packing))
-    return cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
+        from dmn_cli.model.attention_gate_native import Compare
 
-
-def _native() -> type[torch.autograd.Function]:
-    from dmn_cli.model.attention_gate_native import Compare
-
-    return Compare
+        W2, b2 = (None, None) if layer is None else (layer.weight, layer.bias)
+        return cast("Tensor", Compare.apply(c, v, cW, W1, base, W2, b2, packing))
+    a = cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
+    return a if layer is None else layer(tanh(a)).squeeze(1)
 
 
 class _Compare(torch.autograd.Function):

@@ -269,6 +269,14 @@ def add_weight_gradient(dU: Tensor, h: Tensor, inner: Tensor, d: Tensor, *, befo
         product_of_rows(h, flat[:, :-hidden], dU)
 
 
+def gradients_at_once(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
+    """dX and dU where `d` is there for all steps. Shapes as in `add_weight_gradient`."""
+    hidden = h.shape[1]
+    dU = h.new_zeros(hidden, (d.shape[1] - (not before)) * hidden)
+    add_weight_gradient(dU, h, inner, d, before=before)
+    return input_and_weight_gradients(d, dU, before=before)
+
+
 def input_and_weight_gradients(d: Tensor, dU: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
     """dX and dU with the blocks of x and U, from those of `add_weight_gradient`."""
     hidden, flat = dU.shape[0], d.flatten(1)

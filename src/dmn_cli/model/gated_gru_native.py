@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from dmn_cli.model import native
-from dmn_cli.model.gated_gru import add_weight_gradient, agree, input_and_weight_gradients
+from dmn_cli.model.gated_gru import agree, gradients_at_once
 
 _Loop = native.structure(
     numbers=("rows", "hidden", "z", "before", "threads"),
@@ -27,8 +27,13 @@ class Recurrence(torch.autograd.Function):
         states = x.new_empty(len(x), hidden)
         kept = x.new_empty(len(x), width // hidden + 2, hidden) if any(ctx.needs_input_grad) else None
         ctx.steps = {
-            **{"rows": rows, "hidden": hidden, "z": width == 3 * hidden, "before": before},
-            **{"threads": torch.get_num_threads(), "begin": packing.begin, "length": packing.longest_first},
+            "rows": rows,
+            "hidden": hidden,
+            "z": width == 3 * hidden,
+            "before": before,
+            "threads": torch.get_num_threads(),
+            "begin": packing.begin,
+            "length": packing.longest_first,
         }
         native.call("recurrence", _Loop, U.dtype, x=x, U=U, g=g, h_0=h_0, kept=kept, states=states, **ctx.steps)
         ctx.packing = packing
@@ -38,20 +43,15 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *gradients):
         (given,), (U, g, kept, last) = gradients, ctx.saved_tensors
-        (hidden, width), before, order = U.shape, ctx.steps["before"], ctx.packing.order
+        (hidden, width), before = U.shape, ctx.steps["before"]
         d = kept.new_empty(len(kept), width // hidden + (not before), hidden)
-        written = {
-            "d": d,
-            "dg": torch.empty_like(g) if ctx.needs_input_grad[2] else None,
-            "dh_0": kept.new_empty(ctx.steps["rows"], hidden) if ctx.needs_input_grad[3] else None,
-        }
-        read = {"U": U if before else torch.roll(U, hidden, dims=1), "g": g, "kept": kept}
-        read |= {"d_states" if last is None else "d_last": given.contiguous(), "order": order}
-        native.call("recurrence", _Loop, U.dtype, **read, **written, **ctx.steps)
-        dU = torch.zeros_like(U)
-        add_weight_gradient(dU, kept[:, -1], kept[:, -3], d, before=before)
-        dx, dU = input_and_weight_gradients(d, dU, before=before)
-        return dx, dU, written["dg"], written["dh_0"], None, None, None
+        dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
+        dh_0 = kept.new_empty(ctx.steps["rows"], hidden) if ctx.needs_input_grad[3] else None
+        read = {"U": U if before else torch.roll(U, hidden, dims=1), "g": g, "kept": kept, "order": ctx.packing.order}
+        read["d_states" if last is None else "d_last"] = given.contiguous()
+        native.call("recurrence", _Loop, U.dtype, **read, d=d, dg=dg, dh_0=dh_0, **ctx.steps)
+        dx, dU = gradients_at_once(kept[:, -1], kept[:, -3], d, before=before)
+        return dx, dU, dg, dh_0, None, None, None
 
 
 def agrees(dtype: torch.dtype) -> bool:

@@ -19,7 +19,7 @@ import torch
 import triton
 import triton.language as tl
 
-from dmn_cli.model.gated_gru import add_weight_gradient, input_and_weight_gradients
+from dmn_cli.model.gated_gru import gradients_at_once
 
 
 @triton.jit
@@ -193,9 +193,7 @@ class Recurrence(torch.autograd.Function):
         read = d_states, U.t().contiguous(), g, begin, length, zr, inner, candidate, entering
         _launch(backward_kernel, len(length), ctx.options, *read, d, dg, dh_0)
         dh_0 = dh_0 if ctx.needs_input_grad[3] else None
-        dU = torch.zeros_like(U)
-        add_weight_gradient(dU, entering, inner, d, before=before)
-        dx, dU = input_and_weight_gradients(d, dU, before=before)
+        dx, dU = gradients_at_once(entering, inner, d, before=before)
         return dx, dU, dg, dh_0, None, None, None
 
 

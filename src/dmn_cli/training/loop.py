@@ -390,7 +390,7 @@ class Training:
     def _in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
         """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
         gives (docs/log.md)."""
-        busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 1
+        busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 0
         return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
 
     def _made(self, planned: sampling.Part, step: int) -> list[Portion]:
