@@ -43,7 +43,7 @@ test: setup
 
 test-triton: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt triton
-	$(BIN)/python -m pytest --quiet tests/test_gated_gru_triton.py
+	$(BIN)/python -m pytest --quiet tests/kernels/test_recurrence_triton.py
 
 lint: setup
 	$(BIN)/ruff check .

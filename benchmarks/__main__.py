@@ -53,8 +53,9 @@ def speed(arguments: Sequence[str]) -> None:
     from benchmarks import data, networks, parts, recurrence
     from benchmarks.networks import Cell
     from benchmarks.table import show
-    from dmn_cli.settings import presets
-    from dmn_cli.training.runtime import choose_device, describe, tune
+    from dmn_cli.kernels.tune import compiled, tune
+    from dmn_cli.machine.device import choose_device, describe
+    from dmn_cli.settings.load import presets
 
     if options.device.startswith("cuda") and not torch.version.cuda:
         raise UsageError(
@@ -67,7 +68,7 @@ def speed(arguments: Sequence[str]) -> None:
     tune(hidden=HIDDENS[0])
     torch.set_num_threads(max(options.threads or [1]))  # of the recurrence; networks set their own
     machine = {
-        "device": describe(device),
+        "device": describe(device, compiled=compiled()),
         "cpu": platform.processor() or platform.machine(),
         "torch": torch.__version__,
     }

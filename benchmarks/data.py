@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from dmn_cli.data.store import DataSet
-from dmn_cli.records import Question, Story
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.records.text import Question, Story
 
 Told = Iterable[tuple[str, Story]]
 
@@ -40,8 +40,8 @@ def names(shared: Path | None) -> list[str]:
 def prepared(name: str, folder: Path, shared: Path | None = None) -> tuple[str, DataSet]:
     """A data set, from `folder` where it was prepared before, and what to call it: what stands in for real data is
     called "like" them."""
-    from dmn_cli.data.tokenizers import SpacyTokenizer
-    from dmn_cli.data.writer import write
+    from dmn_cli.data.store.writer import write
+    from dmn_cli.data.words.tokenizer import SpacyTokenizer
 
     file = _file(name, shared)
     called = name if file or name in WORLD else f"{name}-like"
@@ -60,20 +60,20 @@ def _file(name: str, shared: Path | None) -> Path | None:
 
 def _world(name: str) -> Told:
     from dmn_cli.data.formats import story_world
-    from dmn_cli.data.splits import hold_out
+    from dmn_cli.data.formats.splits import hold_out
 
     return hold_out((("train", story) for story in story_world.stories(name, _QUESTIONS, 1, "train")), 1)
 
 
 def _real(name: str, file: Path) -> Iterator[tuple[str, Story]]:
-    from dmn_cli.data.formats import babi, sst, tagged
+    from dmn_cli.data.formats import babi_files, sst, tagged
 
     if name == "sst":
         yield from sst.read(sst.find([file]), 5, "all", 1)
     elif name == "tags":
         yield from tagged.read(tagged.find([file]), name, 1)
     else:
-        with babi.find([file], "en-10k", ["qa2"]) as found:
+        with babi_files.find([file], "en-10k", ["qa2"]) as found:
             yield from found.stories(1)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import Work, seconds_of
-from dmn_cli.model import native
+from dmn_cli.kernels import c_library as native
 
 _NAMES = frozenset({"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot"})
 _ARENA = 1 << 29  # bytes

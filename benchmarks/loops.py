@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.floors import choose_library, library
 from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.packing import Packing
+from dmn_cli.records.packing import Packing
 
 
 def hot(gru: GatedGRU, x: Tensor, gates: Tensor | None) -> Tensor:

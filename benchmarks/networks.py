@@ -22,10 +22,10 @@ from benchmarks.table import Column
 from benchmarks.timing import Work, take_turns
 from dmn_cli.data.batches import Batches
 from dmn_cli.evaluation.metrics import judge_stories
-from dmn_cli.records import Batch
-from dmn_cli.settings import load
+from dmn_cli.records.batch import Batch
+from dmn_cli.settings.load import load
 from dmn_cli.training.loop import Training
-from dmn_cli.training.sampling import Part
+from dmn_cli.training.sampling import PlannedBatch
 
 
 class Cell(NamedTuple):
@@ -112,18 +112,18 @@ def _measured(
 ) -> dict[str, Any]:
     called, data = prepared(cell.data, folder, shared)
     training = training_on(cell, data, folder, device)
-    batches = training.train[0]
+    batches = training.learner.train[0]
     stories = _typical(batches, cell.batch)
-    planned, made = Part(batches, stories), []
+    planned, made = PlannedBatch(batches, stories), []
 
     def make() -> None:
-        made[:] = [training.portion(planned, 0, 0)]
+        made[:] = [training.learner.portion(planned, 1, 0, 0)]
 
     def step() -> None:
         training.step(planned, made, 1.0)
 
     def answer() -> None:
-        judge_stories(training.network, batches, stories, device)
+        judge_stories(training.learner.network, batches, stories, device)
 
     def plain_step() -> None:
         with loops.plain_loops():

@@ -47,7 +47,7 @@ def rows(cells: Iterable[Cell], folder: Path, shared: Path | None, seconds: floa
         finally:
             torch.set_num_threads(1)
             trainings["beside"].help(0)
-        questions = len(trainings["whole"].train[0].split)
+        questions = len(trainings["whole"].learner.train[0].split)
         rates = {name: questions / taken for name, taken in best.items()}
         yield {**cell._asdict(), "data": called, **rates, "beside_over_whole": rates["beside"] / rates["whole"]}
 

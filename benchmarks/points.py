@@ -24,11 +24,11 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
     from benchmarks.networks import Cell, training_on
     from benchmarks.timing import take_turns
     from dmn_cli.data.formats import story_world
-    from dmn_cli.data.store import DataSet
-    from dmn_cli.data.tokenizers import WhitespaceTokenizer
-    from dmn_cli.data.writer import write
-    from dmn_cli.training.runtime import tune
-    from dmn_cli.training.sampling import Part
+    from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.data.store.writer import write
+    from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
+    from dmn_cli.kernels.tune import tune
+    from dmn_cli.training.sampling import PlannedBatch
 
     device, cell = torch.device("cpu"), Cell(preset)
     tune(cell.hidden)
@@ -38,14 +38,14 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
         folder = Path(name)
         write(folder / "data", [("valid", stories[0]), *(("train", s) for s in stories)], WhitespaceTokenizer(), {})
         training = training_on(cell, DataSet(folder / "data"), folder, device, **{"model.passes": passes})
-        batches = training.train[0]
+        batches = training.learner.train[0]
         (plan,) = batches.plan(STORIES)
-        planned = Part(batches, plan)
+        planned = PlannedBatch(batches, plan)
         cpu_seconds: list[float] = []
 
         def step() -> None:
             start = time.process_time()
-            training.step(planned, [training.portion(planned, 0, 0)], 1.0)
+            training.step(planned, [training.learner.portion(planned, 1, 0, 0)], 1.0)
             cpu_seconds.append(time.process_time() - start)
 
         best = take_turns({"step": step}, device, seconds)

@@ -18,7 +18,8 @@ from torch import Tensor
 from benchmarks import floors, loops
 from benchmarks.table import Column
 from benchmarks.timing import Work, take_turns
-from dmn_cli.model.gated_gru import GatedGRU, Update
+from dmn_cli.model.forms import Update
+from dmn_cli.model.gated_gru import GatedGRU
 
 ROWS = 128
 FORMS: dict[str, tuple[Update, bool]] = {

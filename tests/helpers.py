@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from dmn_cli.data.arrays import from_arrays, padded
-from dmn_cli.model import DynamicMemoryNetwork
 from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.packing import Packing
-from dmn_cli.records import Batch
-from dmn_cli.settings import load
+from dmn_cli.model.network import DynamicMemoryNetwork
+from dmn_cli.records.batch import Batch, from_arrays, padded
+from dmn_cli.records.packing import Packing
+from dmn_cli.settings.load import load
 
 WORDS, ANSWERS = 12, 5
 

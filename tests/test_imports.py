@@ -58,7 +58,7 @@ def test_an_answer_needs_neither_spacy_nor_what_training_needs(run: Path, tmp_pa
     assert not imported & {"torch._dynamo", "torch._inductor", "rich", "safetensors.numpy"}
     used = {name for name in imported if name.startswith("dmn_cli.")}
     assert not used & {f"dmn_cli.{name}" for name in ("data.store", "data.batches", "evaluation.metrics")}
-    assert {name for name in used if name.startswith("dmn_cli.training.")} == {"dmn_cli.training.runtime"}
+    assert {name for name in used if name.startswith("dmn_cli.training.")} == {"dmn_cli.machine.device"}
 
 
 def test_help_is_quick() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -40,6 +41,12 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -65,6 +72,25 @@ def load_object(line: str | bytes, like: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError(f"is not an object like {like}")
     return record
+
+
+def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
+    """Reads a JSON object with a `format_version` no newer than `version`; raises `error` otherwise."""
+    try:
+        value = json.loads(path.read_bytes())
+        found = value["format_version"]
+        newer = int(found) > version
+    except FileNotFoundError as cause:
+        raise error("is missing", where=path) from cause
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as cause:
+        raise error("is damaged: not the JSON that dmn writes", where=path) from cause
+    if newer:
+        raise error(
+            f"has format version {found}; this dmn reads up to {version}",
+            where=path,
+            hint="It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli.",
+        )
+    return value
 
 
 def _finite(value: Any) -> Any:

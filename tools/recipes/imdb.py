@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
 
-from dmn_cli.data.fetch import fetch
+from dmn_cli.data.sources.fetch import fetch
 from dmn_cli.errors import DmnError
 from dmn_cli.files import atomic_file
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dmn_cli.data.fetch import fetch
+from dmn_cli.data.sources.fetch import fetch
 from dmn_cli.errors import DmnError
 from dmn_cli.files import atomic_file
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dmn_cli.answering.predictor import Answer, Predictor, naming
+from dmn_cli.answering.answer import Answer, naming
+from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DmnError
 from dmn_cli.files import write_text
 
@@ -50,8 +51,8 @@ class Session:
             if line.startswith("/"):
                 return self._command(line)
             if line.endswith("?"):
-                words = self.predictor.form(line).words
-                facts = self.predictor.story("\n".join(self.facts), line) if words else self.facts
+                words = self.predictor.encoder.form(line).words
+                facts = self.predictor.encoder.story("\n".join(self.facts), line) if words else self.facts
                 self.last = self.predictor.answer(facts, line)
                 return Reply(answer=self.last, warning=self._unknown([line]))
             return self._add([line]) if line else Reply()
@@ -68,7 +69,7 @@ class Session:
         return Reply(warning=warning)
 
     def _unknown(self, texts: list[str]) -> str:
-        return naming(self.predictor.unknown_words(texts))
+        return naming(self.predictor.encoder.unknown_words(texts))
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
@@ -93,7 +94,7 @@ class Session:
     def _load(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
-        facts = self.predictor.tokenizer.sentences(Path(name).expanduser().read_text(encoding="utf-8"))
+        facts = self.predictor.encoder.tokenizer.sentences(Path(name).expanduser().read_text(encoding="utf-8"))
         return Reply(f"Read {len(facts)} facts.", warning=self._add(facts).warning)
 
     def _save(self, name: str) -> Reply:

@@ -18,10 +18,10 @@ from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Any
 
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.data.ahead import Advance, can_fork, forked
 from dmn_cli.errors import DataError
 from dmn_cli.files import json_line, load_object
-from dmn_cli.training.runtime import networks_at_once
+from dmn_cli.machine.device import networks_at_once
+from dmn_cli.machine.processes import Advance, can_fork, forked
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -163,9 +163,9 @@ def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
             json.dumps(record["id"], ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as error:
         raise DataError("holds text that UTF-8 can't spell (half a surrogate pair)") from error
-    facts = predictor.story(story, question)
+    facts = predictor.encoder.story(story, question)
     for text in (*facts, question):
-        predictor.encode(text)
+        predictor.encoder.encode(text)
     if not facts:
         raise DataError("the story is empty")
     return facts, question

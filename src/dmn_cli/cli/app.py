@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from dmn_cli import __version__
-from dmn_cli.cli import ask, evaluate, prepare, train
+from dmn_cli.cli import ask, evaluate, train
+from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 
 
@@ -46,7 +47,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done · 1 below a required score · 2 usage or configuration · 3 data · 4 model · "
     "5 device, memory or disk · 70 a bug of dmn · 130 interrupted.",
 )
-app.add_typer(prepare.app, name="prepare")
+app.add_typer(prepare, name="prepare")
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("ask")(ask.command)

@@ -59,7 +59,8 @@ def command(
 
     with _quick_start():
         from dmn_cli.answering.predictor import Predictor
-        from dmn_cli.training.runtime import choose_device, tune
+        from dmn_cli.kernels.tune import tune
+        from dmn_cli.machine.device import choose_device
 
         predictor = Predictor(model, choose_device(device))
         with output.warned():
@@ -92,9 +93,9 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, why: 
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
-    from dmn_cli.answering.predictor import naming
+    from dmn_cli.answering.answer import naming
 
-    answer = predictor.answer(predictor.story(text, question), question)
+    answer = predictor.answer(predictor.encoder.story(text, question), question)
     output.json(answer.as_json())
     if output.as_json:
         return

@@ -50,13 +50,14 @@ def command(
     if split not in ("train", "valid", "test"):
         raise UsageError(f"there is no split {split!r}", hint="There are: test, valid and train.")
 
-    from dmn_cli import model_directory
+    from dmn_cli.artifact import directory as model_directory
     from dmn_cli.data.batches import Batches
-    from dmn_cli.data.store import DataSet
+    from dmn_cli.data.store.reader import DataSet
     from dmn_cli.evaluation.predictions import writer
     from dmn_cli.evaluation.report import check_names, evaluate
     from dmn_cli.files import atomic_file, check_output
-    from dmn_cli.training.runtime import choose_device, tune
+    from dmn_cli.kernels.tune import tune
+    from dmn_cli.machine.device import choose_device
 
     where = choose_device(device)
     loaded = model_directory.load(model, where)

@@ -16,8 +16,8 @@ from dmn_cli.cli.output import Output, stderr
 from dmn_cli.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from dmn_cli.settings import Settings
-    from dmn_cli.training.loop import Epoch, Event, Finished
+    from dmn_cli.settings.schema import Settings
+    from dmn_cli.training.events import Epoch, Event, Finished
 
 
 def command(
@@ -69,9 +69,11 @@ def command(
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
     settings = _settings(out, preset, config, set_ or [], chosen, resume, force)
 
-    from dmn_cli.data.store import DataSet
-    from dmn_cli.training.loop import Finished, Stopped, Training
-    from dmn_cli.training.runtime import choose_device, describe, tune
+    from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.kernels.tune import compiled, tune
+    from dmn_cli.machine.device import choose_device, describe
+    from dmn_cli.training.events import Finished, Stopped
+    from dmn_cli.training.loop import Training
 
     where = choose_device(device)
     with output.warned():
@@ -82,11 +84,10 @@ def command(
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
     else:
         training.begin(force=force)
-    weights = sum(p.numel() for p in training.network.parameters())
-    questions = sum(len(batches.split) for batches in training.train)
-    output.note(
-        f"{settings.preset} on {describe(where, training.processes)}: {weights:,} weights, {questions:,} questions"
-    )
+    weights = sum(p.numel() for p in training.learner.network.parameters())
+    questions = training.learner.questions
+    machine = describe(where, training.learner.processes, compiled=compiled())
+    output.note(f"{settings.preset} on {machine}: {weights:,} weights, {questions:,} questions")
 
     event: Event | None = None
     with _until_interrupted() as stop, output.warned(), _shown(output, settings) as show:
@@ -130,7 +131,7 @@ def _settings(
     force: bool,
 ) -> Settings:
     from dmn_cli.files import check_output
-    from dmn_cli.settings import is_settings, load, parse_override
+    from dmn_cli.settings.load import is_settings, load, parse_override
 
     if not resume:
         settings = load(preset, config, [*map(parse_override, sets), *chosen])
@@ -168,7 +169,7 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _shown(output: Output, settings: Settings) -> Iterator[Callable[[Event], None]]:
     """Shows events: a bar and a line for each epoch on a terminal, plain lines elsewhere."""
-    from dmn_cli.training.loop import Epoch, Step
+    from dmn_cli.training.events import Epoch, Step
 
     if not output.live:
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dmn_cli.cli.output import rows, stdout
 
 if TYPE_CHECKING:
-    from dmn_cli.answering.predictor import Answer
+    from dmn_cli.answering.answer import Answer
 
 
 def show(answer: Answer) -> None:

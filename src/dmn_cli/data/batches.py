@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmn_cli.data.arrays import cuts, from_arrays, padded
-from dmn_cli.data.store import DataSet, Split, spans
-from dmn_cli.data.vocabulary import Vocabulary, mapping
-from dmn_cli.records import Batch
+from dmn_cli.data.store.layout import spans
+from dmn_cli.data.store.reader import DataSet, Split
+from dmn_cli.data.words.vocabulary import Vocabulary, mapping
+from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
 
 _POOL = 50  # stories are sorted by length among those of about so many batches, so that batches stay random
 

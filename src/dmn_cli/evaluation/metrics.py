@@ -11,15 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmn_cli.data.arrays import FACTS
 from dmn_cli.data.batches import Batches
-from dmn_cli.evaluation.reading import effective_gates, facts_read
-from dmn_cli.model import DynamicMemoryNetwork
-from dmn_cli.model.answer_module import END
-from dmn_cli.records import Batch, Output
-from dmn_cli.threads import in_order
-from dmn_cli.training.objective import answer_loss, answers_asked
-from dmn_cli.training.runtime import networks_at_once
+from dmn_cli.machine.device import networks_at_once
+from dmn_cli.machine.threads import in_order
+from dmn_cli.records.batch import END, FACTS, Batch
+from dmn_cli.records.network import Network
+from dmn_cli.records.output import facts_read
 
 
 def right_answers(words: Tensor, batch: Batch) -> Tensor:
@@ -53,10 +50,10 @@ class Judged:
     facts_read: np.ndarray  # (questions, facts)
     hits: np.ndarray  # supporting facts that were read
     read: np.ndarray  # facts that were read, of the questions whose supporting facts are known
-    supports: np.ndarray  # supporting facts
+    supports: np.ndarray  # supporting facts; 0 where the network has no gates, and so reads none
 
 
-def judge(network: DynamicMemoryNetwork, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
+def judge(network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
     """Answers every question of a split once, in batches of stories of like length, several at a time."""
     plan = batches.plan(batch_size, facts=FACTS)
     judged = partial(judge_stories, network, batches, device=device)
@@ -64,18 +61,18 @@ def judge(network: DynamicMemoryNetwork, batches: Batches, batch_size: int, devi
 
 
 @torch.inference_mode()
-def judge_stories(network: DynamicMemoryNetwork, batches: Batches, stories: np.ndarray, device: torch.device) -> Judged:
+def judge_stories(network: Network, batches: Batches, stories: np.ndarray, device: torch.device) -> Judged:
     """Answers the questions of some stories."""
     network.eval()
     batch = batches.batch(stories).to(device)
-    facts, q, episode = network.remember(batch)
-    words, confidence = network.answer_module.decode(episode.memory, q, facts, batch.each)
-    loss = answer_loss(Output(network.answer_module(episode.memory, q, facts, batch), episode), batch)
-    read = facts_read(effective_gates(episode))
+    words, confidence, gates, loss = network.answer(batch, with_loss=True)
+    assert loss is not None  # it was asked for
     supporting = _support_mask(batch)
+    read = torch.zeros_like(supporting) if gates is None else facts_read(gates)
     known = supporting.any(dim=1, keepdim=True)
-    columns = (words, confidence, right_answers(words, batch), answers_asked(batch), loss, batch.task, read)
-    counts = ((read & supporting).sum(1), (read & known).sum(1), supporting.sum(1))
+    columns = (words, confidence, right_answers(words, batch), batch.answers_asked, loss, batch.task, read)
+    supports = supporting.sum(1) if gates is not None else torch.zeros_like(batch.task)
+    counts = ((read & supporting).sum(1), (read & known).sum(1), supports)
     return Judged(batches.question_rows(stories), *(tensor.cpu().numpy() for tensor in (*columns, *counts)))
 
 

@@ -1,17 +1,21 @@
-"""Every question of an evaluation as a JSON line: what was asked, answered, expected and read."""
+"""Questions with their answers as JSON lines, in the form that `dmn ask --batch` reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 
+from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches
-from dmn_cli.data.vocabulary import Vocabulary, answer_text
-from dmn_cli.evaluation.metrics import Judged
-from dmn_cli.records import Form
+from dmn_cli.data.words.vocabulary import Vocabulary, answer_text
+from dmn_cli.evaluation.metrics import Judged, judge_stories
+from dmn_cli.records.text import Form
+
+_GOLDEN = 8  # questions in golden.jsonl
 
 
 def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged], None]:
@@ -40,3 +44,23 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     return write
+
+
+def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list[dict[str, Any]]:
+    """The first validation questions of each data set, with the answers that the network gives them now."""
+    lines: list[dict[str, Any]] = []
+    for batches in valid:
+        judged = judge_stories(model.network, batches, batches.plan(_GOLDEN)[0], device)
+        for i, row in enumerate(judged.rows[:_GOLDEN]):
+            example = batches.data.example(batches.split, int(row))
+            each = model.form(example.question).each
+            lines.append(
+                {
+                    "id": len(lines) + 1,
+                    "story": example.facts,
+                    "question": example.question,
+                    "answer": model.vocabulary.answer_text(judged.words[i], each=each),
+                    "confidence": round(float(judged.confidence[i]), 6),
+                }
+            )
+    return lines

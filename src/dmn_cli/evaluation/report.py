@@ -13,7 +13,7 @@ import torch
 from dmn_cli.data.batches import Batches
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
-from dmn_cli.model import DynamicMemoryNetwork
+from dmn_cli.records.network import Network
 
 PASSED = 0.95  # a bAbI task is failed below it (Weston et al. 2015)
 
@@ -72,7 +72,7 @@ def check_names(required: Iterable[str], tasks: Iterable[str]) -> None:
 
 
 def evaluate(
-    network: DynamicMemoryNetwork,
+    network: Network,
     splits: Sequence[Batches],
     device: torch.device,
     *,

@@ -15,28 +15,36 @@ vector and a matrix is a row of that matrix, so the first rows of the GRU's W ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmn_cli.model.elementwise import Dropout
-from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.kernels.elementwise import Dropout
+from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.linear import linear
-from dmn_cli.packing import Packing
-from dmn_cli.records import Batch, Facts
-
-END = 0  # the answer id that ends every answer
+from dmn_cli.records.batch import END, Batch
+from dmn_cli.records.output import Facts
+from dmn_cli.records.packing import Packing
 
 
 class AnswerModule(nn.Module):
     """`each`: whether it can also be triggered at each input position."""
 
     def __init__(
-        self, answers: int, hidden: int, dropout: float, reset: Reset, max_steps: int, *, each: bool = False
+        self,
+        answers: int,
+        hidden: int,
+        dropout: float,
+        gru: Callable[..., GatedGRU],
+        max_steps: int,
+        *,
+        each: bool = False,
     ) -> None:
         super().__init__()
         self.answers, self.max_steps, self.each = answers, max_steps, each
-        self.gru = GatedGRU(answers + hidden + hidden * each, hidden, reset=reset)
+        self.gru = gru(answers + hidden + hidden * each, hidden)
         self.W = linear(hidden, answers)
         self.dropout = Dropout(dropout)
 

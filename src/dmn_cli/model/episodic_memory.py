@@ -9,13 +9,7 @@ It passes over the facts several times; the memory of one pass decides what the 
     m^t   = GRU(e^t, m^{t-1})                                      Kumar et al. 2016, sec. 2.3
     m^t   = ReLU(W^t [m^{t-1}; e^t; q] + b^t)                      Xiong et al. 2016, eq. 13, W^t for each pass
 
-Gates (`AttentionGate`): score = W2 tanh(W1 z + b1) + b2, with
-
-    z = [c, m, q, c∘q, c∘m, |c-q|, |c-m|, cᵀWq, cᵀWm]              Kumar et al. 2016, eq. 5
-    z = [c∘q, c∘m, |c-q|, |c-m|]                                   Xiong et al. 2016, eq. 8
-
-and g = softmax of the scores over the facts, or the sigmoid of each. W1 is kept in parts, one for each group of
-features, so that what doesn't depend on m is computed once and not once per pass.
+g^t is the softmax of the gate's scores (`attention_gate.py`) over the facts, or the sigmoid of each.
 
 End of passes: Kumar et al. append a fact that, once chosen, ends the passes. Here it takes part in the gates as one
 more fact, a learned vector, and its gate s^t closes the memory instead of entering the episode:
@@ -28,119 +22,19 @@ which is the paper's hard stop where s is 0 or 1, and has a gradient in between 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from dmn_cli.model import native
-from dmn_cli.model.elementwise import tanh
-from dmn_cli.model.gated_gru import GatedGRU, Reset, Update
+from dmn_cli.model.attention_gate import AttentionGate
+from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Update
+from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.linear import linear
-from dmn_cli.model.products import product, product_of_rows
-from dmn_cli.packing import Packing
-from dmn_cli.records import Episode, Facts
+from dmn_cli.records.output import Episode, Facts
+from dmn_cli.records.packing import Packing
 
 STOP_THRESHOLD = 0.05
-
-
-class GateFeatures(NamedTuple):
-    """The part of W1 z + b1 that every pass shares, and what the rest is made from."""
-
-    shared: Tensor  # (packed, hidden)
-    c: Tensor  # (packed, hidden)
-    cW: Tensor | None  # (packed, hidden), for cᵀWm
-    packing: Packing | None  # of (questions, facts); None: one fact for each question
-
-
-class AttentionGate(nn.Module):
-    """Scores each fact against the question and the memory."""
-
-    def __init__(self, hidden: int, features: Literal["dmn", "dmn-plus"]) -> None:
-        super().__init__()
-        self.full = features == "dmn"
-        extra = hidden + 1 if self.full else 0
-        self.W1_q = linear(2 * hidden + extra, hidden)  # [c∘q, |c-q|] and, in full, [c, cᵀWq]; holds b1
-        self.W1_m = linear(2 * hidden + (1 if self.full else 0), hidden, bias=False)  # [c∘m, |c-m|], [cᵀWm]
-        self.W2 = linear(hidden, 1)
-        if self.full:
-            self.W = linear(hidden, hidden, bias=False)  # the W of cᵀWq and cᵀWm
-            self.W1_alone = linear(2 * hidden, hidden, bias=False)  # [m, q]: the same for all facts
-
-    def read(self, c: Tensor, q: Tensor, packing: Packing | None) -> GateFeatures:
-        """Everything that all passes share. c: (packed, hidden); q: (questions, hidden)"""
-        W, b = self.W1_q.weight, self.W1_q.bias
-        if not self.full:
-            return GateFeatures(compare(c, q, None, W, b, packing), c, None, packing)
-        H, cW = c.shape[1], self.W(c)
-        compared = torch.cat([W[:, : 2 * H], W[:, 3 * H :]], dim=1)
-        shared = compare(c, q, cW, compared, torch.addmm(b, c, W[:, 2 * H : 3 * H].t()), packing)
-        return GateFeatures(shared, c, cW, packing)
-
-    def forward(self, features: GateFeatures, m: Tensor, q: Tensor) -> Tensor:
-        """Scores before softmax or sigmoid: (packed,)."""
-        shared, c, cW, packing = features
-        if self.full:
-            alone = self.W1_alone(torch.cat([m, q], dim=1))
-            shared = shared + (alone if packing is None else packing.spread(alone))
-        return compare(c, m, cW, self.W1_m.weight, shared, packing, self.W2)
-
-
-def compare(
-    c: Tensor,
-    v: Tensor,
-    cW: Tensor | None,
-    W1: Tensor,
-    base: Tensor,
-    packing: Packing | None,
-    layer: nn.Linear | None = None,
-) -> Tensor:
-    """base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv], each fact compared with the v of its question;
-    given `layer`, the score that it makes of this one's tanh.
-
-    c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden, features); base: (packed, hidden) or (hidden,) →
-    (packed, hidden), or scores (packed,)
-    """
-    if native.serves(c):
-        from dmn_cli.model.attention_gate_native import Compare
-
-        W2, b2 = (None, None) if layer is None else (layer.weight, layer.bias)
-        return cast("Tensor", Compare.apply(c, v, cW, W1, base, W2, b2, packing))
-    a = cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
-    return a if layer is None else layer(tanh(a)).squeeze(1)
-
-
-class _Compare(torch.autograd.Function):
-    """By hand, so that the features are written once, where the product reads them, and kept once."""
-
-    @staticmethod
-    def forward(ctx, c, v, cW, W1, base, packing):
-        H = c.shape[1]
-        v = v if packing is None else packing.spread(v)
-        z = c.new_empty(len(c), W1.shape[1])
-        torch.mul(c, v, out=z[:, :H])
-        torch.sub(c, v, out=z[:, H : 2 * H]).abs_()
-        if cW is not None:
-            torch.sum(cW * v, dim=1, out=z[:, -1])
-        ctx.save_for_backward(c, v, cW, W1, z)
-        ctx.packing, ctx.biased = packing, base.dim() == 1
-        return product(z, W1.t(), base)
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        (d,), (c, v, cW, W1, z) = gradients, ctx.saved_tensors
-        H = c.shape[1]
-        dz = product(d, W1)
-        joint, distance = dz[:, :H], dz[:, H : 2 * H]  # of c∘v and |c-v|
-        distance.mul_((c - v).sign_())
-        dc = torch.addcmul(distance, joint, v)
-        dv = torch.addcmul(distance.neg_(), joint, c)
-        dcW = None
-        if cW is not None:
-            dcW = dz[:, -1:] * v
-            dv.addcmul_(dz[:, -1:], cW)
-        dv = dv if ctx.packing is None else ctx.packing.total(dv)
-        return dc, dv, dcW, product_of_rows(d, z), d.sum(dim=0) if ctx.biased else d, None
 
 
 class EpisodicMemory(nn.Module):
@@ -149,21 +43,21 @@ class EpisodicMemory(nn.Module):
     def __init__(
         self,
         hidden: int,
+        gru: Callable[..., GatedGRU],
         *,
         passes: int,
-        features: Literal["dmn", "dmn-plus"],
-        gates: Literal["softmax", "sigmoid"],
+        features: GateFeatures,
+        gates: Gates,
         episode: Update,
-        memory: Literal["gru", "relu"],
-        reset: Reset,
+        memory: MemoryUpdate,
         end_of_passes: bool,
     ) -> None:
         super().__init__()
         self.passes, self.gates = passes, gates
         self.gate = AttentionGate(hidden, features)
-        self.episode = GatedGRU(hidden, hidden, reset=reset, update=episode)
+        self.episode = gru(hidden, hidden, update=episode)
         self.end = nn.Parameter(torch.randn(hidden) / hidden**0.5) if end_of_passes else None
-        self.gru = GatedGRU(hidden, hidden, reset=reset) if memory == "gru" else None
+        self.gru = gru(hidden, hidden) if memory == "gru" else None
         untied = passes if memory == "relu" else 0
         self.W_t = nn.ModuleList(linear(3 * hidden, hidden) for _ in range(untied))
 

@@ -12,31 +12,19 @@ All three updates are H' = H + u ∘ (H~ - H), with u = 1 - Z, g (1 - Z) or g. S
 question, the fusion layer in both directions and both kinds of episode.
 
 `step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same thing faster,
-on packed rows (`packing.py`): inputs are projected for all steps at once, a step touches only the rows that have one,
-and the backward pass is by hand. On a GPU it is two kernels (`gated_gru_triton.py`), on a CPU with a C compiler one
-function in C (`gated_gru_native.py`).
+on packed rows (`records/packing.py`): inputs are projected for all steps at once, and the recurrence is one operation
+(`kernels/recurrence.py`).
 """
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterator
-from functools import cache, partial
-from typing import Literal, cast
-
 import torch
 from torch import Tensor, nn
 
-from dmn_cli.model import native
-from dmn_cli.model.elementwise import tanh_
-from dmn_cli.model.products import linear, product, product_of_rows
-from dmn_cli.packing import Packing
-
-Reset = Literal["before", "after"]
-Update = Literal["gru", "gate"]
-_CACHED = 1024  # rows that are worked on at a time on the way back, so that they lie in the caches
-_sigmoid_backward = torch.ops.aten.sigmoid_backward  # dy y (1 - y), of y = σ(x)
+from dmn_cli.kernels.products import affine
+from dmn_cli.kernels.recurrence import recurrence
+from dmn_cli.model.forms import Reset, Update
+from dmn_cli.records.packing import Packing
 
 
 class GatedGRU(nn.Module):
@@ -58,7 +46,7 @@ class GatedGRU(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """X W + b, for any number of steps at once. (..., inputs) → (..., blocks x hidden)"""
-        return x @ self.W + self.b if x.dim() > 2 else linear(x, self.W, self.b)
+        return x @ self.W + self.b if x.dim() > 2 else affine(x, self.W, self.b)
 
     def step(self, x: Tensor, h: Tensor, gate: Tensor | None = None) -> Tensor:
         """One step. x (rows, blocks x hidden), projected; h (rows, hidden); gate (rows, 1) → (rows, hidden)"""
@@ -112,245 +100,4 @@ class GatedGRU(nn.Module):
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(x))
         g = None if gates is None else gates.unsqueeze(1)
-        loop = recurrence(x, self.U, gates=g is not None, before=self.reset == "before")
-        return cast("Tensor", loop.apply(x, self.U, g, h_0, packing, last, self.reset == "before"))
-
-
-class Recurrence(torch.autograd.Function):
-    """The loop over packed steps, and its backward pass.
-
-    What a step hands back is linear in what it gets, dH':
-
-        du = dH' (H~ - H);   d(H~'s argument) = dH' u (1 - H~²);   dH = dH' (1 - u) + what comes by R, Z and H~
-
-    and all factors are known once the states are. So they are computed for many steps at once, as many as the caches
-    hold; the loop back only multiplies and adds; and the gradient of U is one product over all of these steps.
-    """
-
-    @staticmethod
-    def forward(ctx, x, U, g, h_0, packing, last, before):
-        counts = packing.counts
-        hidden, gated = U.shape[0], U.shape[1] - U.shape[0]  # gated: the width of [Z, R] or [R]
-        U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
-        zr = x.new_empty(len(x), gated)
-        inner, candidate, states = (x.new_empty(len(x), hidden) for _ in range(3))  # inner: R ∘ H, or H U_h
-        parts = (x[:, :gated], x[:, gated:], zr, zr[:, -hidden:], inner, candidate, states)
-        blocks = zip(*(_split(part, counts) for part in parts), strict=True)
-        z = _split(zr[:, :hidden], counts) if gated > hidden else None
-        gates = None if g is None else _split(g, counts)
-        h = x.new_zeros(counts[0], hidden) if h_0 is None else h_0
-        for t, (x_zr, x_h, zr_t, r, inner_t, c, h_t) in enumerate(blocks):
-            if t and counts[t] < counts[t - 1]:
-                h = h[: counts[t]]
-            if t == 0 and h_0 is None:  # H is zero: nothing to multiply
-                torch.sigmoid(x_zr, out=zr_t)
-                inner_t.zero_()
-                c.copy_(x_h)
-            elif before:
-                product(h, U_zr, x_zr, out=zr_t).sigmoid_()
-                product(torch.mul(r, h, out=inner_t), U_h, x_h, out=c)
-            else:
-                product(h, U_zr, x_zr, out=zr_t).sigmoid_()
-                torch.addcmul(x_h, r, product(h, U_h, out=inner_t), out=c)
-            tanh_(c)
-            if gates is None:
-                assert z is not None
-                torch.lerp(c, h, z[t], out=h_t)
-            else:
-                g_t = gates[t]
-                torch.lerp(h, c, g_t if z is None else torch.addcmul(g_t, g_t, z[t], value=-1), out=h_t)
-            h = h_t
-        ctx.save_for_backward(U, g, h_0, zr, inner, candidate, states, last)
-        ctx.packing, ctx.before = packing, before
-        return states if last is None else states.index_select(0, last)
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        U, g, h_0, zr, inner, candidate, states, last = ctx.saved_tensors
-        counts, before = ctx.packing.counts, ctx.before
-        hidden, z_there = U.shape[0], U.shape[1] == 3 * U.shape[0]
-        first = states.new_zeros(counts[0], hidden) if h_0 is None else h_0
-        dh = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
-        dh_0 = torch.zeros_like(first) if ctx.needs_input_grad[3] else None
-        dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
-        d = states.new_empty(len(states), U.shape[1] // hidden + (not before), hidden)
-        dU, one, dhs = torch.zeros_like(U), states.new_ones(()), _split(dh, counts)
-        whole = zip(dhs, counts, counts[1:], strict=False)
-        previous = [dh_0, *(block if n == rows else block[:n] for block, rows, n in whole)]  # where dH goes
-        steps_back = dhs, _split(dh.unsqueeze(1), counts), previous
-        back = (
-            partial(_before, U[:, :-hidden].t().contiguous(), U[:, -hidden:].t().contiguous())
-            if before
-            else partial(_after, torch.roll(U, hidden, dims=1).t().contiguous())
-        )
-        for steps, at in _chunks(counts):
-            h = _entering(states, first, ctx.packing, steps, at)
-            z, r, c, d_at = zr[at, :hidden], zr[at, -hidden:], candidate[at], d[at]
-            away, pass_z = h - c, 1 - z if z_there else None
-            u = pass_z if g is None else g[at] if pass_z is None else g[at] * pass_z
-            assert u is not None
-            # d: first what dH' is multiplied by, then the gradients, of [H U_h unless before, Z if there, R, H~]
-            torch.mul(torch.addcmul(one, c, c, value=-1), u, out=d_at[:, -1])
-            if pass_z is not None:
-                _sigmoid_backward(away if g is None else g[at] * away, z, grad_input=d_at[:, -3])
-            if before:
-                _sigmoid_backward(h, r, grad_input=d_at[:, -2])  # R's is not of dH', but of d(R ∘ H)
-            else:
-                torch.mul(d_at[:, -1], r, out=d_at[:, 0])
-                _sigmoid_backward(d_at[:, -1] * inner[at], r, grad_input=d_at[:, -2])
-            back(steps, counts[steps.start : steps.stop], d_at, *steps_back, (1 - u).expand_as(h), r)
-            if dg is not None:
-                away.mul_(dh[at])
-                torch.sum(away if pass_z is None else away.mul_(pass_z), dim=1, keepdim=True, out=dg[at])
-            add_weight_gradient(dU, h, inner[at], d_at, before=before)
-        dx, dU = input_and_weight_gradients(d, dU, before=before)
-        return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None
-
-
-def _chunks(counts: list[int]) -> Iterator[tuple[range, slice]]:
-    """The steps from last to first, some at a time, and where they lie: about so many rows as the caches hold."""
-    stop, end = len(counts), sum(counts)
-    while stop:
-        start, begin = stop, end
-        while start and (start == stop or end - begin + counts[start - 1] <= _CACHED):
-            start -= 1
-            begin -= counts[start]
-        yield range(start, stop), slice(begin, end)
-        stop, end = start, begin
-
-
-def _entering(states: Tensor, first: Tensor, packing: Packing, steps: range, at: slice) -> Tensor:
-    """The state that each of some steps begins with. (rows of these steps, hidden)"""
-    counts, rows = packing.counts, packing.counts[0]
-    if steps.start and counts[steps.start - 1] == counts[steps[-1]]:  # as many rows all along: those one step before
-        return states[at.start - counts[steps.start] : at.stop - counts[steps.start]]
-    before = states.index_select(0, packing.going_on[max(0, at.start - rows) : at.stop - rows])
-    return before if steps.start else torch.cat([first, before])
-
-
-def _split(packed: Tensor, counts: list[int]) -> tuple[Tensor, ...]:
-    """`Tensor.split`, without its Python."""
-    return torch.split_with_sizes(packed, counts)
-
-
-def _after(U, steps, counts, d, dh, dh_wide, previous, keep, r):
-    """dH = dH' (1 - u) + [d(H U_h), dZ, dR] Uᵀ, from the last step to the first."""
-    parts = (_split(part, counts) for part in (d, d.flatten(1)[:, : U.shape[0]], keep))
-    for t, d_t, to_h, keep_t in zip(*map(reversed, (steps, *parts)), strict=True):
-        d_t.mul_(dh_wide[t])
-        if previous[t] is not None:
-            product(to_h, U, previous[t].addcmul_(dh[t], keep_t), out=previous[t])
-
-
-def _before(U_zr, U_h, steps, counts, d, dh, dh_wide, previous, keep, r):
-    """dH = dH' (1 - u) + d(R ∘ H) R + [dZ, dR] U_zrᵀ with d(R ∘ H) = dH~ U_hᵀ, from the last step to the first."""
-    parts = (d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : U_zr.shape[0]], keep, r)
-    parts = (_split(part, counts) for part in parts)
-    for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(*map(reversed, (steps, *parts)), strict=True):
-        d_rh = product(d_c.mul_(dh[t]), U_h)
-        d_z.mul_(dh_wide[t])
-        d_r.mul_(d_rh)
-        if previous[t] is not None:
-            previous[t].addcmul_(dh[t], keep_t).addcmul_(d_rh, r_t)
-            product(d_zr, U_zr, previous[t], out=previous[t])
-
-
-def add_weight_gradient(dU: Tensor, h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> None:
-    """Adds what some rows give to dU, whose blocks lie as in `d`: [H U_h, Z, R], or [Z, R, H~] if `before`.
-
-    h: (rows, hidden), the state that each step begins with; inner: (rows, hidden), R ∘ H or H U_h; d: (rows, blocks,
-    hidden), the gradients of [H U_h unless `before`, Z where there is one, R, H~]
-    """
-    hidden, flat = h.shape[1], d.flatten(1)
-    if before:
-        product_of_rows(h, flat[:, :-hidden], dU[:, :-hidden])
-        product_of_rows(inner, flat[:, -hidden:], dU[:, -hidden:])
-    else:
-        product_of_rows(h, flat[:, :-hidden], dU)
-
-
-def gradients_at_once(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
-    """dX and dU where `d` is there for all steps. Shapes as in `add_weight_gradient`."""
-    hidden = h.shape[1]
-    dU = h.new_zeros(hidden, (d.shape[1] - (not before)) * hidden)
-    add_weight_gradient(dU, h, inner, d, before=before)
-    return input_and_weight_gradients(d, dU, before=before)
-
-
-def input_and_weight_gradients(d: Tensor, dU: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
-    """dX and dU with the blocks of x and U, from those of `add_weight_gradient`."""
-    hidden, flat = dU.shape[0], d.flatten(1)
-    return (flat, dU) if before else (flat[:, hidden:], torch.roll(dU, -hidden, dims=1))
-
-
-WIDEST = 128  # hidden, that the kernels have registers for
-
-
-def recurrence(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
-    """Which one computes: the kernels of `gated_gru_triton.py` on a GPU, `gated_gru_native.py` on a CPU where it has
-    been compiled, the loop everywhere else.
-
-    TRITON_INTERPRET=1 has the kernels run on a CPU, slowly, for tests.
-    """
-    if x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1":
-        if x.dtype != torch.float32 or U.shape[0] > WIDEST:
-            return Recurrence
-        return kernels(x.device, *U.shape, gates, before)
-    if not native.serves(x):
-        return Recurrence
-    from dmn_cli.model import gated_gru_native
-
-    return gated_gru_native.Recurrence
-
-
-@cache
-def kernels(device: torch.device, hidden: int, width: int, gates: bool, before: bool) -> type[torch.autograd.Function]:
-    """The kernels where they can be compiled and agree with the loop, gradients included; else the loop, and a warning.
-
-    They are tried on a few numbers first, once for each form.
-    """
-    try:
-        from dmn_cli.model import gated_gru_triton
-
-        if not agree(gated_gru_triton.Recurrence, hidden, width, gates=gates, before=before, device=device):
-            raise ArithmeticError("its kernels don't compute what the loop does")
-    except Exception as error:  # a compiler has many ways to fail
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        warnings.warn(f"Triton can't be used, so {device} computes step by step, slowly: {said}", stacklevel=2)
-        return Recurrence
-    return gated_gru_triton.Recurrence
-
-
-def agree(
-    other: type[torch.autograd.Function],
-    hidden: int,
-    width: int,
-    *,
-    gates: bool,
-    before: bool,
-    device: torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> bool:
-    """Whether another recurrence computes what the loop does, there and back, of some random numbers."""
-    generator = torch.Generator().manual_seed(0)
-
-    def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=dtype).to(device)
-
-    length = torch.arange(19) % 3 + 1
-    steps, packing = int(length.sum()), Packing.of(length)
-    packing = packing if device is None else packing.to(device)
-    given = [
-        numbers(steps, width),
-        numbers(hidden, width) / hidden**0.5,
-        numbers(steps, 1).sigmoid(),
-        numbers(len(length), hidden),
-    ]
-    d, results = numbers(steps, hidden), []
-    with torch.inference_mode(False), torch.enable_grad():
-        for either in (Recurrence, other):
-            x, U, g, h_0 = (tensor.clone().requires_grad_() for tensor in given)
-            states = cast("Tensor", either.apply(x, U, g if gates else None, h_0, packing, None, before))
-            states.backward(d)
-            results.append([states, x.grad, U.grad, h_0.grad, *([g.grad] if gates else [])])
-    return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(*results, strict=True))
+        return recurrence(x, self.U, g, h_0, packing, last, before=self.reset == "before")

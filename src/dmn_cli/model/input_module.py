@@ -12,7 +12,7 @@ and a bi-directional GRU lets the sentences exchange what they say.
     f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 6-8)
 
 Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Then each is brought to the
-network's width, and the same GRUs read on from there:
+network's width (`Regions`), and the same GRUs read on from there (`FusionReader`, `FactGRU`):
 
     f_i = tanh(W v_i + b)
 
@@ -22,64 +22,114 @@ sentence's own length, not the batch's, so that padding changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from dmn_cli.model.elementwise import Dropout
-from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.kernels.elementwise import Dropout
+from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
-from dmn_cli.packing import Bags
-from dmn_cli.records import Batch, Facts
+from dmn_cli.records.batch import Bags, Batch
+from dmn_cli.records.output import Facts
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
 
 
 class WordGRU(nn.Module):
-    """The input module of 2016's DMN. `features`: the width of facts that are vectors."""
+    """The input module of 2016's DMN."""
 
-    def __init__(self, hidden: int, dropout: float, reset: Reset, features: int | None = None) -> None:
+    def __init__(self, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
-        self.W = linear(features, hidden) if features else None
-        self.gru = GatedGRU(hidden, hidden, reset=reset)
-        nn.init.constant_(self.gru.b[:hidden], KEEP)
+        self.gru = _keeping(gru(hidden, hidden))
         self.dropout = Dropout(dropout)
 
+    def arrange(self, batch: Batch) -> None:
+        _ = batch.word_packings
+
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
-        if self.W is not None:
-            packings = batch.fact_packings
-            f = packings.sentence.look_up(torch.tanh(self.W(batch.vectors)))
-            h = self.gru(self.gru.project(self.dropout(f)), packings.stories)
-            return Facts(packings.seen.look_up(h), packings.facts)
         packings = batch.word_packings
         x = self.gru.project(self.dropout(word_vectors(packings.words)))
         h = self.gru(x, packings.stories)  # (words of all stories, hidden)
         return Facts(packings.seen.look_up(h), batch.fact_packings.facts)
 
 
+class FactGRU(nn.Module):
+    """The same over facts that are encoded already, by `sentences`."""
+
+    def __init__(self, sentences: Regions, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
+        super().__init__()
+        self.sentences = sentences
+        self.gru = _keeping(gru(hidden, hidden))
+        self.dropout = Dropout(dropout)
+
+    def arrange(self, batch: Batch) -> None:
+        self.sentences.arrange(batch)
+
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
+        packings = batch.fact_packings
+        f = packings.sentence.look_up(self.sentences(batch, word_vectors))
+        h = self.gru(self.gru.project(self.dropout(f)), packings.stories)
+        return Facts(packings.seen.look_up(h), packings.facts)
+
+
+def _keeping(gru: GatedGRU) -> GatedGRU:
+    nn.init.constant_(gru.b[: gru.hidden], KEEP)
+    return gru
+
+
 class FusionReader(nn.Module):
-    """The input module of DMN+: sentence reader and input fusion layer. `features`: the width of facts that are
-    vectors.
+    """The input module of DMN+: a sentence reader, and the input fusion layer over what it has read.
 
     What is the same wherever a sentence stands, its encoding and its products with the weights, is computed once for
     each distinct sentence of a batch; so is the dropout on its encoding drawn.
     """
 
-    def __init__(self, hidden: int, dropout: float, reset: Reset, features: int | None = None) -> None:
+    def __init__(
+        self, sentences: PositionEncoding | Regions, hidden: int, dropout: float, gru: Callable[..., GatedGRU]
+    ) -> None:
         super().__init__()
-        self.W = linear(features, hidden) if features else None
-        self.forwards = GatedGRU(hidden, hidden, reset=reset)
-        self.backwards = GatedGRU(hidden, hidden, reset=reset)
+        self.sentences = sentences
+        self.forwards = gru(hidden, hidden)
+        self.backwards = gru(hidden, hidden)
         self.dropout = Dropout(dropout)
 
+    def arrange(self, batch: Batch) -> None:
+        self.sentences.arrange(batch)
+
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
-        f = torch.tanh(self.W(batch.vectors)) if self.W is not None else position_encoding(batch.bags, word_vectors)
-        f, packings = self.dropout(f), batch.fact_packings
+        f, packings = self.dropout(self.sentences(batch, word_vectors)), batch.fact_packings
         right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
-        # read from a question's last fact to its first: each row the other way round
+        # read from a question's last fact to its first: each row in reverse
         left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
         c = packings.seen.look_up(right) + packings.facts.turn(left)
         return Facts(self.dropout(c), packings.facts)
+
+
+class PositionEncoding(nn.Module):
+    """Sentences of words → (sentences, hidden)."""
+
+    def arrange(self, batch: Batch) -> None:
+        _ = batch.bags
+
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
+        return position_encoding(batch.bags, word_vectors)
+
+
+class Regions(nn.Module):
+    """Facts that are vectors → (facts, hidden)."""
+
+    def __init__(self, regions: int, hidden: int) -> None:
+        """`regions`: the width of the vectors."""
+        super().__init__()
+        self.W = linear(regions, hidden)
+
+    def arrange(self, batch: Batch) -> None:
+        """It takes them as they come."""
+
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
+        return torch.tanh(self.W(batch.vectors))
 
 
 def position_encoding(sentences: Bags, word_vectors: WordVectors) -> Tensor:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dmn_cli.model.answer_module import AnswerModule
 from dmn_cli.model.episodic_memory import EpisodicMemory
-from dmn_cli.model.gated_gru import Reset, Update
-from dmn_cli.model.input_module import FusionReader, WordGRU
+from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Update
+from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, WordGRU
+from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.word_vectors import WordVectors
-from dmn_cli.records import Batch, Episode, Facts, Output
+from dmn_cli.records.batch import Batch
+from dmn_cli.records.network import Answered, Losses, Network
+from dmn_cli.records.output import Episode, Facts, Output, effective_gates
 
 
-class DynamicMemoryNetwork(nn.Module):
+class DynamicMemoryNetwork(Network):
     """Reads a story, reads a question, passes over the story again and again, and answers.
 
     `words` and `answers` are the sizes of the two vocabularies, `max_answer_steps` the longest answer, its end token
-    counted; `word_size` is the width of word vectors, if not `hidden`; `each` lets it answer at each fact; `features`
-    is the width of facts that are vectors, where they are. The rest says which form each module takes; `presets/` names
-    the two published combinations.
+    counted; `word_size` is the width of word vectors, if not `hidden`; `each` lets it answer at each fact; `regions`
+    is the width of facts that are vectors, where they are. The rest says which form each module takes (`forms.py`);
+    `presets/` names the two published combinations.
     """
 
     def __init__(
@@ -32,40 +36,49 @@ class DynamicMemoryNetwork(nn.Module):
         answers: int,
         max_answer_steps: int,
         hidden: int,
-        reader: Literal["word-gru", "fusion"],
-        gate_features: Literal["dmn", "dmn-plus"],
-        gates: Literal["softmax", "sigmoid"],
+        reader: Reader,
+        gate_features: GateFeatures,
+        gates: Gates,
         episode: Update,
-        memory: Literal["gru", "relu"],
+        memory: MemoryUpdate,
         reset: Reset,
         passes: int,
         end_of_passes: bool,
         dropout: float,
         word_size: int | None = None,
         each: bool = False,
-        features: int | None = None,
+        regions: int | None = None,
     ) -> None:
         super().__init__()
+        gru = partial(GatedGRU, reset=reset)
         self.word_vectors = WordVectors(words, word_size or hidden, hidden)
-        self.input_module = (WordGRU if reader == "word-gru" else FusionReader)(hidden, dropout, reset, features)
-        self.question_module = QuestionModule(hidden, reset)
+        if reader == "fusion":
+            sentences = Regions(regions, hidden) if regions else PositionEncoding()
+            self.input_module = FusionReader(sentences, hidden, dropout, gru)
+        else:
+            self.input_module = (
+                FactGRU(Regions(regions, hidden), hidden, dropout, gru) if regions else WordGRU(hidden, dropout, gru)
+            )
+        self.question_module = QuestionModule(hidden, gru)
         self.episodic_memory = EpisodicMemory(
             hidden,
+            gru,
             passes=passes,
             features=gate_features,
             gates=gates,
             episode=episode,
             memory=memory,
-            reset=reset,
             end_of_passes=end_of_passes,
         )
-        self.answer_module = AnswerModule(answers, hidden, dropout, reset, max_answer_steps, each=each)
+        self.answer_module = AnswerModule(answers, hidden, dropout, gru, max_answer_steps, each=each)
+
+    @property
+    def word_table(self) -> WordVectors:
+        return self.word_vectors
 
     def arrange(self, batch: Batch) -> Batch:
-        """Has a batch work out ahead what this network will ask of it."""
         _ = batch.fact_packings
-        if batch.vectors is None:
-            _ = batch.word_packings if isinstance(self.input_module, WordGRU) else batch.bags
+        self.input_module.arrange(batch)
         return batch
 
     def remember(self, batch: Batch) -> tuple[Facts, Tensor, Episode]:
@@ -79,9 +92,15 @@ class DynamicMemoryNetwork(nn.Module):
         facts, q, episode = self.remember(batch)
         return Output(self.answer_module(episode.memory, q, facts, batch), episode)
 
+    def losses(self, batch: Batch, supervision: str | None) -> Losses:
+        logits, episode = self(batch)
+        softmax = self.episodic_memory.gates == "softmax"
+        gates = None if supervision is None else gate_loss(episode, batch, supervision, softmax=softmax)
+        return Losses(answer_loss(logits, batch), gates)
+
     @torch.no_grad()
-    def answer(self, batch: Batch) -> tuple[Tensor, Tensor, Episode]:
-        """The network's own answers: words (questions, steps), probability (questions,), and the episode."""
+    def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
         facts, q, episode = self.remember(batch)
         words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.each)
-        return words, confidence, episode
+        loss = answer_loss(self.answer_module(episode.memory, q, facts, batch), batch) if with_loss else None
+        return Answered(words, confidence, effective_gates(episode), loss)

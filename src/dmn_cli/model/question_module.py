@@ -7,17 +7,19 @@ The word vectors are those of the input module. Each distinct question of a batc
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
-from dmn_cli.model.gated_gru import GatedGRU, Reset
+from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.word_vectors import WordVectors
-from dmn_cli.records import Batch
+from dmn_cli.records.batch import Batch
 
 
 class QuestionModule(nn.Module):
-    def __init__(self, hidden: int, reset: Reset) -> None:
+    def __init__(self, hidden: int, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
-        self.gru = GatedGRU(hidden, hidden, reset=reset)
+        self.gru = gru(hidden, hidden)
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         """Returns (questions, hidden)."""

@@ -6,25 +6,36 @@ v = E[word] P            where the given vectors have another width than the net
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.model.linear import linear
 
-_LARGE = 1 << 18  # numbers in a table from which on its gradients are sparse: those of the words that a batch has
+LARGE = 1 << 18
 
 
 class WordVectors(nn.Module):
     """Row 0 is padding and row 1 the unknown word, which says nothing: both are zero at first."""
 
-    def __init__(self, words: int, size: int, hidden: int) -> None:
+    def __init__(self, words: int, size: int, hidden: int, *, large: int = LARGE) -> None:
+        """`large`: numbers in a table from which on its gradients are sparse: those of the words that a batch has."""
         super().__init__()
-        self.E = nn.Embedding(words, size, padding_idx=0, sparse=words * size > _LARGE)
+        self.E = nn.Embedding(words, size, padding_idx=0, sparse=words * size > large)
         nn.init.uniform_(self.E.weight, -(3**0.5), 3**0.5)  # Xiong et al. 2016, sec. 5.3
         with torch.no_grad():
             self.E.weight[:2] = 0.0
         self.P = linear(size, hidden, bias=False) if size != hidden else None
+
+    @property
+    def weight(self) -> nn.Parameter:
+        return cast("nn.Parameter", self.E.weight)
+
+    @property
+    def sparse(self) -> bool:
+        return self.E.sparse
 
     @torch.no_grad()
     def give(self, rows: Tensor, vectors: Tensor) -> None:

@@ -7,7 +7,7 @@ leaves the run; what is shipped is the model directory.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +20,34 @@ FORMAT_VERSION = 2
 
 
 @dataclass
+class Totals:
+    """Sums over the steps of an epoch that are done."""
+
+    losses: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of the answers, of the gates
+    supervised: int = 0  # steps whose batch had known supporting facts
+
+
+@dataclass
 class Checkpoint:
     """The state of a training between two steps. `step` steps of epoch `epoch` are done."""
 
-    epoch: int
-    step: int
-    network: dict[str, torch.Tensor]
-    optimiser: dict[str, Any]
-    answers_from: int | None  # the epoch from which on answers are trained, once that is known
-    totals: list[float]  # of this epoch so far: the losses of answers and of gates, steps that had supporting facts
-    best: dict[str, Any] | None  # epoch, accuracy and loss of the best validation
-    flawless: int  # validation questions in a row without a mistake
-    seconds: float
-    finished: str | None  # why the training ended, once it has
     data: str  # fingerprint of the data sets
+    answers_from: int | None  # the epoch from which on answers are trained, once that is known
+    epoch: int = 1
+    step: int = 0
+    network: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimiser: dict[str, Any] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    best: dict[str, Any] | None = None  # epoch, accuracy and loss of the best validation
+    flawless: int = 0  # validation questions in a row without a mistake
+    seconds: float = 0.0
+    finished: str | None = None  # why the training ended, once it has
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     path.parent.mkdir(exist_ok=True)
     values = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}
+    values["totals"] = [*checkpoint.totals.losses, float(checkpoint.totals.supervised)]
     buffer = io.BytesIO()  # straight to a file, torch hides why writing failed
     torch.save({"format_version": FORMAT_VERSION, **values}, buffer)
     with atomic_file(path) as file:
@@ -64,6 +73,7 @@ def load(path: Path, device: torch.device) -> Checkpoint:
             where=path,
             hint="Train again with --force.",
         )
-    checkpoint = Checkpoint(**values)
+    *losses, supervised = values.pop("totals")
+    checkpoint = Checkpoint(**values, totals=Totals(losses, int(supervised)))
     checkpoint.network = {name: tensor.to(device) for name, tensor in checkpoint.network.items()}
     return checkpoint

@@ -12,37 +12,40 @@ from typing import Any
 import torch
 from torch import nn
 
-from dmn_cli.model import DynamicMemoryNetwork
-from dmn_cli.settings import TrainingSettings
-
-_WORD_VECTORS = "word_vectors.E.weight"
+from dmn_cli.records.network import Network
+from dmn_cli.settings.schema import TrainingSettings
 
 
 class Optimiser:
     """Clips the gradient by its norm, and steps."""
 
-    def __init__(self, network: DynamicMemoryNetwork, settings: TrainingSettings, *, given: bool) -> None:
+    def __init__(self, network: Network, settings: TrainingSettings, *, given: bool) -> None:
         """`given`: word vectors came from outside. They are trained at a rate of their own, and without L2, which would
         pull those of the words that no batch has to zero. So it would in a large table, which is spared it too."""
         self.network, self.clip = network, settings.clip
-        sparse = network.word_vectors.E.sparse
-        named = dict(network.named_parameters())
-        table = [named.pop(_WORD_VECTORS)] if given or sparse else []
-        biases = [parameter for name, parameter in named.items() if name.endswith(("b", "bias"))]
-        weights = [parameter for name, parameter in named.items() if not name.endswith(("b", "bias"))]
+        words = network.word_table
+        sparse = words is not None and words.sparse
+        table = [words.weight] if words and (given or sparse) else []
+        named = [
+            (name, parameter)
+            for name, parameter in network.named_parameters()
+            if all(parameter is not t for t in table)
+        ]
+        biases = [parameter for name, parameter in named if name.rpartition(".")[2] in ("b", "bias")]
+        weights = [parameter for name, parameter in named if name.rpartition(".")[2] not in ("b", "bias")]
         groups: list[dict[str, Any]] = [
             {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
             {"params": biases, "rate": 1.0},
         ]
-        words = {
+        of_table = {
             "params": table,
             "rate": (settings.vectors_rate or 1.0) if given else 1.0,
         }  # 0: the others, at the rate
         self.parts: list[torch.optim.Optimizer] = []
         if sparse:
-            self.parts.append(torch.optim.SparseAdam([words], lr=settings.learning_rate))
+            self.parts.append(torch.optim.SparseAdam([of_table], lr=settings.learning_rate))
         elif table:
-            groups.append(words)
+            groups.append(of_table)
         self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, fused=True))
 
     @property
@@ -79,3 +82,7 @@ class Optimiser:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for i, part in enumerate(self.parts):
             part.load_state_dict(state[str(i)])
+
+
+def _is_bias(name: str) -> bool:
+    return name.rpartition(".")[2] in ("b", "bias")

@@ -18,28 +18,30 @@ from typing import NamedTuple
 import numpy as np
 
 from dmn_cli.data.batches import Batches
-from dmn_cli.settings import TrainingSettings
+from dmn_cli.settings.schema import TrainingSettings
 
 
-class Part(NamedTuple):
+class PlannedBatch(NamedTuple):
     """A batch to be made."""
 
     of: Batches
     stories: np.ndarray
 
 
-def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int) -> list[Part]:
+def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int) -> list[PlannedBatch]:
     """The batches of one epoch in their order, by the seed and the epoch alone."""
     random = np.random.default_rng([settings.seed, epoch])
-    own = [[Part(batches, stories) for stories in batches.plan(settings.batch_size, random)] for batches in sets]
+    own = [
+        [PlannedBatch(batches, stories) for stories in batches.plan(settings.batch_size, random)] for batches in sets
+    ]
     if len(own) == 1:
         return own[0]
-    parts: list[Part] = []
+    planned: list[PlannedBatch] = []
     for batches, once, share in zip(sets, own, shares([len(plan) for plan in own], settings), strict=True):
         while len(once) < share:
-            once += [Part(batches, stories) for stories in batches.plan(settings.batch_size, random)]
-        parts += once[:share]
-    return [parts[i] for i in random.permutation(len(parts))]
+            once += [PlannedBatch(batches, stories) for stories in batches.plan(settings.batch_size, random)]
+        planned += once[:share]
+    return [planned[i] for i in random.permutation(len(planned))]
 
 
 def shares(batches: Sequence[int], settings: TrainingSettings) -> list[int]:

@@ -25,10 +25,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeGuard
 
-from dmn_cli.data.splits import SPLIT_NAMES, hold_out, split_in_name
+from dmn_cli.data.formats.splits import SPLIT_NAMES, hold_out, split_in_name
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.files import load_object, to_json
-from dmn_cli.records import Question, Story
+from dmn_cli.records.text import Question, Story
 
 Facts = Literal["sentences", "words"]
 Cut = Mapping[Facts, Callable[[str], list[str]]]

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Literal, NamedTuple
 
-from dmn_cli.data import archives
+from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
-from dmn_cli.records import Question, Story
+from dmn_cli.records.text import Question, Story
 
 QUESTION = "What is the sentiment?"
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")

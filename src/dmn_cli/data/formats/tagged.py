@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dmn_cli.data import archives
 from dmn_cli.data.formats import tagged_text
+from dmn_cli.data.formats.splits import hold_out, split_in_name
 from dmn_cli.data.formats.tagged_text import Column, Format
-from dmn_cli.data.splits import hold_out, split_in_name
+from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
-from dmn_cli.records import Question, Story
+from dmn_cli.records.text import Question, Story
 
 QUESTION = "What are the tags?"
 _FORMAT_OF: dict[str, Format] = {".conllu": "conllu", ".mrg": "trees", ".pos": "slash"}  # the richest first
@@ -30,7 +30,7 @@ _ABOUT = re.compile(
 _OTHER = {".md", ".rst", ".html", ".htm", ".xml", ".json", ".pdf", ".prd"}  # .prd: trees without tags
 
 
-class Source(NamedTuple):
+class Chosen(NamedTuple):
     """A path, and what is read of it."""
 
     path: Path
@@ -38,7 +38,7 @@ class Source(NamedTuple):
     size: int  # bytes on disk
 
 
-def find(paths: list[Path], format_: Format | None = None) -> list[Source]:
+def find(paths: list[Path], format_: Format | None = None) -> list[Chosen]:
     """What is to be read of the paths. With a format given, files that are named after it go before others.
 
     Raises: UsageError where there is no such path; DataError where an archive is damaged, or holds nothing to read.
@@ -48,14 +48,14 @@ def find(paths: list[Path], format_: Format | None = None) -> list[Source]:
         names = [member.inner for member in archives.members(path)]
         alone = len(names) == 1 and not path.is_dir()
         chosen = frozenset(names if alone else _chosen(names, format_))
-        sources.append(Source(path, chosen, archives.size([path], chosen.__contains__)))
+        sources.append(Chosen(path, chosen, archives.size([path], chosen.__contains__)))
     if not any(source.chosen for source in sources):
         raise DataError("holds no tagged text", where=", ".join(map(str, paths)))
     return sources
 
 
 def read(
-    sources: list[Source],
+    sources: list[Chosen],
     task: str,
     seed: int,
     column: Column = "upos",
@@ -79,7 +79,7 @@ def read(
 
 
 def _stories(
-    sources: list[Source], task: str, column: Column, format_: Format | None, progress: Callable[[int], None]
+    sources: list[Chosen], task: str, column: Column, format_: Format | None, progress: Callable[[int], None]
 ) -> Iterator[tuple[str, Story]]:
     for source in sources:
         for member in archives.members(source.path, source.chosen.__contains__, progress):

@@ -46,7 +46,7 @@ from dmn_cli.data.formats.story_world.names import (
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
 from dmn_cli.data.formats.story_world.world import WENT
 from dmn_cli.errors import UsageError
-from dmn_cli.records import Story
+from dmn_cli.records.text import Story
 
 T = TypeVar("T")
 _TRIES = 1000  # stories in a row that can't be told, before we say so

@@ -14,7 +14,7 @@ from itertools import islice
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, in_rounds
 from dmn_cli.data.formats.story_world.world import WENT, Person, World
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 _THEN = ("Then", "After that", "Afterwards", "Following that")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, in_rounds
 from dmn_cli.data.formats.story_world.world import GIVE, LEAVE, MOVE, TAKE, Event, Person, World
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 _COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

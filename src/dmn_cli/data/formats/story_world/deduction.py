@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dmn_cli.data.formats.story_world.names import Name
 from dmn_cli.data.formats.story_world.telling import Setting, Tale
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 ANIMALS = (Name("Gertrude", "she"), Name("Winona", "she"), Name("Emily", "she"), Name("Jessica", "she"))
 _KINDS = {"mouse": "mice", "wolf": "wolves", "cat": "cats", "sheep": "sheep"}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable, different
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 _DIRECTIONS = tuple(_OPPOSITE)

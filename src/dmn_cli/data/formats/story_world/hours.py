@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable, in_rounds
 from dmn_cli.data.formats.story_world.world import WENT
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 _HOURS = ("yesterday", "this morning", "this afternoon", "this evening")
 

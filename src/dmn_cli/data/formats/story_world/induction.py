@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dmn_cli.data.formats.story_world.names import Name
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 ANIMALS = (
     Name("Bernhard", "he"),

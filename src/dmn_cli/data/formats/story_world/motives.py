@@ -8,7 +8,7 @@ from __future__ import annotations
 from dmn_cli.data.formats.story_world.names import Name
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable, different
 from dmn_cli.data.formats.story_world.world import TOOK, WENT
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 AGENTS = (Name("Antoine", "he"), Name("Jason", "he"), Name("Sumit", "he"), Name("Yann", "he"))
 _MOTIVES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import permutations
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 SHAPES = ("triangle", "blue square", "pink rectangle", "red sphere", "red square", "yellow square")
 MORE_SHAPES = tuple(

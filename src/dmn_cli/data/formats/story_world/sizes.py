@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dmn_cli.data.formats.story_world.names import words
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 SWEETS = ("chocolate", "box of chocolates")  # smaller than all else, in this order
 CONTAINERS = ("box", "chest", "container", "suitcase")

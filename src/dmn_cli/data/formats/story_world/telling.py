@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dmn_cli.data.formats.story_world.dice import Dice
 from dmn_cli.data.formats.story_world.names import Name
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 WINDOW = 5  # bAbI asks about what was told in the last so many facts
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, in_rounds
 from dmn_cli.data.formats.story_world.world import LEAVE, MOVE, TAKE, World
-from dmn_cli.records import Question
+from dmn_cli.records.text import Question
 
 
 def people(setting: Setting) -> Tale:

@@ -1,0 +1,30 @@
+"""The card of a model directory: its README, written from measured figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dmn_cli import __version__
+from dmn_cli.artifact.model import Model
+from dmn_cli.settings.networks import NETWORKS
+
+
+def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
+    """metrics: a report as JSON; weights: how many it has"""
+    rows = "\n".join(
+        f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |" for name, task in metrics["tasks"].items()
+    )
+    return f"""# A {NETWORKS[model.settings.network].title}
+
+Preset `{model.preset}`, {model.settings.summary}, {weights:,} weights; it knows
+{len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
+
+Chosen by its validation, not measured on a test set:
+
+| task | questions | accuracy |
+| --- | ---: | ---: |
+{rows}
+
+    dmn ask . --story story.txt --question "…" --why
+    dmn ask . --batch golden.jsonl    # answers as it did when it was saved
+"""

@@ -1,0 +1,116 @@
+"""The model directory: everything that answering needs, and nothing that could run code.
+
+config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the four files below
+model.safetensors   weights
+vocabulary.json     words and answers in the order of their numbers
+tokenizer.model     what the tokenizer needs, where it is one that was learnt
+rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
+metrics.json        the validation that this model was chosen by
+golden.jsonl        a few validation questions with the answers it gave, in the form that dmn ask --batch reads
+README.md           a card, written from the figures above
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from dmn_cli import __version__
+from dmn_cli.artifact.card import card
+from dmn_cli.artifact.model import AGAIN, Model, build
+from dmn_cli.data.words.spec import file_names
+from dmn_cli.data.words.vocabulary import Vocabulary
+from dmn_cli.errors import DmnError, ModelError
+from dmn_cli.files import atomic_directory, file_digest, load_versioned_json, write_json, write_text
+from dmn_cli.records.network import Sizes
+from dmn_cli.records.text import Form
+from dmn_cli.settings.networks import as_table, network_settings
+
+FORMAT_VERSION = 1
+_CHECKED = ("model.safetensors", "vocabulary.json")
+
+
+def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
+    """Writes the directory, all of it or nothing."""
+    with atomic_directory(path) as folder:
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+        metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
+        model.vocabulary.save(folder / "vocabulary.json")
+        for name, content in model.tokenizer_files.items():
+            (folder / name).write_bytes(content)
+        write_json(folder / "metrics.json", metrics)
+        write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
+        write_text(folder / "README.md", card(model, metrics, sum(w.numel() for w in weights.values())))
+        config = {
+            "format_version": FORMAT_VERSION,
+            "dmn_version": __version__,
+            "preset": model.preset,
+            "model": as_table(model.settings),
+            "sizes": {name: getattr(model.sizes, name) for name in _SIZES},
+            "tokenizer": model.tokenizer_spec,
+            "tasks": model.tasks,
+            "forms": {question: form._asdict() for question, form in model.forms.items()},
+            "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
+        }
+        write_json(folder / "config.json", config)
+
+
+def find(path: Path) -> Path:
+    """MODEL on the command line: a model directory, or a run that holds one. Raises: ModelError"""
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    if (path / "checkpoints").is_dir():
+        raise ModelError("has no model yet: its first validation is still to come", where=path)
+    raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Model:
+    """Reads a model directory, or that of a run, and checks it.
+
+    Raises: ModelError where it is missing, damaged or written by a newer dmn.
+    """
+    folder = find(path)
+    config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
+    try:
+        hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
+        for name in (*_CHECKED, *tokenizer_files):
+            if file_digest(folder / name) != hashes[name]:
+                raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=AGAIN)
+        vocabulary = Vocabulary.load(folder / "vocabulary.json", ModelError)
+        model = build(
+            network_settings(config["model"]),
+            vocabulary,
+            _sizes(vocabulary, **config["sizes"]),
+            config["tokenizer"],
+            config["tasks"],
+            {question: Form(**form) for question, form in config["forms"].items()},
+            config["preset"],
+        )
+        model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+    except DmnError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelError("is missing from the model", where=error.filename, hint=AGAIN) from error
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=AGAIN) from error
+    model.network.to(device).eval()
+    model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
+    model.folder = folder
+    return model
+
+
+_SIZES = ("max_answer_steps", "word_size", "each")  # the others are the vocabulary's
+
+
+def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:
+    """Raises: TypeError where they can't be meant."""
+    if type(max_answer_steps) is not int or type(word_size) is not int or type(each) is not bool:
+        raise TypeError("sizes")
+    return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each)

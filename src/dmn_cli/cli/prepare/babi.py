@@ -1,0 +1,54 @@
+"""dmn prepare babi: the published bAbI tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dmn_cli.cli.prepare.options import Shared, numbers, shares_options
+from dmn_cli.cli.prepare.write import as_given, write
+
+
+@shares_options
+def command(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="The archive as downloaded, its unpacked folder, or single files; or its URL, or babi, to fetch it.",
+            show_default=False,
+        ),
+    ],
+    variant: Annotated[
+        str, typer.Option(help="en, en-10k, shuffled, shuffled-10k, hn, hn-10k, en-valid or en-valid-10k.")
+    ] = "en-10k",
+    tasks: Annotated[str, typer.Option(help="Which of the twenty, for example 1,2,5-7.")] = "1-20",
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
+    ] = False,
+    *,
+    shared: Shared,
+) -> None:
+    """Prepare bAbI tasks v1.2 (Weston et al. 2015).
+
+    Where a variant has no validation files, a tenth of the training stories is held out by the seed.
+
+    Example: dmn prepare babi tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1,2 --out data/two
+    """
+    wanted = [f"qa{n}" for n in numbers(tasks, 20)]
+    shared.check()
+
+    from dmn_cli.data.formats import babi_files as reader
+
+    with reader.find(shared.local(paths, "babi"), variant, wanted, skip_missing=skip_missing) as found:
+        for name in found.missing:
+            shared.output.warning(f"missing, so its task is left out: {name}")
+        source = {
+            "format": "babi",
+            "path": as_given(paths),
+            "variant": variant,
+            "seed": shared.seed,
+            "missing": found.missing,
+        }
+        write(shared, lambda advance: found.stories(shared.seed, advance), found.size, source)

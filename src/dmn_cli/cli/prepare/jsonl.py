@@ -1,0 +1,50 @@
+"""dmn prepare jsonl: any task as JSON lines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dmn_cli.cli.prepare.options import Shared, shares_options
+from dmn_cli.cli.prepare.write import as_given, write
+
+
+@shares_options
+def command(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz, or URLs of such.", show_default=False),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task of the lines that name none, if not the name of --out.", show_default=False),
+    ] = None,
+    facts: Annotated[
+        Literal["sentences", "words"],
+        typer.Option(help="What a story that is a text is cut into, where its line doesn't say."),
+    ] = "sentences",
+    *,
+    shared: Shared,
+) -> None:
+    """Prepare JSON lines: any task that can be put as a story, a question and an answer.
+
+    A line is an object with "story" (a list of facts, or a text), "question" and "answer" (a text, or a list of them),
+    and, if you like, "support" (positions of facts, from 0), "task", "split" (train, valid or test), "facts" ("words",
+    where facts are words), "each" (true, where the answer has a text for each fact) and "id", which no two lines share.
+
+    Without a split, a line is of the one that its file is named after (test.jsonl), or of the training. Where no line
+    is of the validation, a tenth of the training stories is held out by the seed.
+
+    Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
+    """
+    shared.check()
+
+    from dmn_cli.data.formats import jsonl as reader
+
+    words, files = shared.choice.tokenizer(), shared.local(paths)
+    cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
+    source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
+    total = sum(path.stat().st_size for path in files if path.is_file())
+    named = task or shared.out.name
+    write(shared, lambda advance: reader.read(files, named, shared.seed, cut, facts, advance), total, source, words)

@@ -1,0 +1,192 @@
+"""The options that all `dmn prepare` commands share, checked, and made into what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dmn_cli.cli.options import Force, Json, Quiet
+from dmn_cli.cli.output import Output, progress
+from dmn_cli.cli.signatures import sharing
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dmn_cli.data.prepare import VectorChoice
+    from dmn_cli.data.sources.fetch import Local
+    from dmn_cli.data.words.spec import Choice
+
+_Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
+_Words = Annotated[
+    Literal["spacy", "whitespace", "sentencepiece"],
+    typer.Option(
+        "--tokenizer",
+        help="What words are: spaCy's rules, whatever stands between blanks, or pieces of words that are learnt.",
+    ),
+]
+_Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
+_Affixes = Annotated[
+    bool,
+    typer.Option("--affixes", help="Read each word with its shape and its endings: unknown words then say something."),
+]
+_Pieces = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|FILE.model",
+        help="For sentencepiece: how many pieces to learn from the training stories, 8000 if not said; or a model.",
+        show_default=False,
+    ),
+]
+_Export = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
+    ),
+]
+_Vectors = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Word vectors: of GloVe, word2vec, fastText (.vec) or gensim; plain, .gz or .zip (FILE.zip:MEMBER).",
+        show_default=False,
+    ),
+]
+_ExtraWords = Annotated[
+    int,
+    typer.Option(help="Keep the vectors of so many more words, the most frequent ones that training lacks.", min=0),
+]
+_TrainVectors = Annotated[
+    bool,
+    typer.Option("--train-vectors", help="Train word vectors, on the training split and on what --text names."),
+]
+_VectorSize = Annotated[
+    int | None,
+    typer.Option(help="How long the vectors to train are: 100, if not this.", min=1, show_default=False),
+]
+_Text = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="FILE",
+        help="Text to train the vectors on: plain, .gz, .xz, an archive or a folder of .txt files. May be repeated.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The options that every command has after its own."""
+
+    out: Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
+    tokenizer: _Words = "spacy"
+    language: Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")] = "en"
+    case: _Case = "lower"
+    pieces: _Pieces = None
+    affixes: _Affixes = False
+    export: _Export = None
+    vectors: _Vectors = None
+    extra_words: _ExtraWords = 0
+    train_vectors: _TrainVectors = False
+    vector_size: _VectorSize = None
+    text: _Text = None
+    seed: _Seed = 1
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
+
+    @property
+    def output(self) -> Output:
+        return Output(as_json=self.json, quiet=self.quiet)
+
+    def check(self) -> None:
+        """Before any work is done.
+
+        Raises: UsageError where something stands in the way of the output, or the word vectors can't be had; DataError
+        where the file of these is none.
+        """
+        from dmn_cli.data.formats.babi_files import SOURCE
+        from dmn_cli.errors import DataError
+        from dmn_cli.files import check_output, load_versioned_json
+
+        def ours(path: Path) -> bool:
+            for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
+                try:
+                    if key in load_versioned_json(path / name, 1 << 30, DataError):
+                        return True
+                except DataError:
+                    continue
+            return False
+
+        check_output(self.out, force=self.force, ours=ours)
+        if self.export:
+            check_output(self.export, force=self.force)
+        self._check_vectors()
+
+    def _check_vectors(self) -> None:
+        if self.vectors and self.train_vectors:
+            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one of them")
+        if self.extra_words and not (self.vectors or self.train_vectors):
+            raise UsageError("--extra-words is for word vectors", hint="Say --vectors FILE, or --train-vectors.")
+        for option, given in (("--vector-size", self.vector_size), ("--text", self.text)):
+            if given and not self.train_vectors:
+                raise UsageError(f"{option} is for vectors that are trained", hint="Say --train-vectors, too.")
+        choice = self.vector_choice
+        for path in choice.texts if choice else ():
+            if not path.exists():
+                raise UsageError("there is no such text", where=path)
+        if choice and choice.file:
+            from dmn_cli.data.vectors import files
+
+            files.check(files.find(choice.file))
+
+    @cached_property
+    def vector_choice(self) -> VectorChoice | None:
+        """Which word vectors were chosen, fetched if need be."""
+        if not (self.vectors or self.train_vectors):
+            return None
+        from dmn_cli.data.prepare import USUAL_SIZE, VectorChoice
+        from dmn_cli.data.sources.known import VECTORS
+
+        if self.vectors:
+            local = self.fetched(self.vectors, *VECTORS)
+            file = f"{local.path}:{local.member}" if local.member else str(local.path)
+            return VectorChoice(file, self.extra_words)
+        texts = tuple(self.local(self.text or []))
+        return VectorChoice(None, self.extra_words, self.vector_size or USUAL_SIZE, texts)
+
+    def fetched(self, path: str, *names: str) -> Local:
+        """A path as it is; of a URL, or of one of these known names, where its copy lies, fetched if need be."""
+        from dmn_cli.data.sources.fetch import fetch
+
+        return fetch(path, names, self.output.note, partial(progress, self.output, "fetching"))
+
+    def local(self, paths: list[str], *names: str) -> list[Path]:
+        """Where all of them lie, of those as well that are URLs or among these known names."""
+        return [self.fetched(path, *names).path for path in paths]
+
+    @property
+    def choice(self) -> Choice:
+        """The tokenizer that was chosen."""
+        from dmn_cli.data.words.spec import Choice
+
+        return Choice(self.tokenizer, self.language, self.case == "lower", self.pieces, self.affixes)
+
+
+shares_options = sharing(Shared)
+
+
+def numbers(text: str, highest: int) -> list[int]:
+    """'1,2,5-7' → [1, 2, 5, 6, 7]. Raises: UsageError"""
+    numbers: set[int] = set()
+    for part in text.replace("qa", "").split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(f"--tasks {text!r} is not a list of numbers", hint="For example: --tasks 1,2,5-7")
+        numbers.update(range(int(first), min(int(last or first), highest + 1) + 1))
+    if not numbers or min(numbers) < 1 or max(numbers) > highest:
+        raise UsageError(f"--tasks {text!r}: the tasks are 1 to {highest}")
+    return sorted(numbers)

@@ -1,0 +1,104 @@
+"""dmn prepare story: stories of the built-in world."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dmn_cli.cli.output import progress
+from dmn_cli.cli.prepare.options import Shared, numbers, shares_options
+from dmn_cli.cli.prepare.write import write
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dmn_cli.records.text import Story
+
+
+@shares_options
+def command(
+    tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",
+    questions: Annotated[
+        int,
+        typer.Option(help="For each family: so many to train and validate on, a tenth as many to test on.", min=20),
+    ] = 1000,
+    facts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MIN-MAX",
+            help="How long stories are, instead of as long as bAbI's. Their questions then come at their end.",
+            show_default=False,
+        ),
+    ] = None,
+    distractors: Annotated[
+        int, typer.Option(help="More facts in each story, about people whom no question is about.", min=0)
+    ] = 0,
+    people: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    places: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    things: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    names: Annotated[
+        Literal["usual", "held-out"],
+        typer.Option(help="held-out: the people of the test stories have names that never occur in training."),
+    ] = "usual",
+    format_: Annotated[
+        Literal["dmn", "babi"],
+        typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
+    ] = "dmn",
+    *,
+    shared: Shared,
+) -> None:
+    """Make stories in the built-in world: all twenty bAbI families, told and asked about as there, without end.
+
+    Example: dmn prepare story --tasks 1,2 --questions 10000 --out data/world
+    """
+    wanted = [f"qa{n}" for n in numbers(tasks, 20)]
+
+    from dmn_cli.data.formats import babi_files, story_world
+    from dmn_cli.data.formats.splits import hold_out
+
+    if shared.export and format_ == "babi":
+        raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
+    if (shared.vectors or shared.train_vectors) and format_ == "babi":
+        raise UsageError("--format babi writes text, which has no word vectors")
+    dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
+    story_world.check(wanted, dials)
+    counts = {"train": questions, "test": questions // 10}
+    source = {"format": "story", "tasks": wanted, "questions": questions, "seed": shared.seed, **dials.turned()}
+
+    def of(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
+        return _counted(story_world.stories(task, counts[split], shared.seed, split, dials), advance)
+
+    def to_learn_from(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+        return hold_out(((split, story) for story in of(split, task, advance)), shared.seed)
+
+    files = [(split, task) for split in counts for task in wanted]
+    shared.check()
+    total = len(wanted) * sum(counts.values())
+    if format_ == "dmn":
+        write(shared, [partial(to_learn_from, *file) for file in files], total, source)
+        return
+    start = time.perf_counter()
+    with progress(shared.output, "telling", total) as advance:
+        babi_files.write(shared.out, ((*file, of(*file, advance)) for file in files), source)
+    seconds = round(time.perf_counter() - start, 3)
+    shared.output.json({"out": str(shared.out), "tasks": wanted, "questions": counts, "seconds": seconds})
+    shared.output.result(f"{shared.out} is ready. Next: dmn prepare babi {shared.out} --out DATA")
+
+
+def _counted(stories: Iterable[Story], advance: Callable[[int], None]) -> Iterator[Story]:
+    for story in stories:
+        advance(len(story.questions))
+        yield story
+
+
+def _range(text: str | None) -> tuple[int, int] | None:
+    """'5-20' → (5, 20), '20' → (20, 20). Raises: UsageError"""
+    if text is None:
+        return None
+    least, dash, most = (part.strip() for part in text.partition("-"))
+    if not (least.isdecimal() and (most.isdecimal() or not dash)) or not 1 <= int(least) <= int(most or least):
+        raise UsageError(f"--facts {text!r} is not a range", hint="For example: --facts 5-20")
+    return int(least), int(most or least)

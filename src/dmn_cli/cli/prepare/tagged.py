@@ -1,0 +1,58 @@
+"""dmn prepare tagged: text with a tag for each word."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dmn_cli.cli.prepare.options import Shared, shares_options
+from dmn_cli.cli.prepare.write import as_given, write
+
+
+@shares_options
+def command(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Files, folders or archives (.zip, .tar.gz and the like), as downloaded.",
+            show_default=False,
+        ),
+    ],
+    column: Annotated[
+        Literal["upos", "xpos"],
+        typer.Option(help="Of CoNLL-U: the universal tags, or those of the language."),
+    ] = "upos",
+    format_: Annotated[
+        Literal["auto", "conllu", "columns", "slash", "underscore", "trees"],
+        typer.Option("--format", help="How the tags are written; auto: what each file looks like."),
+    ] = "auto",
+    task: Annotated[str | None, typer.Option(help="The task's name, if not that of --out.", show_default=False)] = None,
+    *,
+    shared: Shared,
+) -> None:
+    """Prepare text with a part-of-speech tag for each word. Words are facts, and the answer has a tag for each.
+
+    Reads CoNLL-U, columns (CoNLL-2000), word/TAG, word_TAG and Penn trees. A file is of the split that it is named
+    after (train, dev or test), or of the training. Without a dev file a tenth of the training sentences is held out
+    by the seed; without a test file the test split is empty.
+
+    Example: dmn prepare tagged UD_English-EWT.tar.gz --column xpos --out data/ewt
+    """
+    shared.check()
+
+    from dmn_cli.data.formats import tagged as reader
+
+    known = None if format_ == "auto" else format_
+    sources = reader.find(shared.local(paths, "ewt"), known)
+    source = {
+        "format": "tagged",
+        "path": as_given(paths),
+        "column": column,
+        "written": format_,
+        "seed": shared.seed,
+    }
+    named = task or shared.out.name
+    total = sum(found.size for found in sources)
+    write(shared, lambda advance: reader.read(sources, named, shared.seed, column, known, advance), total, source)

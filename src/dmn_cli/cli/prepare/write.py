@@ -1,0 +1,50 @@
+"""Has a data set written as the options say, and says what came of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dmn_cli.cli.output import progress
+from dmn_cli.cli.prepare.options import Shared
+from dmn_cli.cli.prepare.summary import describe, warn
+
+if TYPE_CHECKING:
+    from dmn_cli.data.prepare import Tell
+    from dmn_cli.data.words.pieces import Untrained
+    from dmn_cli.data.words.tokenizer import Tokenizer
+
+
+def write(
+    shared: Shared,
+    tell: Tell | list[Tell],
+    total: int,
+    source: dict[str, Any],
+    tokenizer: Tokenizer | Untrained | None = None,
+) -> None:
+    """The arguments are those of `data.prepare.prepare`."""
+    from dmn_cli.data.prepare import prepare
+
+    summary = prepare(
+        shared.out,
+        tell,
+        total,
+        source,
+        shared.choice,
+        tokenizer=tokenizer,
+        vectors=shared.vector_choice,
+        export=shared.export,
+        seed=shared.seed,
+        stage=partial(progress, shared.output),
+    )
+    warn(shared.output, summary)
+    shared.output.json({"out": str(shared.out), **summary})
+    shared.output.result(describe(summary))
+    shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
+
+
+def as_given(paths: list[str]) -> str:
+    """What the user wrote, but for passwords in URLs."""
+    from dmn_cli.data.sources.download import shown
+
+    return ", ".join(map(shown, paths))

@@ -1,0 +1,103 @@
+"""Several data sets that one model learns together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dmn_cli.data.batches import Batches
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.words.vocabulary import Vocabulary
+from dmn_cli.errors import UsageError
+from dmn_cli.records.text import Form
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What they have in common."""
+
+    data: Sequence[DataSet]
+    tasks: list[str]  # each once; a task that several have is one
+    forms: dict[str, Form]
+    tokenizer_spec: dict[str, Any]
+    vector_size: int | None  # of the word vectors that they bring; None: they bring none
+
+    @classmethod
+    def of(cls, data: Sequence[DataSet]) -> Joint:
+        """Raises: UsageError where they don't go together."""
+        tasks = list(dict.fromkeys(task for one in data for task in one.tasks))
+        return cls(data, tasks, _joined_forms(data), _same_tokenizer(data), _vector_size(data))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What a model of them may know."""
+        return Vocabulary.joined(one.vocabulary.of_training() for one in self.data)
+
+    @property
+    def longest_answer(self) -> int:
+        return max(one.summary["longest_answer"] for one in self.data)
+
+    @property
+    def supported(self) -> bool:
+        """Whether the supporting facts of any question are known."""
+        return any(one.summary["questions_with_support"] for one in self.data)
+
+    @property
+    def fingerprint(self) -> str:
+        return " ".join(one.fingerprint for one in self.data)
+
+    def batches(self, split: str) -> list[Batches]:
+        """Of each data set. Raises: DataError where one has no such split"""
+        return [Batches.of(one, split, self.vocabulary, self.tasks) for one in self.data]
+
+    def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The vectors that the data sets bring, of each word those of the first one that has it: word ids of the joint
+        vocabulary, (given,), and their vectors, (given, size)."""
+        brought = []
+        for one in self.data:
+            if one.vectors:
+                ids, vectors = one.vectors
+                known = self.vocabulary.words.ids
+                items = one.vocabulary.words.items
+                brought.append((np.array([known.get(items[i], 1) for i in ids], np.int64), vectors))
+        if not brought:
+            return None
+        rows, first = np.unique(np.concatenate([rows for rows, _ in brought]), return_index=True)
+        known = rows > 1
+        return rows[known], np.concatenate([vectors for _, vectors in brought])[first][known]
+
+
+def _vector_size(data: Sequence[DataSet]) -> int | None:
+    """The width of the vectors that the data sets bring. Raises: UsageError where it isn't the same."""
+    sizes = {one.path: one.vectors[1].shape[1] for one in data if one.vectors}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{path}: {size}" for path, size in sizes.items())
+        raise UsageError(f"the data sets bring word vectors of different widths ({said})")
+    return next(iter(sizes.values()), None)
+
+
+def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
+    """Raises: UsageError"""
+    first = data[0].summary["tokenizer"]
+    for one in data:
+        if one.summary["tokenizer"] != first:
+            raise UsageError(
+                f"its words are cut otherwise than those of {data[0].path}: {one.summary['tokenizer']}, not {first}",
+                where=one.path,
+                hint="Prepare both with the same --tokenizer, --language and --case.",
+            )
+    return first
+
+
+def _joined_forms(data: Sequence[DataSet]) -> dict[str, Form]:
+    """Raises: UsageError where two data sets ask the same question in two ways."""
+    joined: dict[str, Form] = {}
+    for one in data:
+        for question, form in one.forms.items():
+            if joined.setdefault(question, form) != form:
+                raise UsageError(f"asks {question!r} in another way than the data sets before it", where=one.path)
+    return joined

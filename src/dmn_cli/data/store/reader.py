@@ -1,0 +1,238 @@
+"""Reads a prepared data set: memory-mapped, by rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, spans
+from dmn_cli.data.words.spec import file_names
+from dmn_cli.data.words.vocabulary import Vocabulary
+from dmn_cli.errors import DataError
+from dmn_cli.files import file_digest, load_versioned_json
+from dmn_cli.records.text import Example, Form
+
+_STORIES = 256  # that are read at a time, where all of them are
+
+
+class _Column:
+    """A list column of a file, in chunks. Rows are gathered from all of them at once, since the file as a whole is an
+    array of numbers, in which each chunk has its place."""
+
+    def __init__(self, file: np.ndarray, chunks: list[pa.ListArray]) -> None:
+        """file: (bytes / 4,) int32, memory-mapped, where the chunks are"""
+        self._file = file
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._first_row = np.cumsum([0, *(len(offsets) - 1 for offsets in self._offsets)])[:-1]
+        self._offsets_at = np.array([_place(offsets, file) for offsets in self._offsets])
+        self._values_at = np.array([_place(chunk.values.to_numpy(), file) for chunk in chunks])
+
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The values of some rows, end to end, and the length of each."""
+        chunk = np.searchsorted(self._first_row, rows, side="right") - 1 if len(self._offsets) != 1 else 0
+        at = rows + (self._offsets_at - self._first_row)[chunk]
+        starts = self._file[at].astype(np.int64)
+        lengths = self._file[at + 1] - starts
+        return self._file[spans(starts + self._values_at[chunk], lengths)], lengths
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        return np.concatenate([np.empty(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
+
+
+def _place(part: np.ndarray, file: np.ndarray) -> int:
+    """Where a view on a file begins in it."""
+    return (part.ctypes.data - file.ctypes.data) // file.itemsize
+
+
+_AGAIN = "Run dmn prepare again."
+
+
+def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> tuple[np.ndarray, list[pa.RecordBatch]]:
+    """A file as an array of int32, and its record batches. `check` is asked about its name before they are believed."""
+    try:
+        mapped = pa.memory_map(str(path))
+        file = mapped.read_buffer()
+        reader = pa.ipc.open_file(file)
+        if not reader.schema.equals(schema):
+            raise DataError("does not have the columns of a prepared data set", where=path)
+        check(path.name)
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        return np.frombuffer(file, np.int32, count=file.size // 4), batches
+    except FileNotFoundError as error:
+        raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
+
+
+class Sentences:
+    """All distinct sentences of a data set."""
+
+    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
+        file, batches = _open(path, SENTENCES, check)
+        self.words = _Column(file, [batch.column("words") for batch in batches])
+        self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
+
+    def numbers(self, texts: list[str]) -> np.ndarray:
+        """Where some texts are, in ascending order."""
+        if not texts:
+            return np.empty(0, np.int64)
+        found = pc.is_in(self._texts, pa.array(texts, pa.string()))  # type: ignore[attr-defined]
+        return np.flatnonzero(found.to_numpy())
+
+    def text(self, number: int) -> str:
+        return self._texts[int(number)].as_py()
+
+
+class Split:
+    """The stories of one split. Questions are numbered through: story i has those from question_offset[i] on."""
+
+    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
+        file, batches = _open(path, STORIES, check)
+        self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
+        self.facts = _Column(file, [batch.column("facts") for batch in batches])
+        self.questions = _Column(file, [batch.column("questions") for batch in batches])
+        self.positions = _Column(file, [batch.column("positions") for batch in batches])
+        self.answers = _Column(file, [batch.column("answers").values for batch in batches])  # a row a question
+        self.supports = _Column(file, [batch.column("supports").values for batch in batches])
+        self.question_offset = np.concatenate([[0], np.cumsum(self.questions.lengths, dtype=np.int64)])
+
+    @property
+    def stories(self) -> int:
+        return len(self.task)
+
+    def __len__(self) -> int:
+        return int(self.question_offset[-1])
+
+
+class DataSet:
+    """A prepared data set, opened for reading.
+
+    Raises: DataError where the folder isn't one, is damaged, or was written by a newer dmn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise DataError(
+                "there is no such data set",
+                where=path,
+                hint="Make one with dmn prepare; dmn prepare --help says how.",
+            )
+        self.path = path
+        self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
+        missing = {"tasks", "tokenizer", "longest_answer", "forms", "sha256"} - self.summary.keys()
+        if missing or not isinstance(self.summary["tasks"], list):
+            raise DataError(
+                f"is damaged: it lacks {min(missing, default='tasks')}", where=path / "dataset.json", hint=_AGAIN
+            )
+        self.vocabulary = Vocabulary.load(path / "vocabulary.json")
+        self._check("vocabulary.json")
+        self.sentences = Sentences(path / "sentences.arrow", self._check)
+
+    def tokenizer_files(self) -> dict[str, bytes]:
+        """What the tokenizer needs beside its spec. Raises: DataError where a file is missing or damaged."""
+        try:
+            names = file_names(self.summary["tokenizer"])
+            for name in names:
+                self._check(name)
+            return {name: (self.path / name).read_bytes() for name in names}
+        except FileNotFoundError as error:
+            raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
+
+    def _check(self, name: str) -> None:
+        if file_digest(self.path / name) != self.summary["sha256"].get(name):
+            raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=_AGAIN)
+
+    @property
+    def tasks(self) -> list[str]:
+        return self.summary["tasks"]
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """The questions whose facts are words, or whose facts are answered one by one."""
+        return {question: Form(**form) for question, form in self.summary["forms"].items()}
+
+    @cached_property
+    def questions_of_each(self) -> np.ndarray:
+        """The numbers of the questions, as sentences, that are answered at each fact."""
+        return self.sentences.numbers([question for question, form in self.forms.items() if form.each])
+
+    @cached_property
+    def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Word ids, (n,) int32, and their vectors, (n, size) float32; None where the data set has none.
+
+        Raises: DataError where they are damaged.
+        """
+        if "vectors" not in self.summary:
+            return None
+        path = self.path / VECTORS
+        try:
+            self._check(VECTORS)
+            arrays = load_file(path)
+            ids, vectors = arrays["ids"], arrays["vectors"]
+        except FileNotFoundError as error:
+            raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
+        except (SafetensorError, KeyError) as error:
+            raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
+        return ids, vectors
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the data does."""
+        digest = hashlib.sha256()
+        for name in ("dataset.json", "vocabulary.json"):
+            digest.update((self.path / name).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def example(self, split: Split, row: int) -> Example:
+        """Question number `row` of a split, as text."""
+        story = int(np.searchsorted(split.question_offset, row, side="right")) - 1
+        nth = row - split.question_offset[story]
+        one = np.array([story])
+        facts = split.facts.take(one)[0][: split.positions.take(one)[0][nth]]
+        answers = self.vocabulary.answers.items
+        return Example(
+            task=self.tasks[split.task[story]],
+            facts=[self.sentences.text(number) for number in facts],
+            question=self.sentences.text(int(split.questions.take(one)[0][nth])),
+            answer=[answers[i] for i in split.answers.take(np.array([row]))[0]],
+            support=split.supports.take(np.array([row]))[0].tolist(),
+        )
+
+    def split(self, name: str) -> Split:
+        """Raises: DataError where the split is empty."""
+        split = Split(self.path / f"{name}.arrow", self._check)
+        if not len(split):
+            raise DataError(f"has no questions for {name}", where=self.path)
+        return split
+
+
+def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[str]]:
+    """The facts of the training stories, each of them a sentence, and their questions.
+
+    Facts that are words, as of a text that is read word by word, are one sentence together.
+    """
+    split = Split(folder / "train.arrow", lambda name: None)
+    sentences = Sentences(folder / "sentences.arrow", lambda name: None)
+    items = np.array(vocabulary.words.items, dtype=object)
+    for start in range(0, split.stories, _STORIES):
+        stories = np.arange(start, min(start + _STORIES, split.stories))
+        facts, facts_of = split.facts.take(stories)
+        questions, _ = split.questions.take(stories)
+        ids, lengths = sentences.words.take(np.concatenate([facts, questions]))
+        cut = np.split(items[ids], np.cumsum(lengths)[:-1])
+        first = 0
+        for count in facts_of:
+            told = cut[first : first + count]
+            first += count
+            whole = sum(map(len, told)) < 2 * len(told)
+            yield from [[word for fact in told for word in fact]] if whole else map(list, told)
+        yield from map(list, cut[len(facts) :])

@@ -1,0 +1,281 @@
+"""Stories → a prepared data set, as a stream: what `dmn prepare` writes. Its files are described in `layout.py`.
+
+Stories come as chunks of numbers (`chunks.py`). Here a chunk's own numbers become those of the data set, by array
+operations, and its columns go to the files as they are; only a sentence that is new is looked at by itself.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dmn_cli.data.store.attached import Vectors, attach
+from dmn_cli.data.store.chunks import Chunk, chunks, note_form
+from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, Ragged, spans
+from dmn_cli.data.store.overlap import Overlap
+from dmn_cli.data.words.tokenizer import Tokenizer
+from dmn_cli.data.words.vocabulary import END, Index, Vocabulary
+from dmn_cli.errors import DataError
+from dmn_cli.files import atomic_directory, file_digest, write_json
+from dmn_cli.records.text import Form, Story
+
+_ROWS = 1 << 16  # stories, or sentences, in one record batch, unless
+_BYTES = 1 << 24  # fewer are as large as this
+_TASKS = 1 << 15
+_CACHE = 500_000  # distinct sentences remembered; past it, or past
+_LETTERS = 1 << 26  # in all of them, one may be stored again
+
+
+class _Table:
+    """Rows that go to an Arrow file in record batches, small ones put together."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.waiting: list[pa.RecordBatch] = []
+        self.file = path.open("wb")
+        self.writer = pa.ipc.new_file(self.file, schema)
+
+    def add(self, *columns: pa.Array) -> None:
+        self.waiting.append(pa.record_batch(list(columns), schema=self.schema))
+        if sum(map(len, self.waiting)) >= _ROWS or sum(batch.nbytes for batch in self.waiting) >= _BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        self.writer.write_table(pa.Table.from_batches(self.waiting, self.schema).combine_chunks())
+        self.waiting = []
+
+    def close(self) -> None:
+        try:
+            self.flush()
+            self.writer.close()
+        finally:
+            self.file.close()
+
+
+def _lists(lengths: np.ndarray, values: np.ndarray | pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(_offsets(lengths)), pa.array(values))
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+
+
+class _Sentences:
+    """Gives sentences their numbers, and writes each once. Remembers the last ones, with their words."""
+
+    def __init__(self, path: Path, tokenizer: Tokenizer, words: Index) -> None:
+        self.tokenizer, self.index = tokenizer, words
+        self.table = _Table(path, SENTENCES)
+        self.count = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.letters = 0
+        self.first = self.count  # the number of the first that is remembered
+        self.words, self.ends = array("i"), array("q", [0])  # their words end to end, and where those of each end
+
+    def numbers(self, texts: list[str]) -> np.ndarray:
+        """(texts,) Remembers all of them until it is called again. Raises: DataError"""
+        if len(self.ids) >= _CACHE or self.letters >= _LETTERS:
+            self._forget()
+        known, first = self.ids, self.count
+        numbers = [known[text] if text in known else self._new(text) for text in texts]
+        if self.count > first:
+            words, lengths = self.words_of(np.arange(first, self.count))
+            new = [text for text, number in zip(texts, numbers, strict=True) if number >= first]
+            self.table.add(_lists(lengths, words), pa.array(new, pa.string()))
+        return np.array(numbers, np.int32)
+
+    def _new(self, text: str) -> int:
+        words = self.tokenizer(text)
+        if not words:
+            raise DataError(f"a sentence has no words: {text!r}")
+        self.words.extend(map(self.index.add, words))
+        self.ends.append(len(self.words))
+        self.letters += len(text)
+        number = self.ids[text] = self.count
+        self.count += 1
+        return number
+
+    def words_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The words of sentences that are remembered, end to end, and how many each has."""
+        return Ragged(np.frombuffer(self.ends, np.int64), np.frombuffer(self.words, np.int32)).take(
+            numbers - self.first
+        )
+
+
+class _Writer:
+    """Turns chunks into rows of numbers, giving words, answers and sentences their numbers as they come."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
+        self.vocabulary = Vocabulary()
+        self.tasks: dict[str, int] = {}
+        self.forms: dict[str, Form] = {}
+        self.sentences = _Sentences(folder / "sentences.arrow", tokenizer, self.vocabulary.words)
+        self.splits = {split: _Table(folder / f"{split}.arrow", STORIES) for split in SPLITS}
+        self.overlap = Overlap(folder)
+        self.word_counts = {split: Counts() for split in SPLITS}
+        self.answer_counts = {split: Counts() for split in SPLITS}
+        self.counts = {split: dict.fromkeys(("stories", "questions", "facts"), 0) for split in SPLITS}
+        self.longest_story = self.longest_answer = 0
+        self.supports = 0
+
+    def add(self, chunk: Chunk) -> None:
+        sentences = self.sentences.numbers(chunk.sentences)
+        answers = self._answers(chunk.answers)
+        numbers = [self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks]
+        if len(self.tasks) > _TASKS:
+            raise DataError(f"there are more than {_TASKS:,} tasks")
+        task = np.array(numbers, np.int16)[chunk.task]
+        for i, split in enumerate(SPLITS):
+            stories = np.flatnonzero(chunk.split == i)
+            if len(stories):
+                self._add(split, chunk, stories, sentences, answers, task)
+        self.overlap.add(chunk, task)
+        for question, form in chunk.forms.items():
+            note_form(self.forms, question, form)
+        self.longest_story = max(self.longest_story, int(np.diff(chunk.facts.offsets).max()))
+        self.longest_answer = max(self.longest_answer, _longest_answer(chunk, answers))
+        self.supports += int(np.count_nonzero(np.diff(chunk.support.offsets)))
+
+    def _answers(self, answers: list[tuple[str, ...]]) -> Ragged:
+        """The words of each answer. Raises: DataError"""
+        words = [self.vocabulary.answers.add(word) for answer in answers for word in answer]
+        if 0 in words:
+            raise DataError(f"{END!r} can't be an answer: it is what ends one")
+        return Ragged(_offsets(np.array([*map(len, answers)], np.int64)), np.array(words, np.int32))
+
+    def _add(
+        self,
+        split: str,
+        chunk: Chunk,
+        stories: np.ndarray,
+        sentences: np.ndarray,
+        answers: Ragged,
+        task: np.ndarray,
+    ) -> None:
+        """Those stories of a chunk that are of one split. `sentences`, `answers`, `task`: what the numbers mean."""
+        facts, fact_lengths = chunk.facts.take(stories)
+        asked, question_lengths = chunk.questions.take(stories)
+        rows = spans(chunk.questions.offsets[stories].astype(np.int64), question_lengths)
+        answer = chunk.answer[rows]
+        words, answer_lengths = answers.take(answer)
+        support, support_lengths = chunk.support.take(rows)
+        self.splits[split].add(
+            pa.array(task[stories]),
+            _lists(fact_lengths, sentences[facts]),
+            _lists(question_lengths, sentences[asked]),
+            _lists(question_lengths, chunk.position[rows]),
+            _lists(question_lengths, _lists(answer_lengths, words)),
+            _lists(question_lengths, _lists(support_lengths, support)),
+        )
+        counts = self.counts[split]
+        counts["stories"] += len(stories)
+        counts["questions"] += len(rows)
+        counts["facts"] += len(facts)
+        used = np.bincount(np.concatenate([facts, asked]), minlength=len(sentences))
+        self.word_counts[split].add(*self.sentences.words_of(sentences), used)
+        used = np.bincount(answer, minlength=len(answers.offsets) - 1)
+        self.answer_counts[split].add(answers.values, np.diff(answers.offsets), used)
+
+    def close(self) -> None:
+        with ExitStack() as stack:  # each is closed, whatever becomes of the others
+            for table in (self.sentences.table, *self.splits.values(), self.overlap):
+                stack.callback(table.close)
+        for index, counts in (
+            (self.vocabulary.words, self.word_counts),
+            (self.vocabulary.answers, self.answer_counts),
+        ):
+            index.counts = {split: counts[split].padded(len(index)) for split in SPLITS}
+
+
+class Counts:
+    """How often each number was seen."""
+
+    def __init__(self) -> None:
+        self.values = np.zeros(0, np.int64)
+
+    def add(self, ids: np.ndarray, lengths: np.ndarray, times: np.ndarray) -> None:
+        """Rows of ids, end to end: how long each is, and how many times it was seen."""
+        seen = np.bincount(ids, np.repeat(times, lengths), minlength=len(self.values)).astype(np.int64)
+        seen[: len(self.values)] += self.values
+        self.values = seen
+
+    def padded(self, size: int) -> list[int]:
+        return [*self.values.tolist(), *[0] * (size - len(self.values))]
+
+
+def write(
+    out: Path,
+    stories: Iterable[tuple[str, Story]],
+    tokenizer: Tokenizer,
+    source: dict[str, Any],
+    vectors: Vectors | None = None,
+) -> dict[str, Any]:
+    """Writes a data set from (split, story) pairs, all or nothing, and returns what its dataset.json says.
+
+    `source` says where the stories came from and is kept. `vectors` is asked for word vectors once all stories are
+    written. Raises: DataError where there is no story, and what `vectors` raises.
+    """
+    return write_chunks(out, chunks(stories), tokenizer, source, vectors)
+
+
+def write_chunks(
+    out: Path,
+    stories: Iterable[Chunk],
+    tokenizer: Tokenizer,
+    source: dict[str, Any],
+    vectors: Vectors | None = None,
+) -> dict[str, Any]:
+    """As `write` does, from chunks of stories."""
+    with atomic_directory(out) as folder:
+        writer = _Writer(folder, tokenizer)
+        try:
+            for chunk in stories:
+                writer.add(chunk)
+            questions, seen = writer.overlap.count(list(writer.tasks))
+        finally:
+            writer.close()
+        if not any(counts["stories"] for counts in writer.counts.values()):
+            raise DataError("there is no story in it", where=source.get("path"))
+        words = len(writer.vocabulary.words) - 2  # without extra ones
+        attached = {"vectors": attach(folder, writer.vocabulary, vectors)} if vectors else {}
+        writer.vocabulary.save(folder / "vocabulary.json")
+        for name, content in tokenizer.files.items():
+            (folder / name).write_bytes(content)
+        summary = {
+            "format_version": FORMAT_VERSION,
+            "name": out.name,
+            "source": source,
+            "tasks": list(writer.tasks),
+            "splits": writer.counts,
+            "questions_of": questions,
+            "seen_in_training": seen,
+            "sentences": writer.sentences.count,
+            "words": words,
+            "answers": len(writer.vocabulary.answers) - 1,
+            "longest_story": writer.longest_story,
+            "longest_answer": writer.longest_answer,
+            "questions_with_support": writer.supports,
+            "forms": {question: form._asdict() for question, form in writer.forms.items() if any(form)},
+            "tokenizer": tokenizer.spec,
+            **attached,
+            "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        }
+        write_json(folder / "dataset.json", summary)
+    return summary
+
+
+def _longest_answer(chunk: Chunk, answers: Ragged) -> int:
+    """The most words of an answer that is given once."""
+    each = {question for question, form in chunk.forms.items() if form.each}
+    of_each = [i for i, text in enumerate(chunk.sentences) if text in each] if each else []
+    once = ~np.isin(chunk.questions.values, of_each)
+    return int(np.diff(answers.offsets)[chunk.answer[once]].max(initial=0))

@@ -1,0 +1,155 @@
+"""Pieces of words, learnt from text. The only file that knows SentencePiece."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dmn_cli.data.words.tokenizer import OfLanguage, sha256
+from dmn_cli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+
+PIECES = 8000
+MODEL = "tokenizer.model"
+_SAMPLE = 200_000  # texts that pieces are learnt from, at most
+_LONGEST = 1000  # characters of one of them; SentencePiece passes over a text of more than 4192 bytes
+_SHORT_WORD = re.compile(r"\b\w{1,15}\b")  # one that can be a piece
+
+
+class SentencePieceTokenizer(OfLanguage):
+    """Words are the pieces of a SentencePiece model (Kudo and Richardson 2018); `▁` marks where a word begins."""
+
+    def __init__(self, model: bytes, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
+        """`language`: of the rules for sentences, and for facts that are words.
+
+        Raises: DataError where it isn't a SentencePiece model.
+        """
+        super().__init__("sentencepiece", language, lowercase, rules)
+        self._model = model
+        self._processor = _processor(model)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec, "sha256": sha256(self._model)}
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {**super().files, MODEL: self._model}
+
+    def __call__(self, text: str) -> list[str]:
+        """Characters that the model drops, as it does control characters, are words where there is nothing else.
+
+        Raises: DataError where a model that looked sound spells what isn't text.
+        """
+        text = self.cased(text)
+        try:
+            return self._processor.encode(text, out_type=str) or text.split()
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise DataError(f"the SentencePiece model is damaged: it can't cut {text!r} into pieces") from error
+
+    def spelled(self, words: list[str]) -> list[str]:
+        """Pieces put together again."""
+        return "".join(words).replace("▁", " ").split()
+
+
+class Untrained(OfLanguage):
+    """A SentencePiece tokenizer to be: it cuts sentences and spaCy's words, but its own words are yet to be learnt."""
+
+    def __init__(self, pieces: int = PIECES, language: str = "en", lowercase: bool = True) -> None:
+        super().__init__("sentencepiece", language, lowercase)
+        self.pieces = pieces
+
+    def train(self, texts: Iterable[str], seed: int) -> SentencePieceTokenizer:
+        """Learns at most `pieces` pieces from a stream of texts, of which no more than _SAMPLE are held.
+
+        The same texts and seed give the same bytes.
+
+        Raises: DataError where there is no text; UsageError where the text has more characters than `pieces`.
+        """
+        from sentencepiece import SentencePieceTrainer
+
+        sample = _sample(map(self.cased, texts), seed)
+        model = io.BytesIO()
+        try:
+            SentencePieceTrainer.train(
+                sentence_iterator=itertools.chain(sample, _candidates(sample, self.pieces)),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=self.pieces,
+                hard_vocab_limit=False,  # small data needn't have so many
+                character_coverage=1.0,
+                byte_fallback=False,
+                pad_id=0,
+                unk_id=1,
+                bos_id=-1,
+                eos_id=-1,
+                num_threads=1,  # the sums depend on their number
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise _explained(error, self.pieces) from error
+        return SentencePieceTokenizer(model.getvalue(), self.language, self.lowercase, self._given)
+
+
+def _processor(model: bytes) -> SentencePieceProcessor:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise DataError("it is not a SentencePiece model, or a damaged one") from error
+    return processor
+
+
+def _sample(texts: Iterable[str], seed: int) -> list[str]:
+    """At most _SAMPLE of the texts, each as likely as any other, all of them if there aren't more (algorithm R).
+
+    SentencePiece can sample too (`input_sentence_size`), but differently in each process.
+    """
+    draw = random.Random(seed)
+    sample: list[str] = []
+    for seen, part in enumerate(part for text in texts for part in _parts(text)):
+        if seen < _SAMPLE:
+            sample.append(part)
+        elif (place := draw.randrange(seen + 1)) < _SAMPLE:
+            sample[place] = part
+    return sample
+
+
+def _candidates(texts: list[str], pieces: int) -> list[str]:
+    """The most frequent words, each once more as it is and once with its last letter twice.
+
+    SentencePiece takes for a piece only what several of its words (what stands between blanks) have in common. So
+    "moved" would never be one where there is neither "moved," nor "removed", however often it occurs.
+    """
+    counts = Counter(word for text in texts for word in _SHORT_WORD.findall(text))
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))[:pieces]
+    return [f"{word} {word}{word[-1]}" for word in frequent]
+
+
+def _parts(text: str) -> Iterable[str]:
+    return (text[start : start + _LONGEST] for start in range(0, len(text), _LONGEST))
+
+
+def _explained(error: RuntimeError, pieces: int) -> DataError | UsageError:
+    """What SentencePiece says when it can't be trained, in words that a person can act on."""
+    too_few = re.search(r"required_chars\D*\d+ vs (\d+)", str(error))
+    if too_few:
+        return UsageError(
+            f"{pieces} pieces are too few: each character of the training text is one",
+            hint=f"Give at least --pieces {too_few[1]}.",
+        )
+    if "sentences_.empty" in str(error) or "all_chars_count" in str(error):
+        return DataError(
+            "the training stories have no text to learn pieces from",
+            hint="Take another --tokenizer, or a model that is there already with --pieces FILE.",
+        )
+    return DataError(f"SentencePiece can't learn pieces from the training stories ({error})")

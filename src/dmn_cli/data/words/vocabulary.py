@@ -1,0 +1,118 @@
+"""Words and answers, each with a number.
+
+Two lists: the words that are read, and the words that answers are made of. A data set's vocabulary covers all of its
+splits, with how often each occurs in which; a model's covers only what its training data holds, so that nothing of a
+test set reaches it. Numbers of one are mapped onto the other's by the words themselves (`mapping`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dmn_cli.errors import DataError
+from dmn_cli.files import load_versioned_json, write_json
+
+FORMAT_VERSION = 1
+PADDING, UNKNOWN = " <pad>", "<unk>"  # word ids 0 and 1; no word of a text begins with a blank
+ANSWER_SEPARATOR = ","
+END = "<end>"  # answer id 0: it closes every answer
+
+
+class Index:
+    """A growing list of strings, each with its number, and how often each was seen in each split."""
+
+    def __init__(self, items: list[str], counts: dict[str, list[int]] | None = None) -> None:
+        self.items = items
+        self.ids = {item: i for i, item in enumerate(items)}
+        self.counts = counts or {}
+
+    def add(self, item: str) -> int:
+        i = self.ids.setdefault(item, len(self.items))
+        if i == len(self.items):
+            self.items.append(item)
+        return i
+
+    def add_unseen(self, items: Iterable[str]) -> None:
+        """Adds what occurs in no split."""
+        for item in items:
+            self.add(item)
+        for counts in self.counts.values():
+            counts += [0] * (len(self) - len(counts))
+
+    def restricted_to(self, split: str, keep: int) -> Index:
+        """Those that occur in a split, after the first `keep` special ones."""
+        counts = self.counts[split]
+        return Index([item for i, item in enumerate(self.items) if i < keep or counts[i]])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass
+class Vocabulary:
+    words: Index = field(default_factory=lambda: Index([PADDING, UNKNOWN]))
+    answers: Index = field(default_factory=lambda: Index([END]))
+    extra: list[str] = field(default_factory=list)  # words that training lacks, and that have a vector all the same
+
+    def of_training(self) -> Vocabulary:
+        """What a model may know: the words and answers of the training split, and the extra words after them."""
+        words = self.words.restricted_to("train", 2)
+        return Vocabulary(Index(words.items + self.extra), self.answers.restricted_to("train", 1), self.extra)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Vocabulary]) -> Vocabulary:
+        """The words and answers of several, each once, in their order."""
+        joined = cls()
+        for part in parts:
+            for item in part.words.items:
+                joined.words.add(item)
+            for item in part.answers.items:
+                joined.answers.add(item)
+        return joined
+
+    def answer_words(self, ids: Iterable[int]) -> list[str]:
+        """The words of a decoded answer, up to its end token."""
+        return [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
+
+    def answer_text(self, ids: Iterable[int], *, each: bool = False) -> str:
+        return answer_text(self.answer_words(ids), each=each)
+
+    def save(self, path: Path) -> None:
+        write_json(
+            path,
+            {
+                "format_version": FORMAT_VERSION,
+                "words": self.words.items,
+                "answers": self.answers.items,
+                "word_counts": self.words.counts,
+                "answer_counts": self.answers.counts,
+                **({"extra": self.extra} if self.extra else {}),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path, error: type[DataError] | type[Exception] = DataError) -> Vocabulary:
+        """Raises `error` (DataError for a data set, ModelError for a model) where the file is missing or invalid."""
+        saved = load_versioned_json(path, FORMAT_VERSION, error)
+        try:
+            words = Index(saved["words"], saved["word_counts"])
+            answers = Index(saved["answers"], saved["answer_counts"])
+            extra = list(saved.get("extra", ()))
+        except (KeyError, TypeError) as cause:
+            raise error("is not a vocabulary of dmn", where=path) from cause  # type: ignore[call-arg]
+        return cls(words, answers, extra)
+
+
+def answer_text(words: Iterable[str], *, each: bool = False) -> str:
+    """An answer as a text: joined as bAbI joins a list; one word for each fact by blanks."""
+    return (" " if each else ANSWER_SEPARATOR).join(words)
+
+
+def mapping(source: Index, target: Index, missing: int) -> np.ndarray:
+    """ids of `source` → ids of `target`, an int64 array; what `target` lacks becomes `missing`."""
+    return np.array([target.ids.get(item, missing) for item in source.items], dtype=np.int64)

@@ -1,0 +1,122 @@
+"""Compiles what is in C (`csrc/`), once for a machine, with the C compiler that is there (`CC`, or else `cc`).
+
+A library that doesn't compile, or doesn't compute what torch does, is not kept.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+import warnings
+from contextlib import nullcontext
+from os import environ
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dmn_cli.kernels import c_library, recurrence_c, recurrence_loop
+from dmn_cli.kernels.c_library import RECIPE, Recipe
+from dmn_cli.kernels.comparison import compare
+from dmn_cli.records.packing import Packing
+
+
+def build(dtype: torch.dtype = torch.float32, recipe: Recipe = RECIPE) -> None:
+    """Compiles it, where it isn't yet and can be. Warns where a compiler is there and fails."""
+    if not c_library.allowed() or c_library.library(dtype) or not (compiler := _compiler()):
+        return
+    kept = recipe.place(dtype)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            made = Path(folder) / kept.name
+            _compile(made, compiler, dtype, recipe)
+            c_library.take(dtype, made)
+            if not agrees(dtype):
+                raise ArithmeticError("it doesn't compute what torch does")
+            made.replace(kept)
+    except (OSError, AttributeError, ArithmeticError, subprocess.SubprocessError) as error:
+        c_library.take(dtype, None)
+        reason = _reason(error, recipe)
+        warnings.warn(f"the C kernels can't be compiled, so dmn is slower: {reason}", stacklevel=2)
+
+
+def _compile(out: Path, compiler: list[str], dtype: torch.dtype, recipe: Recipe) -> None:
+    """Raises: OSError, subprocess.SubprocessError"""
+    sources = sorted(recipe.sources.glob("*.c"))
+    for target in recipe.targets:
+        real = f"-DREAL={c_library.REALS[dtype]}"
+        command = [*compiler, *recipe.flags, *target.split(), real, *sources, "-o", out, "-lm"]
+        try:
+            subprocess.run(
+                command,
+                check=True,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=recipe.seconds,
+            )
+            return
+        except subprocess.CalledProcessError:
+            if target == recipe.targets[-1]:
+                raise
+
+
+def _compiler() -> list[str] | None:
+    named = shlex.split(environ.get("CC", "")) or ["cc"]
+    return named if shutil.which(named[0]) else None
+
+
+def _reason(error: Exception, recipe: Recipe) -> str:
+    """In one line."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{error.cmd[0]} takes longer than {recipe.seconds} s"
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    said = error.stderr.strip().splitlines()
+    likely = [line for line in said if "error" in line] + said
+    return likely[0] if likely else f"{error.cmd[0]} ended with exit code {error.returncode}"
+
+
+def agrees(dtype: torch.dtype) -> bool:
+    """Whether the library computes what torch does, forward and backward, on some random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        return _recurrence_agrees(dtype) and all(_comparison_agrees(dtype, full=full) for full in (False, True))
+
+
+def _recurrence_agrees(dtype: torch.dtype) -> bool:
+    forms = [(blocks, before) for blocks in (2, 3) for before in (False, True)]
+    return all(
+        recurrence_loop.agrees(recurrence_c.Recurrence, 20, 20 * blocks, gates=True, before=before, dtype=dtype)
+        for blocks, before in forms
+    )
+
+
+def _comparison_agrees(dtype: torch.dtype, *, full: bool) -> bool:
+    """full: of all of 2016's features, else of those of DMN+."""
+    generator = torch.Generator().manual_seed(0)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype) / 4
+
+    packing = Packing.of(torch.arange(19) % 3 + 1)
+    facts, hidden = len(packing.row), 20
+    features = 2 * hidden + full
+    given = [numbers(facts, hidden), numbers(19, hidden), numbers(hidden, features), numbers(hidden)]
+    given += [numbers(facts, hidden)] if full else []
+    layer, results = torch.nn.Linear(hidden, 1, dtype=dtype), []
+    with torch.inference_mode(False), torch.enable_grad():
+        for computing in (c_library.without, nullcontext):
+            leaves = [tensor.clone().requires_grad_() for tensor in given]
+            c, v, W1, b1 = leaves[:4]
+            cW = leaves[4] if full else None
+            layer.zero_grad()
+            with computing():
+                shared = compare(c, v, cW, W1, b1, packing)
+                compared = compare(c, v, cW, W1, shared, packing, layer)
+                compared.square().sum().backward()
+            leaves += layer.parameters()
+            results.append([compared.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)])
+    return all(torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(*results, strict=True))

@@ -1,0 +1,191 @@
+/* The gated recurrence (gated_gru.py has the equations) on a CPU: forward and backward.
+
+A thread takes some rows from the first step to the last, and then some more. What a step needs stays in the core's
+caches: the state, and U, which is laid out once in the order in which the products read it.
+
+Rows are packed (records/packing.py): step t lies at begin[t], of all rows that are longer than t, the longest row first. */
+
+#include "vector.h"
+
+typedef struct { /* shapes as in recurrence.py; what isn't there is NULL */
+  Int rows, hidden;
+  Int z;      /* update="gru" */
+  Int before; /* reset="before" */
+  Int threads;
+  const Int *begin;  /* (steps,) */
+  const Int *length; /* (rows,), falling */
+  const Int *order;  /* (rows,) which row each is, for d_last alone */
+  const REAL *x;     /* (packed, blocks x hidden) */
+  const REAL *U;     /* (hidden, blocks x hidden), its blocks as in x; backward unless before: [H~, Z, R] */
+  const REAL *g;     /* (packed,) */
+  const REAL *h_0;   /* (rows, hidden) */
+  REAL *kept;        /* (packed, blocks + 2, hidden) of [Z, R, R ∘ H or H U_h, H~, H] */
+  REAL *states;      /* (packed, hidden) */
+  const REAL *d_states; /* (packed, hidden), or */
+  const REAL *d_last;   /* (rows, hidden) of each row's last state */
+  REAL *d;              /* (packed, blocks or one more, hidden) of [H U_h unless before, Z, R, H~] */
+  REAL *dg;             /* (packed,) */
+  REAL *dh_0;           /* (rows, hidden) */
+  Parallel *parallel;
+} Loop;
+
+static void sigmoids(Int n, In a, Out y) {
+  for (Int k = 0; k < n; k++) y[k] = sigmoid(a[k]);
+}
+static void times(Int n, In a, In b, Out y) {
+  for (Int k = 0; k < n; k++) y[k] = a[k] * b[k];
+}
+static void sum(Int n, In a, In b, Out y) {
+  for (Int k = 0; k < n; k++) y[k] = a[k] + b[k];
+}
+
+/* R = σ(a_r);  H~ = tanh(x_h + R ∘ H U_h) */
+static void candidate_after(Int n, In a_r, In h_U, In x_h, Out r, Out inner, Out c) {
+  for (Int k = 0; k < n; k++) {
+    const REAL R = sigmoid(a_r[k]), i = h_U[k];
+    r[k] = R;
+    inner[k] = i;
+    c[k] = tanh_of(x_h[k] + R * i);
+  }
+}
+
+/* H' = H + u ∘ (H~ - H) with u = g (1 - Z) or g */
+static void update_by_z(Int n, REAL g, In z, In c, In h, Out next) {
+  for (Int k = 0; k < n; k++) next[k] = h[k] + g * (1 - z[k]) * (c[k] - h[k]);
+}
+static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
+  for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
+}
+
+/* The same way back: d of H~'s and Z's arguments, dh' becomes dh' (1 - u). `away` is for dg = dh' · away. */
+static void back_by_z(Int n, REAL g, In z, In c, In h, In dnext, Out away, Out dz, Out dc, Out dh) {
+  for (Int k = 0; k < n; k++) {
+    const REAL pass = 1 - z[k], through = g * pass * dnext[k];
+    away[k] = pass * (c[k] - h[k]);
+    dz[k] = -z[k] * through * (c[k] - h[k]);
+    dc[k] = through * (1 - c[k] * c[k]);
+    dh[k] = dnext[k] - through;
+  }
+}
+static void back_by_gate(Int n, REAL g, In c, In h, In dnext, Out away, Out dc, Out dh) {
+  for (Int k = 0; k < n; k++) {
+    away[k] = c[k] - h[k];
+    dc[k] = g * dnext[k] * (1 - c[k] * c[k]);
+    dh[k] = dnext[k] - g * dnext[k];
+  }
+}
+
+/* d of H U_h and of R's argument, from that of H~'s */
+static void back_after(Int n, In dc, In r, In inner, Out di, Out dr) {
+  for (Int k = 0; k < n; k++) {
+    di[k] = dc[k] * r[k];
+    dr[k] = dc[k] * inner[k] * r[k] * (1 - r[k]);
+  }
+}
+/* d of R's argument, and what reaches H by R ∘ H, from d(R ∘ H) */
+static void back_before(Int n, In d_rh, In r, In h, Out dr, Out dh) {
+  for (Int k = 0; k < n; k++) {
+    dr[k] = d_rh[k] * h[k] * r[k] * (1 - r[k]);
+    dh[k] += d_rh[k] * r[k];
+  }
+}
+
+/* ---- the loops over steps, of the rows from `at` on ---- */
+
+typedef struct {
+  const Loop *loop;
+  const REAL *B1, *B2; /* U, packed */
+} Packed;
+
+static void there(const void *packed, Int at, Int rows, REAL *scratch) {
+  const Packed *s = packed;
+  const Loop *l = s->loop;
+  const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + 2 * H;
+  const Int wide = vectors(width) * LANES;
+  REAL *a = scratch, *unkept = a + BLOCK * wide;
+  const REAL *h = l->h_0 + at * H;
+  for (Int t = 0, longest = l->length[at]; t < longest; t++) {
+    while (l->length[at + rows - 1] <= t) rows--;
+    const Int here = l->begin[t] + at;
+    const REAL *x = l->x + here * width;
+    REAL *kept = l->kept ? l->kept + here * all : unkept, *next = l->states + here * H;
+    for (Int i = 0; i < rows; i++) {
+      memcpy(a + i * wide, x + i * width, gated * sizeof(REAL));
+      memset(a + i * wide + gated, 0, (wide - gated) * sizeof(REAL));
+    }
+    multiply(rows, H, l->before ? gated : width, h, H, s->B1, a, wide);
+    if (l->before) {
+      for (Int i = 0; i < rows; i++) {
+        REAL *zr = kept + i * all, *inner = zr + gated;
+        sigmoids(gated, a + i * wide, zr);
+        times(H, inner - H, h + i * H, inner);
+        memcpy(a + i * wide, x + i * width + gated, H * sizeof(REAL));
+      }
+      multiply(rows, H, H, kept + gated, all, s->B2, a, wide);
+    }
+    for (Int i = 0; i < rows; i++) {
+      const REAL *a_i = a + i * wide, *h_i = h + i * H, g = l->g ? l->g[here + i] : 1;
+      REAL *z = kept + i * all, *inner = z + gated, *c = inner + H;
+      if (l->before) tanhs(H, a_i, c);
+      else candidate_after(H, a_i + gated - H, a_i + gated, x + i * width + gated, inner - H, inner, c);
+      if (l->z && !l->before) sigmoids(H, a_i, z);
+      if (l->z) update_by_z(H, g, z, c, h_i, next + i * H);
+      else update_by_gate(H, g, c, h_i, next + i * H);
+      if (l->kept) memcpy(c + H, h_i, H * sizeof(REAL));
+    }
+    h = next;
+  }
+}
+
+static void back(const void *packed, Int at, Int rows, REAL *scratch) {
+  const Packed *s = packed;
+  const Loop *l = s->loop;
+  const Int H = l->hidden, gated = l->z ? 2 * H : H, all = gated + 3 * H;
+  const Int width = gated + (l->before ? 1 : 2) * H, wide = vectors(H) * LANES;
+  REAL *dh = scratch, *d_rh = dh + BLOCK * wide, *dnext = d_rh + BLOCK * wide, *away = dnext + wide;
+  memset(dh, 0, BLOCK * wide * sizeof(REAL));
+  for (Int t = l->length[at] - 1, n = 0; t >= 0; t--) {
+    for (; n < rows && l->length[at + n] > t; n++) /* whose last step this is */
+      if (l->d_last) memcpy(dh + n * wide, l->d_last + l->order[at + n] * H, H * sizeof(REAL));
+    const Int here = l->begin[t] + at;
+    const REAL *kept = l->kept + here * all;
+    REAL *d = l->d + here * width;
+    for (Int i = 0; i < n; i++) {
+      const REAL *z = kept + i * all, *inner = z + gated, *r = inner - H, *c = inner + H, *h = c + H;
+      REAL *dh_i = dh + i * wide, *di = d + i * width, *dc = di + width - H, *dr = dc - H, *dz = dr - H;
+      const REAL g = l->g ? l->g[here + i] : 1;
+      if (l->d_states) sum(H, dh_i, l->d_states + (here + i) * H, dnext);
+      else memcpy(dnext, dh_i, H * sizeof(REAL));
+      if (l->z) back_by_z(H, g, z, c, h, dnext, away, dz, dc, dh_i);
+      else back_by_gate(H, g, c, h, dnext, away, dc, dh_i);
+      if (l->dg) l->dg[here + i] = dot(H, dnext, away);
+      if (!l->before) back_after(H, dc, r, inner, di, dr);
+    }
+    if (l->before) {
+      memset(d_rh, 0, BLOCK * wide * sizeof(REAL));
+      multiply(n, H, H, d + width - H, width, s->B2, d_rh, wide);
+      for (Int i = 0; i < n; i++) {
+        const REAL *inner = kept + i * all + gated, *h = inner + 2 * H;
+        back_before(H, d_rh + i * wide, inner - H, h, d + i * width + width - 2 * H, dh + i * wide);
+      }
+    }
+    multiply(n, width - H, H, d, width, s->B1, dh, wide);
+  }
+  for (Int i = 0; i < rows && l->dh_0; i++) memcpy(l->dh_0 + (at + i) * H, dh + i * wide, H * sizeof(REAL));
+}
+
+/* There, or back if there is a `d` to write. Returns whether there was memory for it. */
+int recurrence(const Loop *l) {
+  const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H;
+  const Int first = l->before ? gated : width, U_size = vectors((H + LANES) * (width + LANES)) * LANES;
+  REAL *B1 = numbers(2 * U_size), *B2 = B1 + U_size;
+  if (!B1) return 0;
+  if (l->d) pack(B1, first, H, l->U, 1, width);
+  else pack(B1, H, first, l->U, width, 1);
+  if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
+  const Packed packed = {l, B1, B2};
+  const int done =
+      share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + 2 * H + 2 * LANES));
+  free(B1);
+  return done;
+}

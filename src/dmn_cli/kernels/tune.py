@@ -1,0 +1,33 @@
+"""Settles what the kernels compute with: threads, libraries and compiled code, before the first batch."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from dmn_cli.kernels import c_library, products
+from dmn_cli.machine.device import keep_memory
+
+ONE_THREAD = 128  # the widest network whose products are too small to share
+
+
+def tune(hidden: int, *, build: bool = True) -> None:
+    """Makes the most of the CPU for a network of this width. build: whether this is worth a second of compiling
+
+    One thread for a small one, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of the
+    time waiting for each other (docs/log.md). Processes share its work instead (`training/helpers.py`).
+    """
+    if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    products.adapt()
+    keep_memory()
+    if build:
+        from dmn_cli.kernels import c_build
+
+        c_build.build()
+
+
+def compiled() -> bool:
+    """Whether the kernels in C are there for the type that networks compute with."""
+    return c_library.library(torch.float32) is not None

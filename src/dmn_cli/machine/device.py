@@ -1,0 +1,70 @@
+"""The machine: which device, and how to make the most of it."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+import torch
+
+from dmn_cli.errors import ResourceError, UsageError
+from dmn_cli.machine.threads import cores_to_use
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
+_LARGEST_OF_OLD = 1 << 25  # that glibc takes before 2.35
+_NETWORKS = 4  # side by side; more would only wait for the interpreter
+
+
+def choose_device(name: str) -> torch.device:
+    """auto | cpu | cuda[:N]; auto takes the GPU where there is one.
+
+    Raises: UsageError for another name, ResourceError for a GPU that isn't there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise UsageError(f"there is no device {name!r}", hint="Use auto, cpu, cuda or cuda:N.")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise ResourceError(f"there is no device {name}: {there} GPUs were found", hint="Use --device auto, or cpu.")
+    return torch.device(name)
+
+
+def keep_memory() -> None:
+    """Has memory that was freed stay with the process, for the next tensors: by default glibc gives all large pieces
+    back, and each step waits for the kernel to hand out empty pages anew (docs/log.md). Other libraries do as they do.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        if not mallopt(_M_MMAP_THRESHOLD, _LARGEST):
+            mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_OLD)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST)
+
+
+def networks_at_once(device: torch.device) -> int:
+    """How many threads may answer with the network side by side, so that all cores have work: those that torch leaves
+    idle. OMP_NUM_THREADS bounds the cores in use here too.
+
+    A GPU gets two, so that one prepares while the other's batch is on it.
+    """
+    if device.type != "cpu":
+        return 2
+    return max(1, min(cores_to_use() // torch.get_num_threads(), _NETWORKS))
+
+
+def seed(device: torch.device, number: int) -> None:
+    """Of all that is drawn from now on. torch.manual_seed does so for all kinds of devices, and takes a millisecond."""
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)
+
+
+def describe(device: torch.device, processes: int = 1, *, compiled: bool = True) -> str:
+    """What a person would call it. processes: that share the work; compiled: whether the kernels in C are there"""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    number, workers = (processes, "process") if processes > 1 else (torch.get_num_threads(), "thread")
+    plural = "" if number == 1 else "es" if workers == "process" else "s"
+    slower = "" if compiled else ", without C"
+    return f"cpu ({number} {workers}{plural}{slower})"

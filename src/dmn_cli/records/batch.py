@@ -1,0 +1,198 @@
+"""Batch: questions about stories as tensors, and the same without padding.
+
+Shape notation, used everywhere: `stories`, `facts` (of one story), `words` (of one sentence), `questions`, `steps` (of
+one answer), `passes`, `hidden`. Padding of a word is 0; of an answer step or a support, -1. A mask is True where real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmn_cli.records.packing import Packing, Pointers, move, parts_moved
+
+END = 0  # the answer id that ends every answer
+FACTS = 5120  # seen in a batch that is answered: one that outgrows the processor's caches is slower (docs/log.md)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Questions about stories. Each distinct sentence is held once; stories and questions point at it."""
+
+    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences; or see `vectors`
+    story: Tensor  # (stories, facts) rows of `sentences`; 0 past the end
+    story_length: Tensor  # (stories,) facts in each story
+    question_sentences: Tensor  # (sentences', words) word ids of the distinct questions
+    question: Tensor  # (questions,) rows of `question_sentences`
+    story_of: Tensor  # (questions,) the story that each question is about
+    facts_seen: Tensor  # (questions,) a question sees the first so many facts of its story
+    each: Tensor  # (questions,) True where the answer has a word for each fact that is seen, and no end token
+    answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
+    support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
+    task: Tensor  # (questions,)
+    vectors: Tensor | None = None  # (sentences, features) where facts are vectors, and no words
+
+    @cached_property
+    def fact_packings(self) -> FactPackings:
+        """Its facts without padding; made where the batch was made, on the CPU."""
+        return FactPackings.of(self)
+
+    @cached_property
+    def word_packings(self) -> WordPackings:
+        """The words of its stories without padding."""
+        return WordPackings.of(self, self.fact_packings.facts)
+
+    @cached_property
+    def bags(self) -> Bags:
+        """The words of its sentences without padding."""
+        return Bags.of(self.sentences)
+
+    @cached_property
+    def each_among(self) -> tuple[bool, bool]:
+        """Whether any of its questions are answered at each fact, and whether all are; known without asking a GPU."""
+        return bool(self.each.any()), bool(self.each.all())
+
+    @property
+    def answers_asked(self) -> Tensor:
+        """How many answers each question asks for: 1, or one for each fact. (questions,)"""
+        return torch.where(self.each, self.facts_seen, 1)
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
+        moved = Batch(**{name: move(tensor, device) for name, tensor in tensors.items()})
+        vars(moved)["each_among"] = self.each_among
+        vars(moved)["fact_packings"] = self.fact_packings.to(device)
+        if self.vectors is None:
+            vars(moved)["word_packings"] = self.word_packings.to(device)
+            vars(moved)["bags"] = self.bags.to(device)
+        return moved
+
+    def __len__(self) -> int:
+        return self.question.shape[0]
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The words of a batch's distinct sentences, end to end."""
+
+    words: Tensor  # (words of all,) word ids
+    start: Tensor  # (sentences,) where each begins
+    place: Tensor  # (words of all,) j / M: word j of M, from 1
+
+    @classmethod
+    def of(cls, sentences: Tensor) -> Bags:
+        """sentences: (sentences, words), padded by 0, on the CPU"""
+        real = sentences != 0
+        length = real.sum(dim=1)
+        j = torch.arange(1, sentences.shape[1] + 1)
+        return cls(sentences[real], length.cumsum(0) - length, (j / length.clamp(min=1).unsqueeze(1))[real])
+
+    def to(self, device: torch.device) -> Bags:
+        return Bags(**parts_moved(self, device))
+
+
+@dataclass(frozen=True)
+class FactPackings:
+    """The facts of a batch, packed."""
+
+    stories: Packing  # of (stories, facts)
+    facts: Packing  # of (questions, facts seen)
+    wordings: Packing  # of (distinct questions, words)
+    sentence: Pointers  # (packed stories,) at the distinct sentence that each fact is
+    seen: Pointers  # (packed facts,) at where each fact that a question sees lies in the packed stories
+    sentence_from_end: Pointers  # (packed facts,) at the sentence of `facts.mirror`
+
+    @classmethod
+    def of(cls, batch: Batch) -> FactPackings:
+        """`batch` is on the CPU."""
+        stories, facts = Packing.of(batch.story_length), Packing.of(batch.facts_seen)
+        sentence = stories.pack(batch.story)
+        sentences = len(batch.sentences if batch.vectors is None else batch.vectors)
+        seen = stories.at.flatten().index_select(0, _story_cells(batch, facts, stories.steps))
+        return cls(
+            stories=stories,
+            facts=facts,
+            wordings=Packing.of((batch.question_sentences != 0).sum(dim=1)),
+            sentence=Pointers.of(sentence, sentences),
+            seen=Pointers.of(seen, len(sentence)),
+            sentence_from_end=Pointers.of(sentence.index_select(0, seen.index_select(0, facts.mirror)), sentences),
+        )
+
+    def to(self, device: torch.device) -> FactPackings:
+        return FactPackings(**parts_moved(self, device))
+
+
+@dataclass(frozen=True)
+class WordPackings:
+    """The words of a batch's stories, packed: each story is one row, its sentences joined."""
+
+    stories: Packing  # of (stories, words)
+    words: Tensor  # (packed,) word ids
+    seen: Pointers  # (packed facts,) at where the last word of each fact that a question sees lies
+
+    @classmethod
+    def of(cls, batch: Batch, facts: Packing) -> WordPackings:
+        """`batch` is on the CPU; facts: of (questions, facts seen)."""
+        words, end = story_words(batch)
+        stories = Packing.of(end[:, -1])
+        last = stories.at.gather(1, end - 1).flatten()  # (stories x facts,) where each fact's last word lies
+        seen = last.index_select(0, _story_cells(batch, facts, end.shape[1]))
+        return cls(stories, stories.pack(words), Pointers.of(seen, len(stories.row)))
+
+    def to(self, device: torch.device) -> WordPackings:
+        return WordPackings(**parts_moved(self, device))
+
+
+def _story_cells(batch: Batch, facts: Packing, steps: int) -> Tensor:
+    """Where each fact that a question sees would be in (stories, steps), laid out row by row. (packed facts,)"""
+    step = facts.cell - facts.row * facts.steps
+    return batch.story_of.index_select(0, facts.row) * steps + step
+
+
+def story_words(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Each story as one row of words, its sentences joined.
+
+    Returns words (stories, words), padded by 0, and end (stories, facts): how many words the story has up to and
+    including each fact (the story's whole length for facts past its end).
+    """
+    S, F = batch.story.shape
+    real = torch.arange(F) < batch.story_length.unsqueeze(1)
+    length = (batch.sentences != 0).sum(dim=1)[batch.story] * real  # (stories, facts)
+    end = length.cumsum(dim=1)
+    position = torch.arange(int(end[:, -1].max())).expand(S, -1).contiguous()
+    fact = torch.searchsorted(end, position, right=True).clamp(max=F - 1)
+    offset = position - (end - length).gather(1, fact)
+    inside = position < end[:, -1:]
+    words = batch.sentences[batch.story.gather(1, fact), offset.where(inside, 0)]
+    return words.where(inside, 0), end
+
+
+def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
+    """Rows end to end → a rectangle, filled up on the right. (sum of lengths,), (rows,) → (rows, longest)"""
+    rectangle = np.full((len(lengths), int(lengths.max(initial=1))), fill, dtype=np.int64)
+    rectangle[np.arange(rectangle.shape[1]) < lengths[:, None]] = values
+    return rectangle
+
+
+def from_arrays(**arrays: np.ndarray) -> Batch:
+    """A Batch on the CPU; the names and shapes are its own."""
+    kinds: dict[str, type] = {"each": np.bool_, "vectors": np.float32}
+    return Batch(
+        **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
+    )
+
+
+def cuts(lengths: np.ndarray, questions: np.ndarray, batch_size: int, facts: int | None = None) -> np.ndarray:
+    """Where a row of stories of so many facts and questions is cut into batches of about `batch_size` questions, that
+    see about `facts` facts at most. The places of all beginnings but the first."""
+    share, full = questions.astype(np.int64), batch_size
+    if facts is not None:
+        share, full = share * np.maximum(facts, lengths * batch_size), batch_size * facts
+    filled = np.cumsum(share) - share
+    return np.flatnonzero(np.diff(filled // full)) + 1

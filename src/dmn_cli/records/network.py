@@ -1,0 +1,85 @@
+"""What training, evaluation and answering ask of a network, whatever it is: a batch in; losses, answers and gates out.
+
+A network is chosen by name (`settings/networks.py`). Metrics, optimiser, checkpoint, model directory and predictor know
+this class and no other, and none of a network's parameters but its word table.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from dmn_cli.records.batch import Batch
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network takes over from its data."""
+
+    words: int  # in its vocabulary, padding and the unknown word counted
+    answers: int  # words that answers are made of, the end token counted
+    max_answer_steps: int  # the longest answer, its end token counted
+    word_size: int  # the width of word vectors
+    each: bool  # whether some questions are answered at each fact
+
+
+class Losses(NamedTuple):
+    """What a network has to unlearn about each question of a batch."""
+
+    answers: Tensor  # (questions,)
+    gates: Tensor | None  # (questions,) against the supporting facts, 0 where none are known; None: not asked for
+
+
+class Answered(NamedTuple):
+    """A network's own answers to a batch."""
+
+    words: Tensor  # (questions, steps) answer ids, END from each one's end on
+    confidence: Tensor  # (questions,) the probability of the whole answer
+    gates: Tensor | None  # (questions, passes, facts) as they counted; None where a network has none
+    loss: Tensor | None = None  # (questions,) of the right answers, where it was asked for
+
+
+class WordTable(Protocol):
+    """The vectors of words, a row a word: row 0 is padding, row 1 the unknown word."""
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """(words, word_size)"""
+        ...
+
+    @property
+    def sparse(self) -> bool:
+        """Whether its gradients are of the rows that a batch has, and no others."""
+        ...
+
+    def give(self, rows: Tensor, vectors: Tensor) -> None:
+        """Sets some rows to vectors from outside. rows: (given,), vectors: (given, word_size)"""
+        ...
+
+    def freeze(self, rows: Tensor) -> None:
+        """Keeps some rows from being trained."""
+        ...
+
+
+class Network(nn.Module, ABC):
+    """Anything that can be trained, saved, evaluated and asked."""
+
+    @property
+    def word_table(self) -> WordTable | None:
+        """Where vectors from outside go; None: it takes none."""
+        return None
+
+    def arrange(self, batch: Batch) -> Batch:
+        """Has a batch work out ahead what this network will ask of it."""
+        return batch
+
+    @abstractmethod
+    def losses(self, batch: Batch, supervision: str | None) -> Losses:
+        """What training brings down. supervision: how gates are taught (`training.gate_supervision`); None: not"""
+
+    @abstractmethod
+    def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
+        """Without gradients."""

@@ -1,0 +1,42 @@
+"""The networks that can be chosen by name: `model.network` in a preset, a TOML file or config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dmn_cli.settings.schema import DmnSettings, NetworkSettings
+
+if TYPE_CHECKING:
+    from dmn_cli.records.network import Network, Sizes
+
+
+class Kind(NamedTuple):
+    """A kind of network."""
+
+    title: str  # as a person would call it
+    settings: type[NetworkSettings]  # its keys in the table [model]
+    build: Callable[[Any, Sizes], Network]  # from these settings, with random weights
+
+
+def _dmn(settings: DmnSettings, sizes: Sizes) -> Network:
+    from dmn_cli.model.network import DynamicMemoryNetwork
+
+    return DynamicMemoryNetwork(**asdict(sizes), **settings.model_dump(exclude={"network"}))
+
+
+NETWORKS: dict[str, Kind] = {"dmn": Kind("Dynamic Memory Network", DmnSettings, _dmn)}
+
+
+def network_settings(values: dict[str, Any]) -> NetworkSettings:
+    """The table [model] as the settings of the network that it names, by default the DMN.
+
+    Raises: KeyError where there is no such network; pydantic.ValidationError
+    """
+    return NETWORKS[values.get("network", "dmn")].settings.model_validate(values)
+
+
+def as_table(settings: NetworkSettings) -> dict[str, Any]:
+    """The table [model]; it names the network where it isn't the DMN."""
+    return settings.model_dump(exclude={"network"} if settings.network == "dmn" else set())

@@ -1,0 +1,119 @@
+"""A batch in parts, side by side: other processes compute the gradients of some, and this one adds them all up.
+
+Weights depend on how many parts there are (`training.parts`), and not on how many processes there were to help, nor on
+when they were ready: what nobody has done by then is done here.
+
+Weights and gradients lie in memory that all processes share (`shared_memory.py`). Through two pipes a helper
+(`helper_process.py`) is told which step is next, and says that it is done. Helpers are processes and not threads, since
+a network of this size spends much of its time in Python.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import struct
+import subprocess
+import sys
+import warnings
+from contextlib import suppress
+from typing import Any
+
+from dmn_cli.kernels.tune import compiled
+from dmn_cli.settings.load import as_dict
+from dmn_cli.training.gradients import Done
+from dmn_cli.training.learner import Learner
+from dmn_cli.training.shared_memory import Memory
+
+NEXT = struct.Struct("<qqd")  # epoch, step, β
+READY, DONE = b"r", b"d"
+
+
+class Helpers:
+    """The processes that compute parts 1, 2, … of each batch, once they are ready. Part 0 is never theirs."""
+
+    def __init__(self, learner: Learner, count: int) -> None:
+        table = learner.network.word_table
+        sparse = table.weight if table and table.sparse else None
+        self._sparse = [parameter is sparse for parameter in learner.network.parameters()]
+        self._memory = Memory(learner.network, count)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.ready: set[int] = set()  # those that have said so
+        said = {
+            "settings": as_dict(learner.settings),
+            "data": [str(data.path.resolve()) for data in learner.joint.data],
+            "memory": self._memory.file.fileno(),
+            "helpers": count,
+            "compiled": compiled(),  # who computes a part changes no bit
+        }
+        for part in range(1, count + 1):
+            self._processes[part] = self._start({**said, "part": part})
+
+    def _start(self, said: dict[str, Any]) -> subprocess.Popen[bytes]:
+        """In a session of its own: Ctrl-C is for this process to handle. It ends once this one does, however that
+        ends."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dmn_cli.training.helper_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            pass_fds=[said["memory"]],
+            start_new_session=True,
+        )
+        assert process.stdin
+        with suppress(BrokenPipeError):  # it couldn't even start: `_listen` will see
+            process.stdin.write(json.dumps(said).encode() + b"\n")
+        return process
+
+    def wait(self) -> None:
+        """Until all are ready, or dead."""
+        for part in list(self._processes):
+            self._listen(part, None)
+
+    def _listen(self, part: int, seconds: float | None) -> None:
+        stdout = self._processes[part].stdout
+        assert stdout
+        if part not in self.ready and select.select([stdout], [], [], seconds)[0]:
+            if stdout.read(1) == READY:
+                self.ready.add(part)
+            else:
+                self._gone(part)
+
+    def ask(self, epoch: int, step: int, beta: float) -> set[int]:
+        """Which parts of a batch are now being computed."""
+        asked = set()
+        for part, process in list(self._processes.items()):
+            self._listen(part, 0)
+            if part in self.ready:
+                assert process.stdin
+                try:
+                    process.stdin.write(NEXT.pack(epoch, step, beta))
+                    asked.add(part)
+                except BrokenPipeError:
+                    self._gone(part)
+        return asked
+
+    def answer(self, part: int) -> Done | None:
+        """What it was asked for; None where it has died over it."""
+        stdout = self._processes[part].stdout
+        assert stdout
+        if stdout.read(1) == DONE:
+            return self._memory.take(part - 1, self._sparse)
+        self._gone(part)
+        return None
+
+    def _gone(self, part: int) -> None:
+        process = self._processes.pop(part)
+        self.ready.discard(part)
+        process.kill()
+        process.communicate()
+        code = process.returncode
+        warnings.warn(f"a process that helped has died ({code}); training goes on without it, slower", stacklevel=2)
+
+    def close(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.communicate()
+        self._processes = {}
+        self._memory.file.close()

@@ -1,0 +1,135 @@
+"""A network that learns from batches: what a step computes, from its plan to its gradient.
+
+The gradient of a step depends on the settings, the data and the step alone: batches are planned from (seed, epoch),
+dropout draws from (seed, epoch, step, part), whoever computes which part (`helpers.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from dmn_cli.artifact.model import build
+from dmn_cli.data.joint import Joint
+from dmn_cli.kernels.tune import ONE_THREAD
+from dmn_cli.machine.device import networks_at_once, seed
+from dmn_cli.machine.threads import cores_to_use, in_order
+from dmn_cli.records.batch import Batch
+from dmn_cli.records.network import Sizes
+from dmn_cli.settings.schema import Settings
+from dmn_cli.training import sampling
+from dmn_cli.training.gradients import Done
+from dmn_cli.training.optimiser import Optimiser
+
+WORTH_TWO = 5000  # questions from which on two parts are computed side by side: a helper takes seconds to start
+
+
+class Portion(NamedTuple):
+    """One part of a batch."""
+
+    part: int
+    batch: Batch | None  # None: the batch has fewer stories than parts
+    asked: int  # answers that the whole batch asks for
+    known: int  # questions of the whole batch whose supporting facts are known
+    seed: int
+
+
+class Learner:
+    """A new network for some data sets, and what changes its weights."""
+
+    def __init__(self, joint: Joint, settings: Settings, device: torch.device, *, worth_two: int = WORTH_TWO) -> None:
+        """Raises: DataError where a data set has no training split."""
+        self.joint, self.settings, self.device = joint, settings, device
+        torch.manual_seed(settings.training.seed)
+        sizes = Sizes(
+            words=len(joint.vocabulary.words),
+            answers=len(joint.vocabulary.answers),
+            max_answer_steps=joint.longest_answer + 1,
+            word_size=joint.vector_size or settings.model.hidden,
+            each=any(form.each for form in joint.forms.values()),
+        )
+        parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
+        self.model = build(settings.model, *parts)
+        self.model.tokenizer_files = joint.data[0].tokenizer_files()
+        self.network = self.model.network.to(device)
+        self.train = joint.batches("train")
+        self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
+        form = settings.training.gate_supervision
+        self.supervision = form if form != "off" and joint.supported else None
+        self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
+
+    def _give_vectors(self) -> bool:
+        """Sets the vectors that the data sets bring. Whether any do."""
+        brought, table = self.joint.vectors(), self.network.word_table
+        if brought is None or table is None:
+            return False
+        rows, vectors = (torch.from_numpy(array).to(self.device) for array in brought)
+        table.give(rows, vectors)
+        if self.settings.training.vectors_rate == 0:
+            table.freeze(rows)
+        return True
+
+    def _parts_that_pay(self, worth_two: int) -> int:
+        """Two where they can be computed side by side, and are large enough. It doesn't depend on how many cores there
+        are, since the weights depend on it."""
+        small = self.settings.model.hidden <= ONE_THREAD
+        two = small and self.settings.training.batch_size >= 64 and self.questions >= worth_two
+        return 2 if two and self.device.type == "cpu" else 1
+
+    @property
+    def questions(self) -> int:
+        """That it is trained on."""
+        return sum(len(batches.split) for batches in self.train)
+
+    @property
+    def processes(self) -> int:
+        """How many compute the parts of a batch side by side."""
+        possible = os.name == "posix" and self.device.type == "cpu"
+        return min(self.parts, networks_at_once(self.device)) if possible else 1
+
+    def plan(self, epoch: int) -> list[sampling.PlannedBatch]:
+        """The batches of an epoch, in their order."""
+        return sampling.plan(self.train, self.settings.training, epoch)
+
+    def portion(self, planned: sampling.PlannedBatch, epoch: int, step: int, part: int) -> Portion:
+        """One part of a batch. The stories, in the order of their length, are dealt out in turn, to the first part
+        last: who computes that has more to do."""
+        batches, stories = planned
+        number = np.random.SeedSequence([self.settings.training.seed, epoch, step, part])
+        own = stories[self.parts - 1 - part :: self.parts]
+        batch = self.network.arrange(batches.batch(own)).to(self.device) if len(own) else None
+        return Portion(part, batch, *batches.asked(stories), int(number.generate_state(1)[0]))
+
+    def portions(self, part: int, epoch: int, step: int) -> Iterator[Portion]:
+        """Part number `part` of each batch of an epoch, from a step on."""
+        plan = self.plan(epoch)
+        return self.in_turn(lambda n: self.portion(plan[n], epoch, n, part), range(step, len(plan)))
+
+    def in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
+        """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
+        gives (docs/log.md)."""
+        busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 0
+        return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
+
+    def compute(self, portion: Portion, beta: float) -> Done:
+        """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
+
+        β is for the questions whose supporting facts are known; the others have nothing else to learn from."""
+        batch, settings = portion.batch, self.settings.training
+        if batch is None:
+            return Done([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
+        seed(self.device, portion.seed)
+        self.network.train()
+        loss, gate_loss = self.network.losses(batch, self.supervision if portion.known else None)
+        answers = loss.sum() / portion.asked
+        gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
+        counted = answers
+        if beta != 1:
+            known = (batch.support >= 0).any(dim=1)
+            counted = torch.where(known, beta, 1.0).mul(loss).sum() / portion.asked
+        gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
+        return Done(gradients, torch.stack([answers.detach(), gates.detach()]).double())

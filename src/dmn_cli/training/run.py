@@ -1,0 +1,70 @@
+"""The run directory: settings, metrics, checkpoints, and the best model so far."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dmn_cli.errors import UsageError
+from dmn_cli.files import write_text
+from dmn_cli.settings.load import to_toml
+from dmn_cli.settings.schema import Settings
+from dmn_cli.training import checkpoint as checkpoints
+from dmn_cli.training.checkpoint import Checkpoint
+
+CHECKPOINT = Path("checkpoints") / "last.pt"
+
+
+class Run:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    def begin(self, settings: Settings, *, force: bool = False) -> None:
+        """Makes the directory; with `force`, in place of the run that is there."""
+        if force and (self.path / "config.toml").is_file():
+            shutil.rmtree(self.path.resolve())
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.toml", to_toml(settings))
+        (self.path / "metrics.jsonl").write_bytes(b"")
+
+    def save(self, state: Checkpoint) -> None:
+        checkpoints.save(self.path / CHECKPOINT, state)
+
+    def load(self, data: str, epochs: int, device: torch.device) -> Checkpoint:
+        """The last checkpoint, to go on from. data: fingerprint of the data sets; epochs: to train in all
+
+        Raises: ModelError where there is none; UsageError where the data has changed or the training is over.
+        """
+        state = checkpoints.load(self.path / CHECKPOINT, device)
+        if state.data != data:
+            raise UsageError(
+                "this run was trained on other data",
+                where=self.path,
+                hint="Give the data set that it began with.",
+            )
+        if state.finished and state.epoch >= epochs:
+            raise UsageError(
+                f"the training is over: {state.finished}",
+                where=self.path,
+                hint="Go on for longer with --resume --epochs N.",
+            )
+        return state
+
+    def log(self, epoch: dict[str, Any]) -> None:
+        """Adds a line to the metrics."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(epoch) + "\n")
+
+    def forget_metrics_from(self, epoch: int) -> None:
+        """A killed run may have logged an epoch that it will now do again."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        write_text(path, "".join(line for line in lines if json.loads(line)["epoch"] < epoch))

@@ -1,0 +1,123 @@
+"""Memory that the processes of a training share: the weights, and a place for what each helper has done."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import torch
+from torch import Tensor
+
+from dmn_cli.records.network import Network
+from dmn_cli.training.gradients import Done
+
+_ALIGNED = 64  # bytes
+
+
+class Memory:
+    """What the processes share: the weights of the network, and a place for what each helper has done."""
+
+    def __init__(self, network: Network, helpers: int, file: BinaryIO | None = None) -> None:
+        """Moves the weights to a new file, which has no name; or has the network use those that are in `file`.
+
+        Raises: OSError where there is no room
+        """
+        parameters, table = list(network.parameters()), network.word_table
+        rows = len(table.weight) if table and table.sparse else 0
+        self._end = 0
+        weights = [self._piece(p.numel(), torch.float32) for p in parameters]
+        places = [
+            (
+                [self._piece(p.numel(), torch.float32) for p in parameters],
+                self._piece(rows, torch.int64),
+                self._piece(1 + len(parameters), torch.int64),
+                self._piece(2, torch.float64),
+            )
+            for _ in range(helpers)
+        ]
+        self.file = file or _file(self._end)
+        self._bytes = mmap.mmap(self.file.fileno(), self._end)
+        for parameter, piece in zip(parameters, weights, strict=True):
+            there = self._at(piece).view(parameter.shape)
+            if file is None:
+                there.copy_(parameter.data)
+            parameter.data = there
+        self._shapes = [p.shape for p in parameters]
+        self._places = [
+            _Place([self._at(piece) for piece in gradients], *(self._at(piece) for piece in rest))
+            for gradients, *rest in places
+        ]
+
+    def _piece(self, count: int, kind: torch.dtype) -> tuple[int, int, torch.dtype]:
+        begin = self._end
+        self._end += -(-count * kind.itemsize // _ALIGNED) * _ALIGNED
+        return begin, count, kind
+
+    def _at(self, piece: tuple[int, int, torch.dtype]) -> Tensor:
+        begin, count, kind = piece
+        return torch.frombuffer(self._bytes, dtype=kind, count=count, offset=begin)
+
+    def put(self, helper: int, done: Done) -> None:
+        place = self._places[helper]
+        place.losses.copy_(done.losses)
+        for i, (gradient, there) in enumerate(zip(done.gradients, place.gradients, strict=True)):
+            place.counts[1 + i] = int(gradient is not None)
+            if gradient is None:
+                continue
+            if gradient.is_sparse:
+                place.counts[0] = len(gradient.values())
+                place.rows[: len(gradient.values())] = gradient.indices()[0]
+                gradient = gradient.values()
+            there[: gradient.numel()] = gradient.flatten()
+
+    def take(self, helper: int, sparse: Sequence[bool]) -> Done:
+        """`sparse`: which parameters' gradients are."""
+        place = self._places[helper]
+        rows, *there = place.counts.tolist()
+        gradients: list[Tensor | None] = []
+        for gradient, shape, is_there, is_sparse in zip(place.gradients, self._shapes, there, sparse, strict=True):
+            if not is_there:
+                gradients.append(None)
+            elif is_sparse:
+                values = gradient[: rows * shape[1]].view(rows, shape[1])
+                indices = place.rows[:rows].unsqueeze(0)
+                gradients.append(
+                    torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=False)
+                )
+            else:
+                gradients.append(gradient.view(shape))
+        return Done(gradients, place.losses)
+
+
+def _file(size: int) -> BinaryIO:
+    """In memory where there is room, else where temporary files are."""
+    for folder in ("/dev/shm", None):
+        with suppress(FileNotFoundError, PermissionError):
+            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            try:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+            except OSError:
+                file.close()
+                if folder is None:
+                    raise
+            else:
+                return cast("BinaryIO", file)
+    raise OSError("there is no folder for temporary files")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a helper puts what it has done."""
+
+    gradients: list[Tensor]  # of each parameter; the values alone of one that is sparse
+    rows: Tensor  # (words,) which rows of the table these values are of
+    counts: Tensor  # (1 + parameters,) how many rows, and whether each parameter has a gradient
+    losses: Tensor  # (2,)
