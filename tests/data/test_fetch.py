@@ -15,7 +15,7 @@ from conftest import Dmn, fails
 
 from dmn_cli.data.sources import download
 from dmn_cli.data.sources.fetch import Local, fetch
-from dmn_cli.data.sources.known import KNOWN
+from dmn_cli.data.sources.known import KNOWN, Published
 from dmn_cli.errors import DataError, ResourceError, UsageError
 
 CONTENT = bytes(range(256)) * 1000

@@ -34,7 +34,7 @@ class Compare(torch.autograd.Function):
         ctx.facts = {"rows": len(c), "hidden": c.shape[1], "threads": torch.get_num_threads()}
         ctx.facts |= {"row": None if packing is None else packing.row}
         c_library.call(
-            "compare", _Arguments, c.dtype, **given, z=z, y=y, score=score, even=base.dim() == 1, **ctx.facts
+            "comparison", _Arguments, c.dtype, **given, z=z, y=y, score=score, even=base.dim() == 1, **ctx.facts
         )
         ctx.packing, ctx.even = packing, base.dim() == 1
         ctx.save_for_backward(*(given[name] for name in ("c", "v", "cW", "W1", "W2")), z, y if W2 is not None else None)
@@ -48,7 +48,7 @@ class Compare(torch.autograd.Function):
         dc, dv = torch.empty_like(c), torch.empty_like(c)
         dcW = None if cW is None else torch.empty_like(c)
         read = {"c": c, "v": v, "cW": cW, "W1": W1, "W2": W2, "y": y, "d_score": None if W2 is None else d}
-        c_library.call("compare", _Arguments, c.dtype, **read, da=da, dc=dc, dv=dv, dcW=dcW, **ctx.facts)
+        c_library.call("comparison", _Arguments, c.dtype, **read, da=da, dc=dc, dv=dv, dcW=dcW, **ctx.facts)
         dv = dv if packing is None else packing.total(dv)
         dW2, db2 = (None, None) if W2 is None else (d.unsqueeze(0) @ y, d.sum().unsqueeze(0))
         return dc, dv, dcW, product_of_rows(da, z), da.sum(dim=0) if ctx.even else da, dW2, db2, None

@@ -20,15 +20,12 @@ from dmn_cli.errors import UsageError
 from dmn_cli.settings.networks import NETWORKS, as_table, network_settings
 from dmn_cli.settings.schema import NetworkSettings, Settings
 
-_PRESETS = resources.files("dmn_cli.settings.load.presets")
+_PRESETS = resources.files("dmn_cli.settings.presets")
 
 
 def presets() -> list[str]:
-    return sorted(
-        p.name.removesuffix(".toml")
-        for p in resources.files("dmn_cli.settings.load.presets").iterdir()
-        if p.name.endswith(".toml")
-    )
+    names = [file.name for file in _PRESETS.iterdir()]
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load(

@@ -97,7 +97,7 @@ static void back(const void *packed, Int at, Int rows, REAL *dz) {
 }
 
 /* There, or back if there is a `dc` to write. Returns whether there was memory for it. */
-int compare(const Gate *l) {
+int comparison(const Gate *l) {
   const Int H = l->hidden, features = 2 * H + (l->cW ? 1 : 0);
   REAL *B = numbers((H + LANES) * (features + LANES));
   if (!B) return 0;
