@@ -194,7 +194,7 @@ def test_prepare_cuts_texts_into_words(dmn: Dmn, tmp_path: Path) -> None:
     assert "facts" not in json.loads((tmp_path / "sentences.jsonl").read_text())
 
 
-RECIPES = Path(__file__).parents[1] / "tools" / "recipes"
+RECIPES = Path(__file__).parents[2] / "tools" / "recipes"
 
 
 def recipe(name: str, *args: Path) -> None:
