@@ -250,7 +250,7 @@ def test_no_process_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_line_is_said_as_ever(dmn: Dmn, tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"story": ["a"], "question": "b", "answer": "c"}\n{"story": ["a"]}\n')
-    fails(dmn("prepare", "jsonl", path, "--out", tmp_path / "data"), 3, f"{path}:2: ", '"question" is not a text')
+    fails(dmn("prepare", "jsonl", path, "--out", tmp_path / "data"), 3, f"{path}:2: ", '"question" is missing')
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -64,8 +64,7 @@ def size(texts: list[Path]) -> int:
 
 def is_text(name: str) -> bool:
     """Of an archive or a folder, what is named .txt, compressed or not. (A file by itself may have any name.)"""
-    suffixes = [suffix for suffix in Path(name.lower()).suffixes[-2:] if suffix not in archives.COMPRESSED]
-    return suffixes[-1:] == [".txt"]
+    return archives.suffix(name) == ".txt"
 
 
 def _lines(words: Iterable[str]) -> Iterator[list[str]]:
