@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "dmn_cli"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "pooch", "requests", "triton"}
+HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "requests", "triton"}
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
 DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()"
@@ -119,7 +119,6 @@ def test_each_library_has_its_place() -> None:
     assert importers("spacy") == {"data/spacy_rules.py"}
     assert importers("sentencepiece") == {"data/tokenizers.py"}
     assert importers("gensim") == {"data/vectors.py"}
-    assert importers("pooch") == {"data/fetch.py"}
     assert importers("requests") == {"data/download.py"}
     assert importers("triton") == {"model/gated_gru_triton.py"}
 

@@ -7,20 +7,23 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import Dmn, fails
 
-from dmn_cli.data.sources import download
-from dmn_cli.data.sources.fetch import Local, fetch
+from dmn_cli.data.sources import fetch as fetching
+from dmn_cli.data.sources.download import USUAL, Patience
+from dmn_cli.data.sources.fetch import Local
 from dmn_cli.data.sources.known import KNOWN, Published
 from dmn_cli.errors import DataError, ResourceError, UsageError
 
 CONTENT = bytes(range(256)) * 1000
 QUICK = ("--tokenizer", "whitespace")  # without spaCy
 HALF = len(CONTENT) // 2
+fetch = partial(fetching.fetch, patience=Patience(pause=0.001))
 
 
 @dataclass
@@ -76,7 +79,6 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     site.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("DMN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "PAUSE", 0.001)
     yield site
     server.shutdown()
     thread.join()
@@ -146,14 +148,11 @@ def test_a_server_without_ranges_is_asked_for_all_of_it(site: Site) -> None:
 
 @pytest.mark.parametrize("headers", [{"ETag": '"two"'}, {"Last-Modified": "Tue, 02 Jan 2024 00:00:00 GMT"}, {}])
 @pytest.mark.parametrize("length", [len(CONTENT), len(CONTENT) + 1, HALF - 1, HALF])
-def test_two_versions_are_never_mixed(
-    site: Site, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], length: int
-) -> None:
+def test_two_versions_are_never_mixed(site: Site, headers: dict[str, str], length: int) -> None:
     """A part stays behind; then the file at the server is another."""
     site.cuts, site.headers = [HALF] * 9, dict.fromkeys(headers, "the first")
-    monkeypatch.setattr(download, "TRIES", 1)
     with pytest.raises(DataError, match="cut"):
-        fetch(f"{site.url}/a")
+        fetch(f"{site.url}/a", patience=Patience(tries=1))
     site.cuts, site.headers, site.content = [], headers, b"x" * length
     assert fetch(f"{site.url}/a").path.read_bytes() == site.content
 
@@ -207,7 +206,7 @@ def test_a_passing_error_is_tried_again(site: Site) -> None:
     assert fetch(f"{site.url}/a").path.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize(("status", "requests"), [(404, 1), (403, 1), (416, 1), (206, 1), (500, download.TRIES)])
+@pytest.mark.parametrize(("status", "requests"), [(404, 1), (403, 1), (416, 1), (206, 1), (500, USUAL.tries)])
 def test_a_refusal_is_an_error(site: Site, tmp_path: Path, status: int, requests: int) -> None:
     site.statuses = [status] * 9
     with pytest.raises(DataError, match=str(status)) as caught:

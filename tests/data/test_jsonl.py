@@ -4,6 +4,7 @@ import gzip
 import json
 import runpy
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,101 @@ def test_an_id_is_of_one_line_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "split"),
-    [("test.jsonl", "test"), ("trec_dev.jsonl", "valid"), ("my-valid.jsonl.gz", "valid"), ("contest.jsonl", "train")],
+    [
+        *(("test.jsonl", "test"), ("Test.jsonl", "test"), ("TEST.jsonl", "test"), ("test1.jsonl", "test")),
+        *(("trec_dev.jsonl", "valid"), ("my-valid.jsonl.gz", "valid"), ("Dev.jsonl", "valid"), ("val.jsonl", "valid")),
+        *(("eval.jsonl", "valid"), ("validate.jsonl", "valid"), ("contest.jsonl", "train"), ("value.jsonl", "train")),
+    ],
 )
 def test_a_line_with_no_split_is_of_the_one_that_its_file_is_named_after(tmp_path: Path, name: str, split: str) -> None:
     path = tmp_path / name
     text = json.dumps(LINE).encode()
     path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     assert [split for split, _ in jsonl.read([path], "mine", 1, CUT)] == [split]
+
+
+@pytest.mark.parametrize(
+    ("said", "split"), [("Test", "test"), ("VAL", "valid"), ("eval", "valid"), ("training", "train"), (None, "train")]
+)
+def test_a_split_may_be_named_in_other_ways(tmp_path: Path, said: str | None, split: str) -> None:
+    lines = [{**LINE, "story": [f"Fact {n}."], "split": said} for n in range(2)]
+    splits = [split for split, _ in read(tmp_path / "a.jsonl", *lines)]
+    assert sorted(splits) == (["train", "valid"] if split == "train" else [split] * 2)  # one is held out
+
+
+@pytest.mark.parametrize("name", ["contest.jsonl", "latest.jsonl"])
+def test_a_file_that_may_call_itself_a_test_is_not_trained_on_in_silence(dmn: Dmn, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps(LINE))
+    result = dmn("prepare", "jsonl", tmp_path / name, "--out", tmp_path / "out", "--tokenizer", "whitespace")
+    assert result.err.startswith(f"{name} is read as training data")
+
+
+def test_folders_and_archives_are_read(tmp_path: Path) -> None:
+    """Of them the .jsonl files, each of the split that it or its folder is named after."""
+    files = {
+        "a/train.jsonl": json.dumps(LINE).encode(),
+        "a/test/one.jsonl.gz": gzip.compress(json.dumps(LINE).encode()),
+        "a/readme.md": b"no JSON",
+        "__MACOSX/a/._train.jsonl": b"no JSON",
+    }
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name, content in files.items():
+            (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "folder" / name).write_bytes(content)
+            archive.writestr(name, content)
+    for path in (tmp_path / "folder", tmp_path / "all.zip"):
+        told: list[int] = []
+        assert sorted(split for split, _ in jsonl.read([path], "mine", 1, CUT, progress=told.append)) == [
+            "test",
+            "train",
+        ]
+        assert sum(told) == jsonl.size([path])
+        assert sorted(jsonl.names([path])) == ["a/test/one.jsonl.gz", "a/train.jsonl"]
+    (tmp_path / "folder" / "a" / "train.jsonl").write_text("{")
+    with pytest.raises(DataError) as caught:
+        list(jsonl.read([tmp_path / "folder"], "mine", 1, CUT))
+    assert caught.value.where == f"{tmp_path / 'folder' / 'a' / 'train.jsonl'}:1"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no file named \.jsonl"):
+        list(jsonl.read([tmp_path / "empty"], "mine", 1, CUT))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("1", ("1",)),
+        ("1.50", ("1.50",)),
+        ("-2e3", ("-2e3",)),
+        ("123456789012345678901234567890", ("123456789012345678901234567890",)),
+        ("true", ("true",)),
+        ('[0, false, "x"]', ("0", "false", "x")),
+    ],
+)
+def test_a_label_may_be_a_number(tmp_path: Path, said: str, answer: tuple[str, ...]) -> None:
+    """It is the text that it is written as."""
+    line = f'{{"story": ["It works."], "question": "How is it?", "answer": {said}}}\n'
+    ((_, story),) = read(tmp_path / "test.jsonl", line.encode())
+    assert story.questions[0].answer == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ({"answers": ["John"]}, 'It has "answers": did you mean "answer"?'),
+        ({"Answer": "John"}, 'It has "Answer": did you mean "answer"?'),
+        ({"label": 1, "n": 2}, 'It has "label", "n" instead.'),
+        ({"support": [0]}, None),
+    ],
+)
+def test_a_key_that_is_missing_is_said_to_be(tmp_path: Path, line: dict[str, Any], hint: str | None) -> None:
+    with pytest.raises(DataError, match='"answer" is missing') as caught:
+        read(tmp_path / "a.jsonl", {"story": LINE["story"], "question": "Who?", **line})
+    assert (caught.value.where, caught.value.hint) == (f"{tmp_path / 'a.jsonl'}:1", hint)
+
+
+def test_what_is_not_needed_may_be_null(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("support", "task", "split", "facts", "each", "id"))
+    assert read(tmp_path / "test.jsonl", {**LINE, **nothing}) == read(tmp_path / "test.jsonl", LINE)
 
 
 def test_validation_is_held_out_only_where_there_is_none(tmp_path: Path) -> None:
@@ -138,19 +227,22 @@ def test_validation_is_held_out_only_where_there_is_none(tmp_path: Path) -> None
         ({**LINE, "question": None}, '"question"'),
         ({**LINE, "question": " "}, '"question"'),
         ({**LINE, "answer": []}, '"answer"'),
-        ({**LINE, "answer": 7}, '"answer"'),
+        ({**LINE, "answer": None}, '"answer"'),
+        ({**LINE, "answer": {"text": "John"}}, '"answer"'),
+        ({**LINE, "answer": [1, None]}, '"answer"'),
+        ({**LINE, "answer": float("nan")}, '"answer"'),
         ({**LINE, "answer": ["a", ""]}, '"answer"'),
         ({**LINE, "answer": "\ud800"}, '"answer"'),
         ({**LINE, "support": [2]}, "0 to 1"),
         ({**LINE, "support": [-1]}, "0 to 1"),
         ({**LINE, "support": [True]}, "0 to 1"),
-        ({**LINE, "support": 1}, "0 to 1"),
+        *(({**LINE, "support": support}, "0 to 1") for support in (1, 0, False, "", {})),
         ({**LINE, "task": 3}, '"task"'),
         ({**LINE, "facts": "letters"}, '"facts"'),
         ({**LINE, "facts": ["words"]}, '"facts"'),
         ({**LINE, "each": "yes"}, '"each"'),
         ({**LINE, "answer": ["a", "b", "c"], "each": True}, "3 texts for 2 facts"),
-        ({**LINE, "answer": "John", "each": True}, "1 texts for 2 facts"),
+        ({**LINE, "answer": "John", "each": True}, '"answer" is not a list'),
         ({**LINE, "story": ["one"], "answer": "John", "each": True}, '"answer" is not a list'),
         ({**LINE, "id": [1]}, '"id"'),
         ({**LINE, "split": "exam"}, '"split"'),
@@ -164,9 +256,8 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, said: str) -> None:
 
 
 def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.jsonl", tmp_path):
-        with pytest.raises(UsageError, match="no such file"):
-            list(jsonl.read([path], "mine", 1, CUT))
+    with pytest.raises(UsageError, match="no such file"):
+        list(jsonl.read([tmp_path / "none.jsonl"], "mine", 1, CUT))
     torn = tmp_path / "torn.jsonl.gz"
     for content in (gzip.compress(json.dumps(LINE).encode() * 100)[:60], b"plain text"):
         torn.write_bytes(content)
@@ -194,7 +285,7 @@ def test_prepare_cuts_texts_into_words(dmn: Dmn, tmp_path: Path) -> None:
     assert "facts" not in json.loads((tmp_path / "sentences.jsonl").read_text())
 
 
-RECIPES = Path(__file__).parents[1] / "tools" / "recipes"
+RECIPES = Path(__file__).parents[2] / "tools" / "recipes"
 
 
 def recipe(name: str, *args: Path) -> None:

@@ -192,7 +192,7 @@ def test_a_language_that_is_not_cut_by_rules_alone() -> None:
 
 
 def test_rules_that_a_file_can_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenizer = spacy_rules._pipeline("en").tokenizer
+    tokenizer = spacy_rules.blank_pipeline("en").tokenizer
     for method in (lambda text: None, re.compile("x", re.IGNORECASE).match, re.compile("x").search):
         with monkeypatch.context() as patch:
             patch.setattr(tokenizer, "token_match", method)

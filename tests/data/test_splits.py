@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import example, given, settings
 
-from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.formats.splits import hold_out, seems_held_out, split_in_name
 from dmn_cli.records.text import Question, Story
 
 
@@ -15,6 +16,31 @@ def told(count: int) -> list[Story]:
 
 def training(stories: Iterable[Story]) -> Iterator[tuple[str, Story]]:
     return (("train", story) for story in stories)
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [
+        ("train", "train.txt TRAIN.jsonl en_ewt-ud-train.conllu training.txt train-v1.1.jsonl train/part0.txt"),
+        (
+            "valid",
+            "dev.txt Dev.jsonl val.jsonl trec.valid.txt eval.jsonl validate.jsonl devSet.txt dev2.txt a/VAL/b.txt",
+        ),
+        ("test", "test.txt Test.jsonl TEST.jsonl test1.jsonl my_test.jsonl.gz testset.txt myTest.txt TestData2.txt"),
+        ("test", "data/test/part-00.jsonl train/test.txt x.test"),
+        (
+            None,
+            "contest.txt latest.jsonl device.txt value.txt evaluated.txt mine.jsonl traineé.txt tests-of-trains/a.txt",
+        ),
+    ],
+)
+def test_the_split_in_a_name(split: str | None, names: str) -> None:
+    assert [split_in_name(name) for name in names.split()] == [split] * len(names.split())
+
+
+def test_names_that_may_be_meant_for_a_test() -> None:
+    names = ("contest.txt", "mine.jsonl", "pytest.jsonl", "test.jsonl", "heldout.txt", "a/unevaluated.txt")
+    assert [seems_held_out(name) for name in names] == [True, False, True, False, True, True]
 
 
 @settings(deadline=None)

@@ -13,9 +13,10 @@ import pytest
 from helpers import Whitespace
 from hypothesis import HealthCheck, given, settings
 
-from dmn_cli.data.store import chunks, writer
-from dmn_cli.data.store import reader as store
-from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.store import writer
+from dmn_cli.data.store.chunks import chunks
+from dmn_cli.data.store.layout import SPLITS
+from dmn_cli.data.store.reader import Column, DataSet
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Example, Question, Story
 
@@ -34,8 +35,10 @@ MARY = Story(
 TOM = Story("qa9", ("Tom slept .",), (Question("Who slept ?", 1, ("Tom",), (0,)),))
 
 
-def written(path: Path, *pairs: Pair) -> DataSet:
-    writer.write(path, pairs, Whitespace(), {"format": "test"})
+def written(path: Path, *pairs: Pair, stories: int = 8192, **limits: int) -> DataSet:
+    """`stories` to a chunk; `limits`: those of `writer.Limits`."""
+    told = chunks(pairs, max_stories=stories)
+    writer.write_chunks(path, told, Whitespace(), {"format": "test"}, limits=writer.Limits(**limits))
     return DataSet(path)
 
 
@@ -49,7 +52,7 @@ def examples(story: Story) -> list[Example]:
 
 def check(data: DataSet, pairs: list[Pair]) -> None:
     """All questions of all splits come back in order."""
-    for name in store.SPLITS:
+    for name in SPLITS:
         expected = [example for split, story in pairs if split == name for example in examples(story)]
         if not expected:
             with pytest.raises(DataError, match=f"no questions for {name}"):
@@ -77,20 +80,16 @@ def told(draw: st.DrawFn) -> Story:
     return Story(draw(st.sampled_from(["qa1", "qa2", "aufgabe ß"])), tuple(facts), tuple(questions))
 
 
-pairs_of_anything = st.lists(st.tuples(st.sampled_from(store.SPLITS), told()), min_size=1, max_size=8)
+pairs_of_anything = st.lists(st.tuples(st.sampled_from(SPLITS), told()), min_size=1, max_size=8)
 no_deadline = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("rows", [2, 3, 8192])
 @no_deadline
 @given(pairs=pairs_of_anything)
-def test_stories_come_back_as_they_went_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, pairs: list[Pair]
-) -> None:
+def test_stories_come_back_as_they_went_in(tmp_path: Path, rows: int, pairs: list[Pair]) -> None:
     """Also where a file has many record batches."""
-    monkeypatch.setattr(writer, "_ROWS", rows)
-    monkeypatch.setattr(chunks, "_STORIES", rows)
-    check(written(tmp_path / "data", *pairs), pairs)
+    check(written(tmp_path / "data", *pairs, stories=rows, rows=rows), pairs)
 
 
 def test_of_the_example_by_hand(tmp_path: Path) -> None:
@@ -130,12 +129,10 @@ def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 8192])
-def test_facts_and_sentences_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+def test_facts_and_sentences_are_stored_once(tmp_path: Path, rows: int) -> None:
     """A story's facts once however many questions it has, and a sentence's words once wherever it occurs."""
-    monkeypatch.setattr(writer, "_ROWS", rows)
-    monkeypatch.setattr(chunks, "_STORIES", rows)
     many = MARY._replace(questions=MARY.questions * 20)
-    data = written(tmp_path / "data", ("train", MARY), ("train", many), ("test", many))
+    data = written(tmp_path / "data", ("train", MARY), ("train", many), ("test", many), stories=rows, rows=rows)
     split = data.split("train")
     facts, lengths = split.facts.take(np.arange(split.stories))
     assert lengths.tolist() == [3, 3]
@@ -146,13 +143,9 @@ def test_facts_and_sentences_are_stored_once(tmp_path: Path, monkeypatch: pytest
     assert set(texts) == {*MARY.facts, *(question.text for question in MARY.questions)}
 
 
-def test_a_sentence_forgotten_by_the_cache_is_stored_again_and_read_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "_CACHE", 2)
-    monkeypatch.setattr(chunks, "_STORIES", 1)
+def test_a_sentence_forgotten_by_the_cache_is_stored_again_and_read_right(tmp_path: Path) -> None:
     pairs = [("train", MARY), ("valid", TOM), ("train", MARY), ("test", MARY)]
-    check(written(tmp_path / "data", *pairs), pairs)
+    check(written(tmp_path / "data", *pairs, stories=1, sentences=2), pairs)
 
 
 @no_deadline
@@ -171,9 +164,9 @@ def test_a_column_takes_any_rows_in_any_order(rows: list[list[int]], sizes: list
                 file.write_batch(pa.record_batch([pa.array(rest[:size], pa.list_(pa.int32()))], schema=schema))
                 rest = rest[size:]
     read = pa.ipc.open_file(buffer := written.getvalue())
-    chunks = [read.get_batch(i).column("rows") for i in range(read.num_record_batches)]
+    columns = [read.get_batch(i).column("rows") for i in range(read.num_record_batches)]
     numbers = np.frombuffer(buffer, np.int32, count=buffer.size // 4)
-    column = store._Column(numbers, chunks)  # pyright: ignore[reportPrivateUsage]
+    column = Column(numbers, columns)
     wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=20))
     values, lengths = column.take(np.array(wanted, dtype=np.int64))
     assert values.tolist() == [value for row in wanted for value in rows[row]]
@@ -186,7 +179,7 @@ def test_a_column_takes_any_rows_in_any_order(rows: list[list[int]], sizes: list
 def test_words_and_answers_are_counted_by_split(tmp_path: Path, pairs: list[Pair]) -> None:
     """And a model's vocabulary holds what occurs in training, nothing else."""
     vocabulary = written(tmp_path / "data", *pairs).vocabulary
-    for name in store.SPLITS:
+    for name in SPLITS:
         stories = [story for split, story in pairs if split == name]
         sentences = [text for s in stories for text in (*s.facts, *(q.text for q in s.questions))]
         words = Counter(word for text in sentences for word in text.split())

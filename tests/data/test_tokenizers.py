@@ -15,9 +15,8 @@ from hypothesis import example, given, settings
 
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.data.words import tokenizer as tokenizers
 from dmn_cli.data.words.affixes import affixes, is_affix
-from dmn_cli.data.words.pieces import SentencePieceTokenizer, Untrained
+from dmn_cli.data.words.pieces import SentencePieceTokenizer, Untrained, sample
 from dmn_cli.data.words.spec import choose, from_spec
 from dmn_cli.data.words.tokenizer import SpacyTokenizer, Tokenizer, WhitespaceTokenizer
 from dmn_cli.errors import DataError, DmnError, UsageError
@@ -181,29 +180,26 @@ def test_a_data_set_with_a_real_tokenizer(tmp_path: Path, tokenizer: Tokenizer) 
 # --- learning pieces
 
 
-def test_the_same_texts_give_the_same_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_texts_give_the_same_pieces() -> None:
     """Also where only some of the texts are learnt from, and in another process."""
-    monkeypatch.setattr(tokenizers, "_SAMPLE", 100)
     texts = [f"fact {n} of {n * n}" for n in range(1000)]
-    first, again, other = (Untrained(60).train(iter(texts), seed).spec["sha256"] for seed in (1, 1, 2))
+    first, again, other = (Untrained(60).train(iter(texts), seed, max_texts=100).spec["sha256"] for seed in (1, 1, 2))
     assert first == again != other
     program = """
-from dmn_cli.data import tokenizers
-tokenizers._SAMPLE = 100
-print(tokenizers.Untrained(60).train([f"fact {n} of {n * n}" for n in range(1000)], 1).spec["sha256"])"""
+from dmn_cli.data.words.pieces import Untrained
+texts = [f"fact {n} of {n * n}" for n in range(1000)]
+print(Untrained(60).train(texts, 1, max_texts=100).spec["sha256"])"""
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == first
 
 
-def test_no_more_texts_are_held_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_texts_are_held_than_needed() -> None:
     """And each is as likely to be as any other; long ones are cut, since SentencePiece would leave them out."""
-    monkeypatch.setattr(tokenizers, "_SAMPLE", 100)
-    assert tokenizers._sample(map(str, range(100)), 1) == list(map(str, range(100)))
-    drawn = [int(text) for seed in range(50) for text in tokenizers._sample(map(str, range(1000)), seed)]
+    assert sample(map(str, range(100)), 1, max_texts=100) == list(map(str, range(100)))
+    drawn = [int(text) for seed in range(50) for text in sample(map(str, range(1000)), seed, max_texts=100)]
     assert len(drawn) == 50 * 100
     assert abs(sum(drawn) / len(drawn) - 499.5) < 15
-    monkeypatch.setattr(tokenizers, "_LONGEST", 4)
-    assert tokenizers._sample(["", "abcdefghi"], 1) == ["abcd", "efgh", "i"]
+    assert sample(["", "abcdefghi"], 1, max_characters=4) == ["abcd", "efgh", "i"]
 
 
 def test_long_texts_are_learnt_from() -> None:

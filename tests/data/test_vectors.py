@@ -8,7 +8,7 @@ import struct
 import tracemalloc
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import Dmn, fails
-from helpers import needs
+from helpers import BABI, needs
 from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data.store import writer
-from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.store.reader import DataSet, training_sentences
 from dmn_cli.data.vectors import corpus
 from dmn_cli.data.vectors import read as vectors
 from dmn_cli.data.vectors import saved as saved_vectors
+from dmn_cli.data.vectors.found import FoundVectors
 from dmn_cli.data.vectors.read import read
 from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -34,7 +35,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from gensim.models import KeyedVectors, Word2Vec
 
-_REAL = Path(__file__).parents[2] / "shared" / "data" / "vectors"
+_REAL = BABI.parents[1] / "vectors"
 _SAMPLES = _REAL / "gensim_format_samples"
 
 WORDS = ["the", "Paris", "ß", "new_york", "7"]
@@ -388,7 +389,7 @@ def prepared(path: Path, content: bytes, extra: int = 0) -> DataSet:
     file.write_bytes(content)
     tokenizer = WhitespaceTokenizer()
 
-    def attach(folder: Path, vocabulary: Vocabulary) -> WordVectors:
+    def attach(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         return vectors.of_file(str(file), vocabulary, tokenizer, extra)
 
     writer.write(path, PAIRS, tokenizer, {"format": "test"}, attach)
@@ -468,6 +469,10 @@ def test_a_file_with_none_of_the_words_leaves_nothing_behind(path: Path) -> None
 # ---------------------------------------------------------------------------------------------------- training
 
 
+def sentences(data: Path) -> Iterator[list[str]]:
+    return training_sentences(data, DataSet(data).vocabulary)
+
+
 def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
     words = Story("tags", ("one", "by", "one"), (Question("which one", 3, ("a",)),))
     made = tmp_path / "data"
@@ -479,7 +484,7 @@ def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
     path = tmp_path / "corpus"
     told: list[int] = []
     texts = [tmp_path / "plain", tmp_path / "a.zip"]
-    count = corpus.write(path, made, DataSet(made).vocabulary, texts, WhitespaceTokenizer(), told.append)
+    count = corpus.write(path, sentences(made), texts, WhitespaceTokenizer(), told.append)
     assert path.read_text().splitlines() == [
         *("the cat sat", "the dog sat", "one by one", "who sat", "which one"),
         *("a text .", "of two lines", "first"),
@@ -488,24 +493,19 @@ def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
     assert sum(told) == corpus.size(texts)
 
 
-def test_much_text_is_cut_by_processes_into_the_same_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "_BLOCK", 200)
-    writer.write(tmp_path / "data", PAIRS, WhitespaceTokenizer(), {"format": "test"})
+def test_much_text_is_cut_by_processes_into_the_same_words(tmp_path: Path) -> None:
     lines = [f"Line {i} of many" for i in range(500)]
     (tmp_path / "text").write_text("\n".join(lines))
-    args = (tmp_path / "data", DataSet(tmp_path / "data").vocabulary, [tmp_path / "text"], WhitespaceTokenizer())
-    corpus.write(tmp_path / "corpus", *args)
-    assert (tmp_path / "corpus").read_text().splitlines()[-500:] == [line.lower() for line in lines]
+    corpus.write(tmp_path / "corpus", [["first"]], [tmp_path / "text"], WhitespaceTokenizer(), block=200)
+    assert (tmp_path / "corpus").read_text().splitlines() == ["first", *(line.lower() for line in lines)]
 
 
 def test_a_text_that_is_none(tmp_path: Path) -> None:
-    writer.write(tmp_path / "data", PAIRS, WhitespaceTokenizer(), {"format": "test"})
     (tmp_path / "latin").write_bytes(b"fine\n\xe9t\xe9\n")
     (tmp_path / "folder").mkdir()
-    vocabulary = DataSet(tmp_path / "data").vocabulary
     for name, said in (("latin", "latin:2: byte 1 of the line is not UTF-8"), ("folder", "no file named .txt")):
         with pytest.raises(DataError, match=said):
-            corpus.write(tmp_path / "c", tmp_path / "data", vocabulary, [tmp_path / name], WhitespaceTokenizer())
+            corpus.write(tmp_path / "c", [], [tmp_path / name], WhitespaceTokenizer())
 
 
 TOPICS = (

@@ -18,8 +18,13 @@ from conftest import Dmn, Process, fails
 from helpers import Whitespace
 from hypothesis import HealthCheck, given, settings
 
-from dmn_cli.data.store import chunks, writer
+from dmn_cli.data.formats.story_world import stories
+from dmn_cli.data.prepare import Tell, prepare
+from dmn_cli.data.store.chunks import chunks
 from dmn_cli.data.store.layout import SPLITS
+from dmn_cli.data.store.writer import USUAL, Limits, write_chunks
+from dmn_cli.data.words.spec import Choice
+from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
 from dmn_cli.machine.processes import Advance, ahead
 from dmn_cli.records.text import Question, Story
@@ -43,8 +48,11 @@ pairs_of_few_words = st.lists(st.tuples(st.sampled_from(SPLITS), told()), min_si
 no_deadline = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def write(folder: Path, pairs: Iterable[Pair]) -> dict[str, Any]:
-    return writer.write(folder / "data", pairs, Whitespace(), {})
+def write(
+    folder: Path, pairs: Iterable[Pair], tokenizer: Tokenizer | None = None, *, limits: Limits = USUAL, **sizes: int
+) -> dict[str, Any]:
+    """`sizes`: those of `chunks`."""
+    return write_chunks(folder / "data", chunks(pairs, **sizes), tokenizer or Whitespace(), {}, limits=limits)
 
 
 # --- the same data set
@@ -52,15 +60,9 @@ def write(folder: Path, pairs: Iterable[Pair]) -> dict[str, Any]:
 
 @no_deadline
 @given(pairs=pairs_of_few_words, sizes=st.tuples(st.integers(1, 5), st.integers(1, 9)))
-def test_the_files_do_not_depend_on_where_chunks_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs: list[Pair], sizes: tuple[int, int]
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(writer, "_ROWS", 10_000)
-        expected = write(tmp_path, pairs)
-        patch.setattr(chunks, "_STORIES", sizes[0])
-        patch.setattr(chunks, "_NUMBERS", sizes[1])
-        assert write(tmp_path, pairs) == expected
+def test_the_files_do_not_depend_on_where_chunks_end(tmp_path: Path, pairs: list[Pair], sizes: tuple[int, int]) -> None:
+    expected = write(tmp_path, pairs)
+    assert write(tmp_path, pairs, max_stories=sizes[0], max_numbers=sizes[1]) == expected
 
 
 @pytest.mark.parametrize("processes", [0, 1, 2, 7])
@@ -76,20 +78,31 @@ def test_sources_are_taken_in_turn_by_any_number_of_processes(processes: int) ->
     assert sum(told) == 12
 
 
-def test_a_data_set_is_the_same_with_any_number_of_processes(
-    dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also with sources that are longer than a chunk, and where the stories are exported as they come."""
-    monkeypatch.setattr(chunks, "_STORIES", 7)
-    made: set[str] = set()
-    for cores, export in ((0, ()), (1, ()), (3, ()), (3, ("--export", tmp_path / "exported.jsonl"))):
-        monkeypatch.setattr("dmn_cli.machine.processes.cores", lambda cores=cores: cores)
-        out = tmp_path / f"{len(export)}{cores}" / "data"
-        result = dmn("prepare", "story", "--tasks", "1,8", "--questions", 300, *export, "--out", out)
-        assert result.code == 0, result.err
-        made.add((out / "dataset.json").read_text())
-    assert len(made) == 1
-    assert len((tmp_path / "exported.jsonl").read_text().splitlines()) == 660
+def told_by_the_world(task: str, advance: Advance) -> Iterator[Pair]:
+    for split, questions in (("train", 200), ("test", 30)):
+        yield from ((split, story) for story in stories(task, questions, 1, split))
+
+
+def test_a_data_set_is_the_same_with_any_number_of_processes(tmp_path: Path) -> None:
+    """Also with sources that are longer than a chunk."""
+    makes = [
+        lambda advance, task=task: chunks(told_by_the_world(task, advance), max_stories=7) for task in ("qa1", "qa8")
+    ]
+    made: list[dict[str, Any]] = []
+    for processes in (0, 1, 3):
+        with ahead(makes, processes) as coming:
+            made.append(write_chunks(tmp_path / "data", coming(lambda n: None), Whitespace(), {}))
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_data_set_is_the_same_where_its_stories_are_exported_as_they_come(tmp_path: Path) -> None:
+    tell: list[Tell] = [partial(told_by_the_world, task) for task in ("qa1", "qa8")]
+    exported, choice = tmp_path / "exported.jsonl", Choice("whitespace")
+    summaries = [prepare(tmp_path / "data", tell, 460, {}, choice, export=export) for export in (None, exported)]
+    for summary in summaries:
+        del summary["seconds"]
+    assert summaries[0] == summaries[1]
+    assert len(exported.read_text().splitlines()) == 460
 
 
 def test_too_many_tasks(tmp_path: Path) -> None:
@@ -214,7 +227,7 @@ def test_no_process_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
     """Several, of which one knows the pipes of another."""
     program = """if True:
         import os
-        from dmn_cli.data.ahead import ahead
+        from dmn_cli.machine.processes import ahead
         def endless(advance):
             while True:
                 yield bytes(1 << 20)
@@ -237,7 +250,7 @@ def test_no_process_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_line_is_said_as_ever(dmn: Dmn, tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"story": ["a"], "question": "b", "answer": "c"}\n{"story": ["a"]}\n')
-    fails(dmn("prepare", "jsonl", path, "--out", tmp_path / "data"), 3, f"{path}:2: ", '"question" is not a text')
+    fails(dmn("prepare", "jsonl", path, "--out", tmp_path / "data"), 3, f"{path}:2: ", '"question" is missing')
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -251,20 +264,21 @@ def different(stories: int) -> Iterator[Pair]:
         yield "train" if n % 5 else "test", Story("qa1", facts, (Question(f"who is {n} ?", 4, ("x",)),))
 
 
-@pytest.mark.parametrize("limit", [("_CACHE", 1_000), ("_LETTERS", 10_000)])
-def test_memory_does_not_grow_with_the_stories(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
-) -> None:
-    """Of as many words; what is remembered is small here, and so soon full."""
-    monkeypatch.setattr(writer, *limit)
-    monkeypatch.setattr(writer, "_ROWS", 500)
-    monkeypatch.setattr(chunks, "_STORIES", 100)
-    monkeypatch.setattr(Whitespace, "__call__", lambda self, text: text.split()[-1:])
+class LastWord(Whitespace):
+    """So that there are few words."""
+
+    def __call__(self, text: str) -> list[str]:
+        return text.split()[-1:]
+
+
+@pytest.mark.parametrize("limits", [Limits(rows=500, sentences=1_000), Limits(rows=500, letters=10_000)])
+def test_memory_does_not_grow_with_the_stories(tmp_path: Path, limits: Limits) -> None:
+    """What is remembered is small here, and so soon full."""
 
     def peak(stories: int) -> int:
         tracemalloc.start()
         try:
-            write(tmp_path, different(stories))
+            write(tmp_path, different(stories), LastWord(), limits=limits, max_stories=100)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -293,12 +307,8 @@ def seen_in_training(pairs: list[Pair]) -> dict[str, dict[str, int]]:
 
 @no_deadline
 @given(pairs=pairs_of_few_words, size=st.integers(1, 5))
-def test_held_out_questions_that_training_has_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs: list[Pair], size: int
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(chunks, "_STORIES", size)
-        summary = write(tmp_path, pairs)
+def test_held_out_questions_that_training_has_are_counted(tmp_path: Path, pairs: list[Pair], size: int) -> None:
+    summary = write(tmp_path, pairs, max_stories=size)
     assert summary["seen_in_training"] == seen_in_training(pairs)
     assert summary["questions_of"] == {
         split: Counter(story.task for of, story in pairs if of == split for _ in story.questions) for split in SPLITS
@@ -334,8 +344,8 @@ def test_another_run_of_python_writes_the_same(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from dmn_cli.data.formats.story_world import stories
-        from dmn_cli.data.tokenizers import WhitespaceTokenizer
-        from dmn_cli.data.writer import write
+        from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
+        from dmn_cli.data.store.writer import write
         told = [(split, story) for split in ("train", "test") for story in stories("qa4", 500, 1, split)]
         print(write(Path(sys.argv[1]), told, WhitespaceTokenizer(), {}))
     """

@@ -12,12 +12,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tarfile
-import zlib
 from collections.abc import Iterator
-from lzma import LZMAError
 from pathlib import Path
 
+from dmn_cli.data.sources import archives
 from dmn_cli.data.sources.fetch import fetch
 from dmn_cli.errors import DmnError
 from dmn_cli.files import atomic_file
@@ -29,15 +27,8 @@ _MOST = 1 << 20  # bytes of a review; the longest has 14,000
 
 def reviews(path: Path) -> Iterator[tuple[str, bytes]]:
     """Each with its name, such as aclImdb/train/pos/0_9.txt, in the order that they are found."""
-    if path.is_dir():
-        for file in sorted(path.glob("**/*.txt")):
-            if _NAME.fullmatch(file.as_posix()):
-                yield file.as_posix(), file.read_bytes()
-        return
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            if member.isfile() and _NAME.fullmatch(member.name) and (content := archive.extractfile(member)):
-                yield member.name, content.read(_MOST)
+    for member in archives.members(path, lambda inner: bool(_NAME.fullmatch(inner))):
+        yield member.inner, member.stream.read(_MOST)
 
 
 def line(name: str, content: bytes) -> str:
@@ -59,7 +50,7 @@ def main(out: str, given: str) -> None:
         path = fetch(given, note=lambda text: print(text, file=sys.stderr)).path
         with atomic_file(Path(out)) as file:
             file.writelines(line(*review).encode() + b"\n" for review in reviews(path))
-    except (DmnError, OSError, tarfile.TarError, EOFError, zlib.error, LZMAError, UnicodeDecodeError) as error:
+    except (DmnError, OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"{given}: {error}") from error
 
 

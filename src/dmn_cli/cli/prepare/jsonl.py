@@ -7,14 +7,18 @@ from typing import Annotated, Literal
 import typer
 
 from dmn_cli.cli.prepare.options import Shared, shares_options
-from dmn_cli.cli.prepare.write import as_given, write
+from dmn_cli.cli.prepare.write import as_given, warn_of_names, write
 
 
 @shares_options
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Files of JSON lines, plain or .gz, or URLs of such.", show_default=False),
+        typer.Argument(
+            metavar="PATH",
+            help="Files of JSON lines, plain or compressed, or URLs of such; or folders or archives with .jsonl files.",
+            show_default=False,
+        ),
     ],
     task: Annotated[
         str | None,
@@ -33,8 +37,9 @@ def command(
     and, if you like, "support" (positions of facts, from 0), "task", "split" (train, valid or test), "facts" ("words",
     where facts are words), "each" (true, where the answer has a text for each fact) and "id", which no two lines share.
 
-    Without a split, a line is of the one that its file is named after (test.jsonl), or of the training. Where no line
-    is of the validation, a tenth of the training stories is held out by the seed.
+    An answer may be a number, true or false. Without a split, a line is of the one that its file is named after
+    (test.jsonl, Dev.jsonl), or of the training. Where no line is of the validation, a tenth of the training stories is
+    held out by the seed.
 
     Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
     """
@@ -45,6 +50,12 @@ def command(
     words, files = shared.choice.tokenizer(), shared.local(paths)
     cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
     source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
-    total = sum(path.stat().st_size for path in files if path.is_file())
+    warn_of_names(shared.output, reader.names(files), unless=", but for lines that name a split")
     named = task or shared.out.name
-    write(shared, lambda advance: reader.read(files, named, shared.seed, cut, facts, advance), total, source, words)
+    write(
+        shared,
+        lambda advance: reader.read(files, named, shared.seed, cut, facts, advance),
+        reader.size(files),
+        source,
+        words,
+    )

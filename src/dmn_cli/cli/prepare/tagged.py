@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from dmn_cli.cli.prepare.options import Shared, shares_options
-from dmn_cli.cli.prepare.write import as_given, write
+from dmn_cli.cli.prepare.write import as_given, warn_of_names, write
 
 
 @shares_options
@@ -46,6 +46,7 @@ def command(
 
     known = None if format_ == "auto" else format_
     sources = reader.find(shared.local(paths, "ewt"), known)
+    warn_of_names(shared.output, [name for found in sources for name in found.chosen])
     source = {
         "format": "tagged",
         "path": as_given(paths),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.cli.output import progress
+from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.prepare.options import Shared
 from dmn_cli.cli.prepare.summary import describe, warn
 
@@ -41,6 +42,16 @@ def write(
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.result(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
+
+
+def warn_of_names(output: Output, files: Iterable[str], unless: str = "") -> None:
+    """Of files that are read as training data, though they may be meant for something else."""
+    from dmn_cli.data.formats.splits import seems_held_out
+
+    for name in sorted(filter(seems_held_out, files)):
+        output.warning(
+            f"{name} is read as training data{unless}: a test file has a name like test.jsonl or my-test.txt"
+        )
 
 
 def as_given(paths: list[str]) -> str:

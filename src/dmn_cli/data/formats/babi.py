@@ -18,8 +18,6 @@ from dmn_cli.data.words.vocabulary import ANSWER_SEPARATOR
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Question, Story
 
-_MAX_LINE = 1 << 20
-
 
 def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
     """The stories of one file.
@@ -37,8 +35,6 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
     for number, raw in enumerate(lines, start=1):
         if number == 1:
             raw = raw.removeprefix(codecs.BOM_UTF8)
-        if len(raw) > _MAX_LINE:
-            raise wrong("the line is longer than a mebibyte")
         try:
             line = raw.decode("utf-8").strip(" \r\n")
         except UnicodeDecodeError as error:

@@ -1,21 +1,19 @@
-"""Where bAbI's files lie: the archive as downloaded, its unpacked folder, or single files; and a folder of our own."""
+"""Where bAbI's files are: the archive as downloaded, its unpacked folder, or single files; and a folder of our own."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import tarfile
+import shutil
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dmn_cli.data.formats.babi import lines, parse
 from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records.text import Story
@@ -46,7 +44,6 @@ TITLES = {
     "qa20": "agents-motivations",
 }
 _NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
-_MAX_FILE = 1 << 30  # no bAbI file comes near; a bound against archives made to fill a disk
 
 
 @dataclass(frozen=True)
@@ -63,9 +60,9 @@ class TaskFile:
         return self.path.stat().st_size
 
     def stories(self, progress: Callable[[int], None] = lambda n: None) -> Iterator[Story]:
-        """`progress` is told of each line how many bytes it has."""
-        with self.path.open("rb") as file:
-            yield from parse(_counted(file, progress), self.task, self.name)
+        """`progress` takes the bytes that have been read since the last call. Raises: DataError, with file:line"""
+        for member in archives.members(self.path, progress=progress):
+            yield from parse(replace(member, name=self.name).lines(), self.task, self.name)
 
 
 @dataclass
@@ -88,12 +85,6 @@ class BabiFiles:
             yield from told if file.task in validated else hold_out(told, seed)
 
 
-def _counted(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
-    for line in lines:
-        progress(len(line))
-        yield line
-
-
 @contextmanager
 def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
     """The files of the tasks asked for, from an archive, its unpacked folder or single files.
@@ -112,8 +103,8 @@ def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: boo
         for path in paths:
             if path.is_dir():
                 files, whole = _in_folder(path, variant), True
-            elif path.name.endswith((".tar.gz", ".tgz", ".tar")):
-                files, whole = _in_tar(path, variant, set(tasks), Path(scratch)), True
+            elif archives.is_archive(path):
+                files, whole = _in_archive(path, variant, tasks, Path(scratch)), True
             else:
                 files = [_single(path)]
             for file in files:
@@ -168,62 +159,30 @@ def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
     raise DataError(f"holds no folder {variant!r} with bAbI files", where=folder)
 
 
-def _wanted(member: str, variant: str) -> tuple[str, str] | None:
-    return _task_of(member) if PurePosixPath(member).parent.name == variant else None
+def _in_archive(path: Path, variant: str, tasks: list[str], scratch: Path) -> list[TaskFile]:
+    """What is wanted of an archive, which has its own order: each file is copied to `scratch`, under a name of ours."""
+    variants: set[str] = set()
 
+    def wanted(inner: str) -> bool:
+        task, place = _task_of(inner), PurePosixPath(inner).parent.name
+        if task:
+            variants.add(place)
+        return task is not None and place == variant and task[0] in tasks
 
-def _no_variant(path: Path, variant: str, members: list[str]) -> DataError:
-    there = sorted({PurePosixPath(m).parent.name for m in members if _task_of(m)})
-    return DataError(
-        f"holds no variant {variant!r}", where=path, hint=f"It holds: {', '.join(there) or 'no bAbI files'}."
-    )
-
-
-@contextmanager
-def _unzipped(path: Path) -> Iterator[io.BufferedIOBase]:
-    """gzip's own reader, since tarfile's reads no checksum."""
-    with path.open("rb") as file:
-        if file.peek(2)[:2] != b"\x1f\x8b":
-            yield file
-            return
-        with gzip.open(file) as stream:
-            yield stream
-
-
-def _in_tar(path: Path, variant: str, tasks: set[str], scratch: Path) -> list[TaskFile]:
-    """Reads a tar member by member in one pass; what is wanted is copied to a scratch file under a name of ours."""
-    files, members = [], []
-    try:
-        with _unzipped(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                members.append(member.name)
-                if not 0 <= member.size <= _MAX_FILE:  # wanted or not: tarfile would skip to its end, past the file's
-                    raise DataError(
-                        f"the member is {member.size} bytes long, which no bAbI file is",
-                        where=f"{path}/{member.name}",
-                    )
-                task = _wanted(member.name, variant) if member.isfile() else None
-                if task is None or task[0] not in tasks:
-                    continue
-                source = archive.extractfile(member)
-                assert source is not None  # it is a file
-                copy = scratch / f"{task[0]}_{task[1]}"
-                with copy.open("wb") as target:
-                    while block := source.read(1 << 20):
-                        target.write(block)
-                files.append(TaskFile(*task, f"{path}/{member.name}", copy))
-            while stream.read(1 << 20):  # gzip checks its sum at the end
-                pass
-    except FileNotFoundError as error:
-        raise UsageError("there is no such file", where=path) from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
-        if isinstance(error, OSError) and not isinstance(error, tarfile.TarError) and error.errno is not None:
-            raise
+    files = []
+    for member in archives.members(path, wanted):
+        task_and_split = _task_of(member.inner)
+        assert task_and_split is not None  # it is wanted
+        copy = scratch / "_".join(map(str, (len(files), *task_and_split)))
+        with copy.open("wb") as target:
+            shutil.copyfileobj(member.stream, target)
+        files.append(TaskFile(*task_and_split, member.name, copy))
+    if variant not in variants:
         raise DataError(
-            f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
-        ) from error
-    if not files and not any(_wanted(member, variant) for member in members):
-        raise _no_variant(path, variant, members)
+            f"holds no variant {variant!r}",
+            where=path,
+            hint=f"It holds: {', '.join(sorted(variants)) or 'no bAbI files'}.",
+        )
     return files
 
 

@@ -1,7 +1,8 @@
-"""Which stories are trained on, and which are held out."""
+"""Which stories are trained on, and which are held out: by what a file or a line says, or at random."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
@@ -9,13 +10,35 @@ import numpy as np
 
 from dmn_cli.records.text import Story
 
-SPLIT_NAMES = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "test": "test"}
+_NAMES = {
+    "train": "train training trn",
+    "valid": "valid validation validate val dev devel development eval evaluation evaluate",
+    "test": "test testing tst",
+}
+_SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names.split()}
+_CAPITAL_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORD = re.compile(r"[^\W\d_]+")
+_OF_FILES = re.compile(r"(set|data|split|file)s?$")
+_HELD_OUT = re.compile(r"test|valid|eval|h[eo]ld.?out", re.IGNORECASE)
+
+
+def split_named(name: str) -> str | None:
+    """The split that a word stands for, in whatever case: train, valid (or val, dev, eval, …) or test."""
+    return _SPLIT_OF.get(name.strip().lower())
 
 
 def split_in_name(path: PurePath | str) -> str | None:
-    """The split that a file is named after, as in trec.test.jsonl, dev.jsonl or en_ewt-ud-train.conllu."""
-    words = PurePath(path).name.replace("_", ".").replace("-", ".").split(".")
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+    """The split that a file is named after, as in trec.Test.jsonl, dev2.jsonl, TestSet.txt or en_ewt-ud-train.conllu;
+    else the innermost of its folders that is called train, valid, test or the like."""
+    *folders, name = PurePath(path).parts
+    words = _WORD.findall(_CAPITAL_WITHIN.sub(" ", name).lower())
+    named = (_SPLIT_OF.get(word) or _SPLIT_OF.get(_OF_FILES.sub("", word)) for word in words)
+    return next((split for split in (*named, *map(split_named, reversed(folders))) if split), None)
+
+
+def seems_held_out(path: PurePath | str) -> bool:
+    """Whether a file might be called a test or a validation file by who named it, though it is read as training."""
+    return split_in_name(path) is None and bool(_HELD_OUT.search(PurePath(path).name))
 
 
 def hold_out(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:

@@ -45,7 +45,7 @@ def find(paths: list[Path], format_: Format | None = None) -> list[Chosen]:
     """
     sources = []
     for path in paths:
-        names = [member.inner for member in archives.members(path)]
+        names = archives.names(path)
         alone = len(names) == 1 and not path.is_dir()
         chosen = frozenset(names if alone else _chosen(names, format_))
         sources.append(Chosen(path, chosen, archives.size([path], chosen.__contains__)))
@@ -62,7 +62,7 @@ def read(
     format_: Format | None = None,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Iterator[tuple[str, Story]]:
-    """(split, story) pairs. A file is of the split that it is named after, or of the training.
+    """(split, story) pairs. A file is of the split that it, or its folder, is named after, or of the training.
 
     Where none is of the validation, a tenth of the training sentences is held out. `progress` is told how many bytes
     have been read on disk.
@@ -84,7 +84,11 @@ def _stories(
     for source in sources:
         for member in archives.members(source.path, source.chosen.__contains__, progress):
             split = split_in_name(member.inner)
-            sure = bool(split) or member.name == str(source.path) or _suffix(member.inner) in _FORMAT_OF
+            sure = (
+                bool(split_in_name(PurePosixPath(member.inner).name))
+                or member.name == str(source.path)
+                or archives.suffix(member.inner) in _FORMAT_OF
+            )
             for words, tags in tagged_text.read(member.lines(), member.name, format_, column, sure=sure):
                 question = Question(QUESTION, len(words), tuple(tags), each=True)
                 yield split or "train", Story(task, tuple(words), (question,), words=True)
@@ -94,12 +98,12 @@ def _chosen(names: list[str], format_: Format | None) -> list[str]:
     """Those that are data, and of those with one name but for folder and suffix the best."""
 
     def rank(name: str) -> int:
-        suffix = _suffix(name)
+        suffix = archives.suffix(name)
         if _FORMAT_OF.get(suffix) == format_ is not None:
             return 0
         return 1 + list(_FORMAT_OF).index(suffix) if suffix in _FORMAT_OF else 1 + len(_FORMAT_OF)
 
-    data = [name for name in names if _suffix(name) in _FORMAT_OF or not _is_about(name)]
+    data = [name for name in names if archives.suffix(name) in _FORMAT_OF or not _is_about(name)]
     best: dict[str, int] = {}
     for name in data:
         best[_stem(name)] = min(rank(name), best.get(_stem(name), rank(name)))
@@ -107,18 +111,9 @@ def _chosen(names: list[str], format_: Format | None) -> list[str]:
 
 
 def _is_about(name: str) -> bool:
-    return _suffix(name) in _OTHER or bool(_ABOUT.fullmatch(PurePosixPath(name).name))
-
-
-def _bare(name: str) -> PurePosixPath:
-    """Without the folder, and without .gz."""
-    path = PurePosixPath(PurePosixPath(name).name)
-    return path.with_suffix("") if path.suffix in archives.COMPRESSED else path
-
-
-def _suffix(name: str) -> str:
-    return _bare(name).suffix.lower()
+    return archives.suffix(name) in _OTHER or bool(_ABOUT.fullmatch(PurePosixPath(name).name))
 
 
 def _stem(name: str) -> str:
-    return _bare(name).stem
+    """Without the folder, without .gz, and without the suffix before that."""
+    return archives.bare(PurePosixPath(name).name).stem

@@ -1,7 +1,8 @@
-"""The text files that a path stands for: a file, those of a folder, or the members of an archive.
+"""The one opener: the files that a path stands for, which is a file, a folder or an archive, compressed or not.
 
-An archive is read as a stream, from its start to its end, and nothing of it is ever unpacked to the disk. Links,
-devices, hidden files, and members whose name is absolute or goes up with `..` are no members here.
+An archive is read as a stream, from its start to its end, and nothing of it is ever unpacked to the disk. Whether a
+file is compressed is seen from its first bytes, or from its name. Links, devices, hidden files, what a system leaves
+beside them (`__MACOSX/._name`, `Thumbs.db`), and members whose name is absolute or goes up with `..` don't count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import gzip
 import io
 import lzma
+import re
 import stat
 import struct
 import tarfile
@@ -19,181 +21,262 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeAlias
 
 from dmn_cli.errors import DataError, UsageError
 
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+MAX_BYTES = 1 << 32
+LARGE = 1 << 38  # for what may be longer
+MAX_LINE = 1 << 20
+_COMPRESSED_START = {".gz": rb"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": rb"\xfd7zXZ\x00"}
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz"}
-_MAX_LINE = 1 << 20
-_MAX_MEMBER = 1 << 32
+_LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "icon\r"}
 _MAX_HEADER = 1 << 20
 _READ_WHOLE = (  # headers of a tar that have names that are too long for the usual one
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
-_BLOCK = 1 << 16
+_BLOCK = 1 << 20  # bytes that are read at a time
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
     *(RuntimeError, ValueError, OverflowError, struct.error),  # what the readers run into where nothing makes sense
 )
 
+Stream: TypeAlias = "io.BufferedReader[Any]"
+Wanted = Callable[[str], bool]
+"""Whether a file of an archive or a folder is wanted, by its name in there."""
+Progress = Callable[[int], None]
+"""Takes the bytes of the files on disk that have been read since the last call, `size` of them in all."""
+
 
 @dataclass(frozen=True)
 class Member:
-    """One text file. It can be read once, before the next one is asked for."""
+    """One file, decompressed. It can be read once, before the next one is asked for."""
 
     path: Path  # the file on disk that it is, or is in
     inner: str  # its name in the archive or the folder; else that of the file
     name: str  # as a person would look for it
-    stream: IO[bytes]
+    packed: bool  # it is in an archive, or compressed
+    stream: Stream  # reading it raises DataError where it is damaged, or too long
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
         """With their line ends.
 
-        Raises: DataError where a line is longer than a mebibyte, all of it than 4 GiB, or the archive is damaged.
+        Raises: DataError where a line has `max_line` bytes or more, or the file is damaged or too long.
         """
-        number = size = 0
-        with _sound(self.path):
-            while line := self.stream.readline(_MAX_LINE):
-                number += 1
-                size += len(line)
-                if len(line) == _MAX_LINE:
-                    raise DataError("the line is longer than a mebibyte", where=f"{self.name}:{number}")
-                if size > _MAX_MEMBER:
-                    raise DataError("is longer than 4 GiB", where=self.name)
-                yield line
+        for number, line in enumerate(iter(partial(self.stream.readline, max_line), b""), start=1):
+            if len(line) == max_line:
+                raise DataError(f"the line is longer than {_readable(max_line)}", where=f"{self.name}:{number}")
+            yield line
 
 
 def members(
     path: Path,
-    wanted: Callable[[str], bool] = lambda inner: True,
-    progress: Callable[[int], None] = lambda n: None,
+    wanted: Wanted = lambda inner: True,
+    progress: Progress = lambda n: None,
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[Member]:
-    """Those that are `wanted`: of a folder sorted, of an archive in its own order. A file by itself always is.
+    """Those that are `wanted`: of a folder sorted by name, of an archive in its own order. A file by itself always is.
 
-    Archives within a folder or another archive aren't looked into; compressed files in a folder are.
-    `progress` is told how many bytes of the files on disk have been read, `size` in all.
+    Archives within a folder or another archive aren't looked into; compressed files are decompressed. `max_bytes`: how
+    long one may be, a bound against archives that were made to fill a disk.
 
     Raises: UsageError where there is no such path; DataError where an archive is damaged or encrypted.
     """
     if path.is_dir():
         for file in _files(path, wanted):
-            inner = file.relative_to(path).as_posix()
             with _opened(file, progress) as stream:
-                yield Member(file, inner, str(file), stream)
+                yield _member(stream, file, file.relative_to(path).as_posix(), str(file), max_bytes)
         return
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
-    kind = _kind(path.name)
-    if kind == "file" and path.suffix.lower() not in COMPRESSED and zipfile.is_zipfile(path):
-        kind = "zip"
+    kind = _kind(path)
     with _sound(path), _opened(path, progress) as stream:
         if kind == "zip":
-            yield from _in_zip(path, stream, wanted)
+            yield from _in_zip(path, stream, wanted, max_bytes)
         elif kind == "tar":
-            yield from _in_tar(path, stream, wanted)
-            while stream.read(_BLOCK):  # the sum is checked at the end
+            tar, _ = _decompressed(stream, path, str(path), None)
+            yield from _in_tar(path, tar, wanted, max_bytes)
+            while tar.read(_BLOCK):  # the sum is checked at the end
                 pass
         else:
-            yield Member(path, path.name, str(path), stream)
+            yield _member(stream, path, path.name, str(path), max_bytes)
 
 
-def size(paths: Iterable[Path], wanted: Callable[[str], bool] = lambda inner: True) -> int:
+def names(path: Path) -> list[str]:
+    """The `inner` of all that `members` has, none of which is read. Raises: as `members` does."""
+    found: list[str] = []
+
+    def note(inner: str) -> bool:
+        found.append(inner)
+        return False
+
+    found += [member.inner for member in members(path, note)]  # a file by itself
+    return found
+
+
+def is_archive(path: Path) -> bool:
+    return _kind(path) != "file"
+
+
+def size(paths: Iterable[Path], wanted: Wanted = lambda inner: True) -> int:
     """The bytes on disk of all that `members` reads, so that a bar knows its end."""
     files = [file for path in paths for file in (_files(path, wanted) if path.is_dir() else [path]) if file.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
-def _kind(name: str) -> str:
+def bare(name: str) -> PurePosixPath:
+    """A file's name without .gz and the like."""
+    path = PurePosixPath(name)
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+
+
+def suffix(name: str) -> str:
+    """What a file's name ends in, in lower case, compressed or not: .txt of a.TXT.gz."""
+    return bare(name).suffix.lower()
+
+
+Kind = Literal["file", "tar", "zip"]
+
+
+def _kind(path: Path) -> Kind:
+    """A zip is one whatever its name."""
+    kind = _kind_by_name(path.name)
+    if kind == "file" and path.suffix.lower() not in COMPRESSED and path.is_file() and zipfile.is_zipfile(path):
+        return "zip"
+    return kind
+
+
+def _kind_by_name(name: str) -> Kind:
     name = name.lower()
-    for short, long in _SHORT.items():
-        name = name.removesuffix(short) + long if name.endswith(short) else name
-    if name.endswith((".tar", *(f".tar{suffix}" for suffix in COMPRESSED))):
+    if name.endswith((".tar", *_SHORT, *(f".tar{suffix}" for suffix in COMPRESSED))):
         return "tar"
     return "zip" if name.endswith(".zip") else "file"
 
 
-def _files(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
+def _files(folder: Path, wanted: Wanted) -> list[Path]:
     named = sorted((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*"))
     return [
-        file for name, file in named if _is_plain(name) and file.is_file() and _kind(name) == "file" and wanted(name)
+        file
+        for name, file in named
+        if _counts(name) and file.is_file() and _kind_by_name(name) == "file" and wanted(name)
     ]
 
 
-def _is_plain(name: str) -> bool:
+def _counts(name: str) -> bool:
     path = PurePosixPath(name)
-    return not path.is_absolute() and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not path.is_absolute() and not any(
+        part.startswith(".") or part.lower() in _LEFT_BY_SYSTEMS for part in path.parts
+    )
 
 
 class _Watched(io.FileIO):
-    """A file on disk that tells how far it is read; what is read twice, as a zip's end is, doesn't count."""
+    """A file on disk that says how far it is read; what is read twice, as a zip's end is, doesn't count."""
 
-    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, progress: Progress) -> None:
         super().__init__(path)
         self._left, self._progress = path.stat().st_size, progress
 
     def readinto(self, buffer: Any, /) -> int:
         n = super().readinto(buffer) or 0
-        self._tell(n)
+        self._advance(n)
         return n
 
     def finish(self) -> None:
         """What was skipped is over as well."""
-        self._tell(self._left)
+        self._advance(self._left)
 
-    def _tell(self, n: int) -> None:
+    def _advance(self, n: int) -> None:
         n = min(n, self._left)
         self._left -= n
         self._progress(n)
 
 
+class _Checked(io.RawIOBase):
+    """A stream that gives as much as is asked for, to its end. Raises DataError where it is damaged or too long."""
+
+    def __init__(self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None) -> None:
+        self._stream, self._path, self._name, self._max_bytes = stream, path, name, max_bytes
+        self._bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        filled = 0
+        with _sound(self._path):
+            while filled < len(view) and (n := self._stream.readinto(view[filled:])):  # type: ignore[attr-defined]
+                filled += n
+        self._bytes += filled
+        if self._max_bytes is not None:
+            _check_size(self._bytes, self._name, self._max_bytes)
+        return filled
+
+
 @contextmanager
-def _opened(path: Path, progress: Callable[[int], None]) -> Iterator[IO[bytes]]:
-    """Decompressed where its name says that it is compressed."""
-    suffix = path.suffix.lower()
-    decompress = COMPRESSED.get(_SHORT.get(suffix, suffix).removeprefix(".tar"))
+def _opened(path: Path, progress: Progress) -> Iterator[Stream]:
+    """A file on disk, as it is."""
     with _Watched(path, progress) as raw, io.BufferedReader(raw, _BLOCK) as file:
-        if decompress is None:
-            yield file
-        else:
-            with decompress(file) as stream:
-                yield stream
+        yield file
         raw.finish()
 
 
-def _in_zip(path: Path, stream: IO[bytes], wanted: Callable[[str], bool]) -> Iterator[Member]:
+def _decompressed(stream: Stream, path: Path, name: str, max_bytes: int | None) -> tuple[Stream, bool]:
+    """A stream to read from, and whether what it reads is compressed."""
+    way = PurePosixPath(name).suffix.lower()
+    way = _SHORT.get(way, way).removeprefix(".tar")
+    if way not in COMPRESSED:
+        start = stream.peek(10)
+        way = next((way for way, begins in _COMPRESSED_START.items() if re.match(begins, start)), "")
+    plain: Any = COMPRESSED[way](stream) if way else stream
+    return io.BufferedReader(_Checked(plain, path, name, max_bytes), _BLOCK), bool(way)
+
+
+def _member(stream: Stream, path: Path, inner: str, name: str, max_bytes: int) -> Member:
+    plain, compressed = _decompressed(stream, path, name, max_bytes)
+    return Member(path, inner, name, compressed or name != str(path), plain)
+
+
+def _in_zip(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             inner = str(PurePosixPath(info.filename))
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir() or kind not in (0, stat.S_IFREG) or not _is_plain(inner) or not wanted(inner):
+            if info.is_dir() or kind not in (0, stat.S_IFREG) or not _counts(inner) or not wanted(inner):
                 continue
             name = f"{path}/{inner}"
-            _check_size(info.file_size, name)
+            _check_size(info.file_size, name, max_bytes)
             if info.flag_bits & 1:
                 raise DataError("is encrypted", where=name, hint="Unpack it first, with its password.")
-            with archive.open(info) as packed, io.BufferedReader(packed, _BLOCK) as member:  # type: ignore[type-var]
-                yield Member(path, inner, name, member)
+            try:
+                packed = archive.open(info)
+            except NotImplementedError as error:  # a way of compression
+                raise DataError(f"can't be unpacked here ({error})", where=name) from error
+            with packed, io.BufferedReader(_Checked(packed, path, name, None), _BLOCK) as member:
+                yield _member(member, path, inner, name, max_bytes)
 
 
-def _in_tar(path: Path, stream: IO[bytes], wanted: Callable[[str], bool]) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_header_of(path)) as archive:
+def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_header_of(path, max_bytes)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
             inner = str(PurePosixPath(info.name))
             name = f"{path}/{inner}"
-            _check_size(info.size, name)
-            if not info.isfile() or info.issparse() or not _is_plain(inner) or not wanted(inner):
+            _check_size(info.size, name, max_bytes)
+            if not info.isfile() or info.issparse() or not _counts(inner) or not wanted(inner):
                 continue
-            member = archive.extractfile(info)
-            assert member is not None  # it is a file
-            with member:
-                yield Member(path, inner, name, member)
+            packed = archive.extractfile(info)
+            assert packed is not None  # it is a file
+            with packed, io.BufferedReader(_Checked(packed, path, name, None), _BLOCK) as member:
+                yield _member(member, path, inner, name, max_bytes)
 
 
-def _header_of(path: Path) -> type[tarfile.TarInfo]:
+def _header_of(path: Path, max_bytes: int) -> type[tarfile.TarInfo]:
     """tarfile takes anything that is no header for the end of the archive. Only the end is."""
 
     class Header(tarfile.TarInfo):
@@ -205,7 +288,7 @@ def _header_of(path: Path) -> type[tarfile.TarInfo]:
                 header = super().frombuf(buf, encoding, errors)
             except tarfile.HeaderError as error:
                 raise tarfile.ReadError(str(error)) from error
-            _check_size(header.size, f"{path}/{header.name}")  # tarfile would look for its end, past the file's
+            _check_size(header.size, f"{path}/{header.name}", max_bytes)  # tarfile would look for its end
             if header.type in _READ_WHOLE and header.size > _MAX_HEADER:
                 raise tarfile.ReadError(f"a header of {header.size} bytes")
             return header
@@ -213,9 +296,16 @@ def _header_of(path: Path) -> type[tarfile.TarInfo]:
     return Header
 
 
-def _check_size(size: int, name: str) -> None:
-    if not 0 <= size <= _MAX_MEMBER:
-        raise DataError("is longer than 4 GiB", where=name)
+def _check_size(size: int, name: str, max_bytes: int) -> None:
+    if not 0 <= size <= max_bytes:
+        raise DataError(f"is longer than {_readable(max_bytes)}", where=name)
+
+
+def _readable(size: int) -> str:
+    for unit, power in (("GiB", 30), ("MiB", 20)):
+        if size >> power:
+            return f"{size >> power} {unit}"
+    return f"{size:,} bytes"
 
 
 @contextmanager
@@ -226,6 +316,4 @@ def _sound(path: Path) -> Iterator[None]:
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # it is the disk, and not a place that the archive names and hasn't
-        raise DataError(
-            f"the archive is damaged or cut short ({error})", where=path, hint="Download it again."
-        ) from error
+        raise DataError(f"the file is damaged or cut short ({error})", where=path, hint="Download it again.") from error

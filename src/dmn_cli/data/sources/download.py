@@ -27,13 +27,21 @@ Note = Callable[[str], None]
 Progress = Callable[[int | None], AbstractContextManager[Callable[[int], None]]]
 """Called with how many bytes there are in all, if that is known; the context is told how many have come."""
 
-TRIES = 5  # in a row that bring nothing new
-PAUSE = 0.5  # seconds before the second try, twice as long before each that follows
 _TIMEOUT = (10, 60)  # seconds to connect, and without a byte
 _CHUNK = 1 << 16
 _PASSING = (408, 425, 429)  # and all from 500 on: it may go better the next time
 _CUT = "the connection was cut"
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class Patience(NamedTuple):
+    """How long a server that fails is asked again."""
+
+    tries: int = 5  # in a row that bring nothing new
+    pause: float = 0.5  # seconds before the second try, and twice as long before each one that follows
+
+
+USUAL = Patience()
 
 
 class _Version(NamedTuple):
@@ -69,7 +77,13 @@ def shown(url: str) -> str:
 
 
 def download(
-    url: str, part: Path, *, checked: bool, note: Note = lambda text: None, progress: Progress = no_progress
+    url: str,
+    part: Path,
+    *,
+    checked: bool,
+    note: Note = lambda text: None,
+    progress: Progress = no_progress,
+    patience: Patience = USUAL,
 ) -> None:
     """Fetches what `url` names into `part`, going on where an earlier try ended.
 
@@ -95,11 +109,11 @@ def download(
             have = part.stat().st_size if part.exists() else 0
             failures = 1 if have > most else failures + 1
             most = max(most, have)
-            if failures == TRIES:
+            if failures == patience.tries:
                 hint = "Is the network there? " + ("What has come is kept: the next try goes on from it." * bool(have))
                 raise DataError(f"can't be fetched: {again}", where=shown(url), hint=hint.strip()) from again
-            note(f"{again}: trying again ({failures} of {TRIES - 1})")
-            time.sleep(PAUSE * 2 ** (failures - 1))
+            note(f"{again}: trying again ({failures} of {patience.tries - 1})")
+            time.sleep(patience.pause * 2 ** (failures - 1))
 
 
 def _try(url: str, part: Path, checked: bool, say: Callable[[int | None, int], None], progress: Progress) -> bool:

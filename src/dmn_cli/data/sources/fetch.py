@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from dmn_cli.data.sources.download import Note, Progress, download, no_progress, shown
+from dmn_cli.data.sources.download import USUAL, Note, Patience, Progress, download, no_progress, shown
 from dmn_cli.data.sources.known import KNOWN, Published
 from dmn_cli.errors import DataError, UsageError, from_os_error
 from dmn_cli.files import cache_folder, file_digest, load_object, write_json
@@ -36,6 +36,7 @@ def fetch(
     names: Collection[str] | None = None,
     note: Note = lambda text: None,
     progress: Progress = no_progress,
+    patience: Patience = USUAL,
 ) -> Local:
     """A path as it is; but of a URL, or of a known name (one of `names`, or any), the copy in the cache.
 
@@ -48,10 +49,10 @@ def fetch(
         if scheme[1].lower() not in ("http", "https"):
             raise UsageError(f"{scheme[1]} is not what dmn fetches: http or https", where=shown(text))
         sha256 = next((source.sha256 for source in KNOWN.values() if source.url == text), None)
-        return Local(_cached(Published(text, sha256), note, progress))
+        return Local(_cached(Published(text, sha256), note, progress, patience))
     names = KNOWN.keys() if names is None else names
     if text in names and not Path(text).exists():
-        return Local(_cached(KNOWN[text], note, progress), KNOWN[text].member)
+        return Local(_cached(KNOWN[text], note, progress, patience), KNOWN[text].member)
     family = text.partition(":")[0] + ":"
     alike = [name for name in names if name.startswith(family)]
     if alike and not Path(text).exists():
@@ -59,7 +60,7 @@ def fetch(
     return Local(Path(text))
 
 
-def _cached(source: Published, note: Note, progress: Progress) -> Path:
+def _cached(source: Published, note: Note, progress: Progress, patience: Patience) -> Path:
     """Where the file lies, once it does. Raises: UsageError, DataError, ResourceError"""
     folder = cache_folder()
     file = folder / hashlib.sha256(source.url.encode(errors="replace")).hexdigest()[:16] / _name(source.url)
@@ -68,16 +69,16 @@ def _cached(source: Published, note: Note, progress: Progress) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             with _alone(file, note):
                 if not file.is_file():
-                    _download(source, file, note, progress)
+                    _download(source, file, note, progress, patience)
                     return file
         _check(source, file)
     return file
 
 
-def _download(source: Published, file: Path, note: Note, progress: Progress) -> None:
+def _download(source: Published, file: Path, note: Note, progress: Progress, patience: Patience) -> None:
     """Raises: DataError, OSError"""
     part = file.with_name(file.name + ".part")
-    download(source.url, part, checked=source.sha256 is not None, note=note, progress=progress)
+    download(source.url, part, checked=source.sha256 is not None, note=note, progress=progress, patience=patience)
     part.with_name(part.name + ".json").unlink(missing_ok=True)
     got = file_digest(part)
     if source.sha256 not in (None, got):

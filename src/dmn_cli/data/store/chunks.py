@@ -17,8 +17,8 @@ from dmn_cli.data.store.layout import SPLITS, Ragged
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Form, Story
 
-_STORIES = 8192  # in a chunk, unless
-_NUMBERS = 1 << 20  # its facts and questions are so many before
+STORIES = 8192
+NUMBERS = 1 << 20
 
 
 class Chunk(NamedTuple):
@@ -37,12 +37,18 @@ class Chunk(NamedTuple):
     forms: dict[str, Form]  # of the questions that have one of their own, and of some others
 
 
-def chunks(stories: Iterable[tuple[str, Story]]) -> Iterator[Chunk]:
-    """The same stories. Where chunks end depends on nothing but the stories."""
+def chunks(
+    stories: Iterable[tuple[str, Story]], *, max_stories: int = STORIES, max_numbers: int = NUMBERS
+) -> Iterator[Chunk]:
+    """The same stories. Where chunks end depends on nothing but the stories.
+
+    A chunk ends with the story that fills it: its `max_stories`-th, or the one with which it has `max_numbers` facts
+    and questions.
+    """
     growing = _Growing()
     for split, story in stories:
         growing.add(split, story)
-        if len(growing.split) >= _STORIES or len(growing.facts) + len(growing.questions) >= _NUMBERS:
+        if len(growing.split) >= max_stories or len(growing.facts) + len(growing.questions) >= max_numbers:
             yield growing.chunk()
             growing = _Growing()
     if growing.split:

@@ -23,7 +23,7 @@ from dmn_cli.records.text import Example, Form
 _STORIES = 256  # that are read at a time, where all of them are
 
 
-class _Column:
+class Column:
     """A list column of a file, in chunks. Rows are gathered from all of them at once, since the file as a whole is an
     array of numbers, in which each chunk has its place."""
 
@@ -78,7 +78,7 @@ class Sentences:
 
     def __init__(self, path: Path, check: Callable[[str], None]) -> None:
         file, batches = _open(path, SENTENCES, check)
-        self.words = _Column(file, [batch.column("words") for batch in batches])
+        self.words = Column(file, [batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
 
     def numbers(self, texts: list[str]) -> np.ndarray:
@@ -98,11 +98,11 @@ class Split:
     def __init__(self, path: Path, check: Callable[[str], None]) -> None:
         file, batches = _open(path, STORIES, check)
         self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
-        self.facts = _Column(file, [batch.column("facts") for batch in batches])
-        self.questions = _Column(file, [batch.column("questions") for batch in batches])
-        self.positions = _Column(file, [batch.column("positions") for batch in batches])
-        self.answers = _Column(file, [batch.column("answers").values for batch in batches])  # a row a question
-        self.supports = _Column(file, [batch.column("supports").values for batch in batches])
+        self.facts = Column(file, [batch.column("facts") for batch in batches])
+        self.questions = Column(file, [batch.column("questions") for batch in batches])
+        self.positions = Column(file, [batch.column("positions") for batch in batches])
+        self.answers = Column(file, [batch.column("answers").values for batch in batches])  # a row a question
+        self.supports = Column(file, [batch.column("supports").values for batch in batches])
         self.question_offset = np.concatenate([[0], np.cumsum(self.questions.lengths, dtype=np.int64)])
 
     @property

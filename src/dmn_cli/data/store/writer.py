@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,25 +25,34 @@ from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, file_digest, write_json
 from dmn_cli.records.text import Form, Story
 
-_ROWS = 1 << 16  # stories, or sentences, in one record batch, unless
-_BYTES = 1 << 24  # fewer are as large as this
 _TASKS = 1 << 15
-_CACHE = 500_000  # distinct sentences remembered; past it, or past
-_LETTERS = 1 << 26  # in all of them, one may be stored again
+
+
+class Limits(NamedTuple):
+    """How much is held in memory while a data set is written. None of it changes what the data set says."""
+
+    rows: int = 1 << 16  # stories, or sentences, in one record batch, unless
+    bytes: int = 1 << 24  # fewer are as large as this
+    sentences: int = 500_000  # distinct ones that are remembered; past it, or past
+    letters: int = 1 << 26  # in all of them, one may be stored again
+
+
+USUAL = Limits()
 
 
 class _Table:
     """Rows that go to an Arrow file in record batches, small ones put together."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.schema = schema
+    def __init__(self, path: Path, schema: pa.Schema, limits: Limits) -> None:
+        self.schema, self.limits = schema, limits
         self.waiting: list[pa.RecordBatch] = []
         self.file = path.open("wb")
         self.writer = pa.ipc.new_file(self.file, schema)
 
     def add(self, *columns: pa.Array) -> None:
         self.waiting.append(pa.record_batch(list(columns), schema=self.schema))
-        if sum(map(len, self.waiting)) >= _ROWS or sum(batch.nbytes for batch in self.waiting) >= _BYTES:
+        rows, size = sum(map(len, self.waiting)), sum(batch.nbytes for batch in self.waiting)
+        if rows >= self.limits.rows or size >= self.limits.bytes:
             self.flush()
 
     def flush(self) -> None:
@@ -69,9 +78,9 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
 class _Sentences:
     """Gives sentences their numbers, and writes each once. Remembers the last ones, with their words."""
 
-    def __init__(self, path: Path, tokenizer: Tokenizer, words: Index) -> None:
-        self.tokenizer, self.index = tokenizer, words
-        self.table = _Table(path, SENTENCES)
+    def __init__(self, path: Path, tokenizer: Tokenizer, words: Index, limits: Limits) -> None:
+        self.tokenizer, self.index, self.limits = tokenizer, words, limits
+        self.table = _Table(path, SENTENCES, limits)
         self.count = 0
         self._forget()
 
@@ -83,7 +92,7 @@ class _Sentences:
 
     def numbers(self, texts: list[str]) -> np.ndarray:
         """(texts,) Remembers all of them until it is called again. Raises: DataError"""
-        if len(self.ids) >= _CACHE or self.letters >= _LETTERS:
+        if len(self.ids) >= self.limits.sentences or self.letters >= self.limits.letters:
             self._forget()
         known, first = self.ids, self.count
         numbers = [known[text] if text in known else self._new(text) for text in texts]
@@ -114,12 +123,12 @@ class _Sentences:
 class _Writer:
     """Turns chunks into rows of numbers, giving words, answers and sentences their numbers as they come."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
+    def __init__(self, folder: Path, tokenizer: Tokenizer, limits: Limits) -> None:
         self.vocabulary = Vocabulary()
         self.tasks: dict[str, int] = {}
         self.forms: dict[str, Form] = {}
-        self.sentences = _Sentences(folder / "sentences.arrow", tokenizer, self.vocabulary.words)
-        self.splits = {split: _Table(folder / f"{split}.arrow", STORIES) for split in SPLITS}
+        self.sentences = _Sentences(folder / "sentences.arrow", tokenizer, self.vocabulary.words, limits)
+        self.splits = {split: _Table(folder / f"{split}.arrow", STORIES, limits) for split in SPLITS}
         self.overlap = Overlap(folder)
         self.word_counts = {split: Counts() for split in SPLITS}
         self.answer_counts = {split: Counts() for split in SPLITS}
@@ -233,10 +242,11 @@ def write_chunks(
     tokenizer: Tokenizer,
     source: dict[str, Any],
     vectors: Vectors | None = None,
+    limits: Limits = USUAL,
 ) -> dict[str, Any]:
     """As `write` does, from chunks of stories."""
     with atomic_directory(out) as folder:
-        writer = _Writer(folder, tokenizer)
+        writer = _Writer(folder, tokenizer, limits)
         try:
             for chunk in stories:
                 writer.add(chunk)

@@ -22,7 +22,7 @@ from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
 
 _LINE = 1000  # words
-_BLOCK = 1 << 18  # bytes of text that are cut into words at a time
+BLOCK = 1 << 18
 _PROCESSES = 2
 _FEW = 4 * _PROCESSES  # blocks that are held at a time
 _RENEWED = 400  # blocks after which the processes are new ones: a tokenizer remembers each word that it has seen
@@ -36,8 +36,12 @@ def write(
     texts: list[Path],
     tokenizer: Tokenizer,
     progress: Callable[[int], None] = lambda n: None,
+    *,
+    block: int = BLOCK,
 ) -> int:
     """Writes the corpus of some sentences, those of a data set, and of texts, and returns how many words it has.
+
+    So many bytes of text, a `block`, are cut into words at a time.
 
     Raises: UsageError where a text isn't there; DataError, with file:line, where it is no UTF-8.
     """
@@ -47,7 +51,7 @@ def write(
             for line in _lines(sentence):
                 file.write(" ".join(line) + "\n")
                 words += len(line)
-        for lines, count in _cut(_blocks(texts, progress), tokenizer):
+        for lines, count in _cut(_blocks(texts, progress, block), tokenizer):
             file.write(lines)
             words += count
     return words
@@ -60,8 +64,7 @@ def size(texts: list[Path]) -> int:
 
 def is_text(name: str) -> bool:
     """Of an archive or a folder, what is named .txt, compressed or not. (A file by itself may have any name.)"""
-    suffixes = [suffix for suffix in Path(name.lower()).suffixes[-2:] if suffix not in archives.COMPRESSED]
-    return suffixes[-1:] == [".txt"]
+    return archives.suffix(name) == ".txt"
 
 
 def _lines(words: Iterable[str]) -> Iterator[list[str]]:
@@ -70,8 +73,8 @@ def _lines(words: Iterable[str]) -> Iterator[list[str]]:
         yield words[start : start + _LINE]
 
 
-def _blocks(texts: list[Path], progress: Callable[[int], None]) -> Iterator[Block]:
-    """The lines of texts, some at a time."""
+def _blocks(texts: list[Path], progress: Callable[[int], None], size: int) -> Iterator[Block]:
+    """The lines of texts, about so many bytes at a time."""
     for path in texts:
         block, length = [], 0
         found = False
@@ -85,7 +88,7 @@ def _blocks(texts: list[Path], progress: Callable[[int], None]) -> Iterator[Bloc
                         f"byte {error.start + 1} of the line is not UTF-8", where=f"{member.name}:{number}"
                     ) from error
                 length += len(line)
-                if length >= _BLOCK:
+                if length >= size:
                     yield block
                     block, length = [], 0
         if not found:

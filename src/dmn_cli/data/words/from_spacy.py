@@ -24,7 +24,7 @@ class SpacyItself:
 
     def __init__(self, language: str) -> None:
         """Raises: UsageError where spaCy doesn't know the language."""
-        self._pipeline = _pipeline(language)
+        self._pipeline = blank_pipeline(language)
 
     def words(self, text: str) -> list[str]:
         return [token.text for token in self._pipeline.make_doc(text) if not token.is_space]
@@ -45,7 +45,7 @@ def written(language: str) -> bytes | None:
     from spacy.symbols import ORTH
     from spacy.tokenizer import Tokenizer
 
-    pipeline = _pipeline(language)
+    pipeline = blank_pipeline(language)
     tokenizer = cast(Any, pipeline.tokenizer)
     if type(tokenizer) is not Tokenizer or pipeline.Defaults.lex_attr_getters.get(IS_PUNCT, is_punct) is not is_punct:
         return None
@@ -78,7 +78,8 @@ def _is_of_pattern(method: Callable[..., object], name: str) -> bool:
 
 
 @cache
-def _pipeline(language: str) -> Language:
+def blank_pipeline(language: str) -> Language:
+    """spaCy's pipeline of a language, with nothing trained in it. Raises: UsageError where spaCy doesn't know it."""
     import spacy
 
     try:

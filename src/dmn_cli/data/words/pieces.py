@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PIECES = 8000
 MODEL = "tokenizer.model"
-_SAMPLE = 200_000  # texts that pieces are learnt from, at most
-_LONGEST = 1000  # characters of one of them; SentencePiece passes over a text of more than 4192 bytes
+SAMPLE = 200_000
+LONGEST = 1000  # SentencePiece passes over a text of more than 4192 bytes
 _SHORT_WORD = re.compile(r"\b\w{1,15}\b")  # one that can be a piece
 
 
@@ -66,8 +66,8 @@ class Untrained(OfLanguage):
         super().__init__("sentencepiece", language, lowercase)
         self.pieces = pieces
 
-    def train(self, texts: Iterable[str], seed: int) -> SentencePieceTokenizer:
-        """Learns at most `pieces` pieces from a stream of texts, of which no more than _SAMPLE are held.
+    def train(self, texts: Iterable[str], seed: int, *, max_texts: int = SAMPLE) -> SentencePieceTokenizer:
+        """Learns at most `pieces` pieces from a stream of texts, of which no more than `max_texts` are held.
 
         The same texts and seed give the same bytes.
 
@@ -75,11 +75,11 @@ class Untrained(OfLanguage):
         """
         from sentencepiece import SentencePieceTrainer
 
-        sample = _sample(map(self.cased, texts), seed)
+        texts = sample(map(self.cased, texts), seed, max_texts=max_texts)
         model = io.BytesIO()
         try:
             SentencePieceTrainer.train(
-                sentence_iterator=itertools.chain(sample, _candidates(sample, self.pieces)),
+                sentence_iterator=itertools.chain(texts, _candidates(texts, self.pieces)),
                 model_writer=model,
                 model_type="unigram",
                 vocab_size=self.pieces,
@@ -109,19 +109,21 @@ def _processor(model: bytes) -> SentencePieceProcessor:
     return processor
 
 
-def _sample(texts: Iterable[str], seed: int) -> list[str]:
-    """At most _SAMPLE of the texts, each as likely as any other, all of them if there aren't more (algorithm R).
+def sample(texts: Iterable[str], seed: int, *, max_texts: int = SAMPLE, max_characters: int = LONGEST) -> list[str]:
+    """At most `max_texts` of the texts, each as likely as any other: all of them if there are no more (algorithm R).
 
-    SentencePiece can sample too (`input_sentence_size`), but differently in each process.
+    A text of more than `max_characters` counts as several. SentencePiece can sample too (`input_sentence_size`), but
+    differently in each process.
     """
     draw = random.Random(seed)
-    sample: list[str] = []
-    for seen, part in enumerate(part for text in texts for part in _parts(text)):
-        if seen < _SAMPLE:
-            sample.append(part)
-        elif (place := draw.randrange(seen + 1)) < _SAMPLE:
-            sample[place] = part
-    return sample
+    drawn: list[str] = []
+    parts = (text[i : i + max_characters] for text in texts for i in range(0, len(text), max_characters))
+    for seen, part in enumerate(parts):
+        if seen < max_texts:
+            drawn.append(part)
+        elif (place := draw.randrange(seen + 1)) < max_texts:
+            drawn[place] = part
+    return drawn
 
 
 def _candidates(texts: list[str], pieces: int) -> list[str]:
@@ -133,10 +135,6 @@ def _candidates(texts: list[str], pieces: int) -> list[str]:
     counts = Counter(word for text in texts for word in _SHORT_WORD.findall(text))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[:pieces]
     return [f"{word} {word}{word[-1]}" for word in frequent]
-
-
-def _parts(text: str) -> Iterable[str]:
-    return (text[start : start + _LONGEST] for start in range(0, len(text), _LONGEST))
 
 
 def _explained(error: RuntimeError, pieces: int) -> DataError | UsageError:
