@@ -26,10 +26,10 @@ from dmn_cli.artifact.model import AGAIN, Model, build
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DmnError, ModelError
-from dmn_cli.files import atomic_directory, file_digest, load_versioned_json, write_json, write_text
+from dmn_cli.files import NEWER, atomic_directory, file_digest, load_versioned_json, write_json, write_text
 from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form
-from dmn_cli.settings.networks import as_table, network_settings
+from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
 FORMAT_VERSION = 1
 _CHECKED = ("model.safetensors", "vocabulary.json")
@@ -74,11 +74,14 @@ def find(path: Path) -> Path:
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
     """Reads a model directory, or that of a run, and checks it.
 
-    Raises: ModelError where it is missing, damaged or written by a newer dmn.
+    Raises: ModelError where it is missing, damaged or of a newer dmn.
     """
     folder = find(path)
     config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
     try:
+        network = config["model"].get("network", DEFAULT)
+        if type(network) is str and network not in NETWORKS:
+            raise ModelError(f"its network is {network!r}, which this dmn doesn't know", where=folder, hint=NEWER)
         hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
         for name in (*_CHECKED, *tokenizer_files):
             if file_digest(folder / name) != hashes[name]:

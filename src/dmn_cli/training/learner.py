@@ -69,7 +69,7 @@ class Learner:
         self.train = joint.batches("train")
         self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
         form = settings.training.gate_supervision
-        self.supervision = form if form != "off" and joint.supported else None
+        self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
         self._most_processes = processes
 
