@@ -28,6 +28,14 @@ def test_a_network_of_a_newer_dmn_is_not_called_damaged(dmn: Dmn, model: Path) -
     fails(dmn("ask", model, "--batch", "-"), 4, "its network is 'oracle', which this dmn doesn't know", "upgrade")
 
 
+def test_the_same_weights_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
+    loaded = directory.load(model)
+    metrics = json.loads((model / "metrics.json").read_text())
+    for i in range(8):  # since the order of a hash table is another one each time
+        directory.save(tmp_path / str(i), loaded, metrics, [])
+    assert len({(tmp_path / str(i) / "model.safetensors").read_bytes() for i in range(8)}) == 1
+
+
 @pytest.mark.parametrize("network", [5, None, [1], {}])
 def test_a_network_without_a_name_is_damaged(model: Path, network: object) -> None:
     config = json.loads((model / "config.json").read_text())

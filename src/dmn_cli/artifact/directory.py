@@ -32,6 +32,7 @@ from dmn_cli.records.text import Form
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
 FORMAT_VERSION = 1
+_METADATA = {"format": "dmn"}  # one key, since safetensors writes several in the order of a hash table
 _CHECKED = ("model.safetensors", "vocabulary.json")
 
 
@@ -39,8 +40,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
     """Writes the directory, all of it or nothing."""
     with atomic_directory(path) as folder:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-        metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, _METADATA))
         model.vocabulary.save(folder / "vocabulary.json")
         for name, content in model.tokenizer_files.items():
             (folder / name).write_bytes(content)
