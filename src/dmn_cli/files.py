@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 from dmn_cli.errors import DataError, UsageError
 
+NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -88,7 +90,7 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
         raise error(
             f"has format version {found}; this dmn reads up to {version}",
             where=path,
-            hint="It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli.",
+            hint=NEWER,
         )
     return value
 

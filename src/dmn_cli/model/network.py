@@ -29,6 +29,8 @@ class DynamicMemoryNetwork(Network):
     `settings/presets/` has the two published combinations.
     """
 
+    gated = True
+
     def __init__(
         self,
         *,

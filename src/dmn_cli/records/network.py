@@ -65,7 +65,11 @@ class WordTable(Protocol):
 
 
 class Network(nn.Module, ABC):
-    """Anything that can be trained, saved, evaluated and asked."""
+    """Anything that can be trained, saved, evaluated and asked.
+
+    Training decays no parameter that is called `b` or `bias`."""
+
+    gated = False  # whether it has gates, which supporting facts can teach
 
     @property
     def word_table(self) -> WordTable | None:
