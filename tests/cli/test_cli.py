@@ -470,7 +470,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: object, text: str) -> None:
         raise RuntimeError("the flux ran out")
 
-    monkeypatch.setattr("dmn_cli.answering.predictor.Predictor.encode", broken)
+    monkeypatch.setattr("dmn_cli.answering.encoder.Encoder.encode", broken)
 
 
 @pytest.mark.usefixtures("bug")
@@ -546,7 +546,7 @@ def test_an_interruption_anywhere_else(dmn: Dmn, run: Path, story: Path, monkeyp
     def interrupted(self: object, text: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dmn_cli.answering.predictor.Predictor.encode", interrupted)
+    monkeypatch.setattr("dmn_cli.answering.encoder.Encoder.encode", interrupted)
     fails(dmn("ask", run, "--story", story, "--question", QUESTION), 130)
 
 
