@@ -87,7 +87,7 @@ def test_help_and_completion_import_nothing_heavy(args: list[str], environment: 
     assert shows in said
     assert {name.partition(".")[0] for name in imported} & (HEAVY | {"typer", "markdown_it", "pygments"}) == {"typer"}
     ours = {name for name in imported if name.startswith("dmn_cli.") and not name.startswith("dmn_cli.cli")}
-    assert ours == {"dmn_cli.errors", "dmn_cli.files"}
+    assert ours == {"dmn_cli.errors"}
 
 
 def run_and_watch(*args: object, **environment: str) -> tuple[str, set[str]]:
