@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -45,6 +44,8 @@ def write_text(path: Path, text: str) -> None:
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file."""
+    import hashlib  # loads OpenSSL, which help has no use for
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
