@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -151,3 +152,23 @@ def run(dmn: Dmn, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     result = dmn("train", world, "--out", out, "--epochs", 12, "--device", "cpu", *sets)
     assert result.code == 0, result.err
     return out
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    """A story as a text file."""
+    path = tmp_path / "story.txt"
+    path.write_text("Mary went to the kitchen.\nJohn went to the office.\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def damaged(world: Path, tmp_path: Path) -> Path:
+    """A copy of the data set, to be damaged."""
+    return Path(shutil.copytree(world, tmp_path / "damaged"))
+
+
+@pytest.fixture
+def model(run: Path, tmp_path: Path) -> Path:
+    """A copy of the model directory, to be damaged."""
+    return Path(shutil.copytree(run / "model", tmp_path / "model"))

@@ -10,7 +10,7 @@ import torch
 
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
-from dmn_cli.records.batch import Batch, from_arrays, padded
+from dmn_cli.records.batch import END, Batch, from_arrays, padded
 from dmn_cli.records.packing import Packing
 from dmn_cli.settings.load import load
 
@@ -50,7 +50,7 @@ class Whitespace:
 
 def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:
     torch.manual_seed(seed)
-    settings = {**load(preset).model.model_dump(), "hidden": 8, "dropout": 0.0, **changes}
+    settings = {**load(preset).model.model_dump(exclude={"network"}), "hidden": 8, "dropout": 0.0, **changes}
     net = DynamicMemoryNetwork(words=WORDS, answers=ANSWERS, max_answer_steps=4, **settings)
     for name, parameter in net.named_parameters():
         if name.endswith(("b", "bias")):
@@ -85,6 +85,23 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
         support=rectangle([support for *_, support in asked], -1),
         task=np.zeros(len(asked)),
     )
+
+
+def everything(net: DynamicMemoryNetwork, b: Batch, row: int = 0) -> list[torch.Tensor]:
+    """All that the network says of one question, cut to what is real."""
+    output, answered = net(b), net.answer(b, with_loss=True)
+    assert answered.gates is not None
+    assert answered.loss is not None
+    facts, steps, episode = int(b.facts_seen[row]), int((b.answer[row] >= 0).sum()), output.episode
+    words = torch.nn.functional.pad(answered.words[row], (0, 12 - answered.words.shape[1]), value=END)
+    gates = [every[row, :, :facts] for every in (episode.gates, answered.gates)]
+    said = [words, answered.confidence[row], answered.loss[row]]
+    return [output.logits[row, :steps], *gates, episode.running[row], episode.memory[row], *said]
+
+
+def assert_same(one: list[torch.Tensor], other: list[torch.Tensor]) -> None:
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
 def by_forward_and_by_reference(gru: GatedGRU, length: torch.Tensor, *, gated: bool, started: bool) -> list[list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dmn_cli.errors import DataError, UsageError
+
+NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
 
 
 @contextmanager
@@ -43,6 +44,8 @@ def write_text(path: Path, text: str) -> None:
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file."""
+    import hashlib  # loads OpenSSL, which help has no use for
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -88,7 +91,7 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
         raise error(
             f"has format version {found}; this dmn reads up to {version}",
             where=path,
-            hint="It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli.",
+            hint=NEWER,
         )
     return value
 

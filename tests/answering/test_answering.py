@@ -9,7 +9,7 @@ import subprocess
 import threading
 import tracemalloc
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,8 +20,8 @@ from helpers import Whitespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmn_cli.answering import predictor as predictor_module
 from dmn_cli.answering import stream
+from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE
@@ -36,8 +36,8 @@ def predictor(run: Path) -> Predictor:
     return Predictor(run)
 
 
-def answers(predictor: Predictor, lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    return [json.loads(answer) for batch in stream.answers(predictor, lines) for answer in batch]
+def answers(predictor: Predictor, lines: Iterable[bytes], **limits: int) -> list[dict[str, Any]]:
+    return [json.loads(answer) for batch in stream.answers(predictor, lines, **limits) for answer in batch]
 
 
 def line(**record: Any) -> bytes:
@@ -72,18 +72,14 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("threads", "together"), [(1, 1024), (3, 2)])
+@pytest.mark.parametrize(("processes", "at_once"), [(1, 1024), (3, 2)])
 @given(asked=st.lists(st.tuples(ids, good_records | st.sampled_from(sorted(BAD))), max_size=12))
 @settings(max_examples=15, deadline=None)
 def test_every_line_is_answered_in_order(
-    predictor: Predictor, threads: int, together: int, asked: list[tuple[Any, dict[str, Any] | str]]
+    predictor: Predictor, processes: int, at_once: int, asked: list[tuple[Any, dict[str, Any] | str]]
 ) -> None:
     lines = [BAD[record] if isinstance(record, str) else line(id=i, **record) for i, record in asked]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", str(threads))
-        patch.setattr(stream, "_LINES", together)
-        patch.setattr(stream, "_FEW", 1)
-        answered = answers(predictor, lines)
+    answered = answers(predictor, lines, processes=processes, at_once=at_once, few=1)
     assert len(answered) == len(lines)
     for number, ((i, record), answer) in enumerate(zip(asked, answered, strict=True), start=1):
         if isinstance(record, str):
@@ -91,7 +87,7 @@ def test_every_line_is_answered_in_order(
             assert answer["error"].startswith(f"line {number}: ")
             continue
         assert answer["id"] == i
-        alone = predictor.answer(predictor.story(record["story"], record["question"]), record["question"])
+        alone = predictor.answer(predictor.encoder.story(record["story"], record["question"]), record["question"])
         assert answer["answer"] == alone.text
         assert answer["confidence"] == pytest.approx(alone.confidence, abs=1e-4)
 
@@ -133,15 +129,11 @@ def test_a_number_too_big_for_a_float_comes_back_as_json(dmn: Dmn, run: Path) ->
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
-def test_any_batch_size_gives_the_same_answers(
-    predictor: Predictor, run: Path, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
+def test_any_batch_size_gives_the_same_answers(predictor: Predictor, run: Path, size: int) -> None:
     lines = (run / "model" / "golden.jsonl").read_bytes().splitlines(keepends=True)
     lines[2:2] = [BAD["not JSON"], line(id="new", **GOOD)]
     usual = answers(predictor, lines)
-    monkeypatch.setattr(stream, "_LINES", 2 * size)
-    monkeypatch.setattr(predictor_module, "_MAX_BATCH", size)
-    batches = list(stream.answers(predictor, lines))
+    batches = list(stream.answers(Predictor(run, max_batch=size), lines, at_once=2 * size))
     assert max(map(len, batches)) <= 2 * size
     small = [json.loads(answer) for batch in batches for answer in batch]
     for one, other in zip(usual, small, strict=True):
@@ -164,10 +156,8 @@ def test_it_answers_before_the_next_line_comes(predictor: Predictor) -> None:
     assert [json.loads(answer)["id"] for answer in next(answered)] == [2]
 
 
-def test_it_reads_only_so_far_ahead(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_only_so_far_ahead(predictor: Predictor) -> None:
     """An endless stream needs no more memory than a short one."""
-    monkeypatch.setattr(stream, "_LINES", 8)
-    monkeypatch.setattr(stream, "_FEW", 1)
     read = 0
 
     def endless() -> Iterator[bytes]:
@@ -177,17 +167,16 @@ def test_it_reads_only_so_far_ahead(predictor: Predictor, monkeypatch: pytest.Mo
             yield line(id=read, **GOOD)
 
     answered = 0
-    for results in itertools.islice(stream.answers(predictor, endless()), 40):
+    for results in itertools.islice(stream.answers(predictor, endless(), at_once=8, few=1), 40):
         answered += len(results)
         assert read - answered <= 8 * 6
 
 
 def test_sentences_are_not_remembered_for_ever(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is the tokenizer that cut them, which may remember their words."""
-    monkeypatch.setattr(predictor_module, "_REMEMBERED", 10_000)
     monkeypatch.setattr(Model, "tokenizer", lambda _: Whitespace())
-    forgetful = Predictor(run)
-    tokenizer = weakref.ref(forgetful.tokenizer)
+    forgetful = Predictor(run, remembered=10_000)
+    tokenizer = weakref.ref(forgetful.encoder.tokenizer)
 
     def held_after(first: int) -> int:
         stories = ([f"Mary went to the room{i}."] for i in range(first, first + 1000))
@@ -209,7 +198,7 @@ def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
     story = [f"{name} went to the {place}." for name in ("Mary", "John") for place in ("kitchen", "garden", "office")]
     other = ["John went to the garden.", *story[:2]]
     asked = [(told, QUESTION) for told in (story[:4], other, story, story[:1], story, other[:2])]
-    [(places, batch)] = predictor.batches(asked)
+    [(places, batch)] = predictor.encoder.batches(asked)
     assert batch.story_length.tolist() == [3, 6]
     assert batch.facts_seen.tolist() == [len(asked[place][0]) for place in places]
     together, alone = predictor.answer_all(asked), [predictor.answer(*one) for one in asked]
@@ -218,33 +207,26 @@ def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
         assert np.array(one.gates) == pytest.approx(np.array(other_one.gates), abs=1e-4)
 
 
-@pytest.fixture
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "networks_at_once", lambda device: 2)
-    monkeypatch.setattr(stream, "_LINES", 4)
-    monkeypatch.setattr(stream, "_FEW", 2)
+TWO_PROCESSES = {"processes": 2, "at_once": 4, "few": 2}
 
 
-@pytest.mark.usefixtures("two_processes")
-def test_other_processes_answer_the_same(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processes_answer_the_same(run: Path) -> None:
     """Each line once and in order, and none of them here but the first and the last few."""
     lines = [line(id=i, **GOOD) if i % 5 else BAD["not JSON"] for i in range(103)]
-    here: list[int] = []
-    answered = stream.answered
+    here: list[object] = []
 
-    def watched(predictor: Predictor, lines: list[tuple[int, bytes]]) -> list[bytes]:
-        here.extend(number for number, _ in lines)
-        return answered(predictor, lines)
+    class Watched(Predictor):
+        def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+            here.extend(asked)
+            return super().answer_all(asked)
 
-    monkeypatch.setattr(stream, "answered", watched)
-    results = answers(predictor, lines)
+    results = answers(Watched(run), lines, **TWO_PROCESSES)
     assert [result["id"] for result in results] == [i if i % 5 else None for i in range(103)]
     assert [result.get("answer") for result in results] == ["kitchen" if i % 5 else None for i in range(103)]
     assert results[50]["error"].startswith("line 51: ")
     assert len(here) < 50
 
 
-@pytest.mark.usefixtures("two_processes")
 def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
     """Also with one that nobody wants the rest of."""
 
@@ -252,7 +234,7 @@ def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
         return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
     before = children()
-    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()))
+    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
     for _ in range(20):
         next(answered)
     assert len(children() - before) == 2
@@ -260,10 +242,9 @@ def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
     assert children() == before
 
 
-@pytest.mark.usefixtures("two_processes")
 def test_a_process_that_is_killed_is_an_error(predictor: Predictor) -> None:
     before = set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
-    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()))
+    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
     for _ in range(20):
         next(answered)
     for process in set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()) - before:

@@ -14,7 +14,6 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import Judged, Tally, right_answers, tally
 from dmn_cli.evaluation.report import Report, evaluate
-from dmn_cli.model.objective import answers_asked
 from dmn_cli.records.output import facts_read
 
 
@@ -40,7 +39,7 @@ def test_answers_at_each_fact_count_one_by_one() -> None:
     asked = batch([([[2], [3], [4]], [5], (1, 2, 3), []), ([[2]], [5], (4,), []), ([[2], [3]], [6], [1], [])])
     words = torch.tensor([[1, 3, 3, 0], [4, 0, 0, 0], [1, 0, 0, 0]])
     assert right_answers(words, asked).tolist() == [2, 1, 1]
-    assert answers_asked(asked).tolist() == [3, 1, 1]
+    assert asked.answers_asked.tolist() == [3, 1, 1]
     unknown = replace(asked, answer=asked.answer.masked_fill(asked.answer == 3, -1))
     assert right_answers(words, unknown).tolist() == [1, 1, 1]
 

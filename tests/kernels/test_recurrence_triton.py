@@ -1,4 +1,4 @@
-"""The kernels for GPUs: in Triton's interpreter they equal the equations, and they compile for GPUs not at hand."""
+"""Kernels for GPUs: in Triton's interpreter they equal the equations, and they compile for GPUs that aren't at hand."""
 
 # pyright: reportMissingImports=false
 
@@ -17,10 +17,10 @@ import pytest
 import torch
 from helpers import by_forward_and_by_reference
 
-import dmn_cli.model
-from dmn_cli.kernels.recurrence import recurrence
+import dmn_cli.kernels
+from dmn_cli.kernels import c_library
+from dmn_cli.kernels.recurrence import kernel_for, recurrence, triton_kernel
 from dmn_cli.kernels.recurrence_loop import Recurrence
-from dmn_cli.model import gated_gru
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.records.packing import Packing
 
@@ -30,15 +30,15 @@ FORMS = [(reset, update) for reset in ("before", "after") for update in ("gru", 
 
 
 def forget_kernels() -> None:
-    """Whoever asks next imports them anew: that is when Triton decides who runs them."""
+    """Whoever asks next imports them again: that is when Triton decides whether to interpret or to compile them."""
     sys.modules.pop(KERNELS, None)
-    dmn_cli.model.__dict__.pop("gated_gru_triton", None)
-    gated_gru.kernels.cache_clear()
+    dmn_cli.kernels.__dict__.pop("recurrence_triton", None)
+    triton_kernel.cache_clear()
 
 
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What can use the kernels does, on a CPU too."""
+    """The kernels are used wherever they can be, on a CPU too."""
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     forget_kernels()
     yield
@@ -47,14 +47,14 @@ def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[ProcessPoolExecutor]:
-    """Another process: where Triton has interpreted, it can't compile any more."""
+    """Another process: once Triton has interpreted, it can't compile any more."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         yield pool
 
 
 def uses_kernels(gru: GatedGRU, gates: bool) -> bool:
     x = torch.zeros(1, gru.U.shape[1], dtype=gru.U.dtype)
-    return recurrence(x, gru.U, gates=gates, before=gru.reset == "before").__module__ == KERNELS
+    return kernel_for(x, gru.U, gates=gates, before=gru.reset == "before").__module__ == KERNELS
 
 
 @needs_triton
@@ -78,19 +78,23 @@ def test_equal_the_plain_loop_with_its_gradients(
 @pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("hidden", [3, 80])
 @pytest.mark.parametrize(("reset", "update"), FORMS)
-def test_the_last_states_equal_those_of_the_loop(hidden: int, reset: Any, update: Any) -> None:
+def test_the_last_states_equal_those_of_the_loop(
+    monkeypatch: pytest.MonkeyPatch, hidden: int, reset: Any, update: Any
+) -> None:
     torch.manual_seed(0)
     gru = GatedGRU(5, hidden, reset=reset, update=update)
     packing = Packing.of(torch.tensor([3, 5, 1, 2]))
     given = [torch.randn(11, gru.U.shape[1]), torch.rand(11, 1)]
+    assert uses_kernels(gru, True)
     results = []
-    for which in (recurrence(given[0], gru.U, gates=True, before=reset == "before"), Recurrence):
+    for interpret in ("1", "0"):
+        monkeypatch.setenv("TRITON_INTERPRET", interpret)
         x, g = (tensor.clone().requires_grad_() for tensor in given)
         gru.zero_grad()
-        last: Any = which.apply(x, gru.U, g, torch.zeros(4, hidden), packing, packing.last, reset == "before")
+        with c_library.without():
+            last = recurrence(x, gru.U, g, None, packing, packing.last, before=reset == "before")
         last.sin().sum().backward()
         results.append([last, x.grad, g.grad, gru.U.grad])
-    assert uses_kernels(gru, True)
     for kernels, loop in zip(*results, strict=True):
         torch.testing.assert_close(kernels, loop, rtol=1e-4, atol=1e-5)
 
@@ -115,7 +119,7 @@ def test_without_triton_the_loop_computes_and_says_so_once(interpreted: None, mo
 
 @needs_triton
 def test_kernels_that_compute_something_else_are_not_used(interpreted: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dmn_cli.kernels import recurrence_triton as gated_gru_triton
+    from dmn_cli.kernels import recurrence_triton
 
     class Wrong(Recurrence):
         @staticmethod
@@ -123,7 +127,7 @@ def test_kernels_that_compute_something_else_are_not_used(interpreted: None, mon
             dx, *others = Recurrence.backward(ctx, *gradients)
             return -dx, *others
 
-    monkeypatch.setattr(gated_gru_triton, "Recurrence", Wrong)
+    monkeypatch.setattr(recurrence_triton, "Recurrence", Wrong)
     gru = GatedGRU(3, 4)
     with pytest.warns(UserWarning, match="don't compute what the loop does"):
         assert not uses_kernels(gru, False)
@@ -147,7 +151,7 @@ def compiled(capability: int, hidden: int, before: bool, z: bool) -> list[tuple[
             file.write(made.asm["cubin"])
             file.flush()
             command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", file.name]
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            said = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
         used.append((said, made.metadata.shared))
     return used
 

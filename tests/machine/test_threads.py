@@ -78,12 +78,12 @@ def test_memory_is_asked_for_once_and_kept() -> None:
     may come to lie in its place."""
     program = """
 import resource, torch
-from dmn_cli.training.runtime import tune
+from dmn_cli.machine.device import keep_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(16 << 20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-tune(80)
+keep_memory()
 print(*(faults() for _ in range(21)))
 """
     environment = os.environ | {"THP_MEM_ALLOC_ENABLE": "0"}  # as large pages, tensors begin at multiples of 2 MiB

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from dmn_cli.kernels.elementwise import Dropout, tanh
 from dmn_cli.records.packing import Packing
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=7)
@@ -37,7 +36,7 @@ def test_even_rows_are_packed_as_any_are(rows: int, steps: int) -> None:
 
 @settings(deadline=None)
 @given(length=lengths)
-def test_rows_spread_add_up_and_turn_round(length: list[int]) -> None:
+def test_rows_spread_add_up_and_are_reversed(length: list[int]) -> None:
     packing = Packing.of(torch.tensor(length))
     rows = torch.randn(len(length), 3, dtype=torch.float64)
     spread = packing.spread(rows)
@@ -45,7 +44,7 @@ def test_rows_spread_add_up_and_turn_round(length: list[int]) -> None:
         assert torch.equal(packing.unpack(spread)[row, :n], rows[row].expand(n, 3))
     torch.testing.assert_close(packing.total(spread), rows * torch.tensor(length).unsqueeze(1))
     x = torch.randn(sum(length), 2)
-    turned = packing.unpack(packing.turn(x))
+    turned = packing.unpack(packing.reverse(x))
     for row, n in enumerate(length):
         assert torch.equal(turned[row, :n], packing.unpack(x)[row, :n].flip(0))
 
@@ -58,33 +57,7 @@ def test_gradients_of_moving_about() -> None:
         (packing.pack, padded),
         (packing.unpack, packed),
         (packing.spread, rows),
-        (packing.turn, packed),
+        (packing.reverse, packed),
         (packing.total, packed),
     ):
         assert torch.autograd.gradcheck(move, x)
-
-
-def test_dropout_keeps_the_mean_and_the_share() -> None:
-    torch.manual_seed(0)
-    dropout, x = Dropout(0.3), torch.ones(1001, 97)
-    kept = dropout(x)
-    assert set(kept.unique().tolist()) == {0.0, kept.max().item()}
-    assert abs(kept.max().item() - 1 / 0.7) < 1e-4
-    assert abs((kept == 0).float().mean().item() - 0.3) < 0.005  # 3 standard deviations: 0.0044
-    assert abs(kept.mean().item() - 1) < 0.007
-    assert not torch.equal(dropout(x), kept)
-    assert torch.equal(dropout.eval()(x), x)
-
-
-def test_dropout_of_each_number_is_its_own() -> None:
-    """Four numbers share a draw: neighbours must not be dropped together more often than chance has it."""
-    torch.manual_seed(0)
-    dropped = (Dropout(0.5)(torch.ones(100_000)) == 0).float()
-    for apart in (1, 2, 3, 4):
-        assert abs((dropped[apart:] * dropped[:-apart]).mean().item() - 0.25) < 0.006
-
-
-def test_tanh_is_tanh() -> None:
-    x = torch.linspace(-30, 30, 1001, dtype=torch.float64).requires_grad_()
-    torch.testing.assert_close(tanh(x), torch.tanh(x))
-    assert torch.autograd.gradcheck(tanh, torch.linspace(-3, 3, 7, dtype=torch.float64).requires_grad_())

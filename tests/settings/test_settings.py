@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 
 from dmn_cli.errors import UsageError
 from dmn_cli.settings.load import from_dict, load, parse_override, presets, to_toml
-from dmn_cli.settings.schema import Settings, TrainingSettings
+from dmn_cli.settings.schema import DmnSettings, Settings, TrainingSettings
 
 
 @pytest.fixture
@@ -25,8 +25,14 @@ def test_the_presets() -> None:
         assert load(name).preset == name
 
 
+def model(*args: Any, **options: Any) -> DmnSettings:
+    chosen = load(*args, **options).model
+    assert isinstance(chosen, DmnSettings)
+    return chosen
+
+
 def test_the_presets_differ_where_the_papers_do() -> None:
-    dmn, plus = load("dmn").model, load("dmn-plus").model
+    dmn, plus = model("dmn"), model("dmn-plus")
     assert (dmn.reader, plus.reader) == ("word-gru", "fusion")
     assert (dmn.gate_features, plus.gate_features) == ("dmn", "dmn-plus")
     assert (dmn.episode, plus.episode) == ("gru", "gate")
@@ -118,7 +124,7 @@ def test_key_value_is_cut_at_the_first_equals_sign() -> None:
 
 
 def test_a_key_given_twice_has_its_last_value() -> None:
-    assert load(overrides=[("model.passes", "2"), ("model.passes", "4")]).model.passes == 4
+    assert model(overrides=[("model.passes", "2"), ("model.passes", "4")]).passes == 4
 
 
 def test_an_unknown_preset_gets_a_suggestion() -> None:
@@ -146,9 +152,9 @@ def test_preset_then_config_then_key(config: Path) -> None:
 def test_a_config_names_its_preset_and_the_command_line_another(config: Path) -> None:
     config.write_text('preset = "dmn"\n[model]\nhidden = 9\n')
     assert load(config=config).preset == "dmn"
-    assert load(config=config).model.reader == "word-gru"
-    assert load("dmn-plus", config).model.reader == "fusion"
-    assert load("dmn-plus", config).model.hidden == 9
+    assert model(config=config).reader == "word-gru"
+    assert model("dmn-plus", config).reader == "fusion"
+    assert model("dmn-plus", config).hidden == 9
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def fields(model: type[DmnSettings | TrainingSettings]) -> st.SearchStrategy[dic
     """Any values that a table of settings might be given."""
     number = st.integers(1, 2**63 - 1)
     real = st.floats(min_value=0, max_value=0.999, exclude_min=True)
-    by_type: dict[Any, st.SearchStrategy[Any]] = {int: number, float: real, bool: st.booleans()}
+    by_type: dict[Any, st.SearchStrategy[Any]] = {int: number, float: real, bool: st.booleans(), str: st.just("dmn")}
     return st.fixed_dictionaries(
         {
             name: by_type[kind] if kind in by_type else st.sampled_from(get_args(kind))

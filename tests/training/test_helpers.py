@@ -1,7 +1,6 @@
 """A batch in parts: the sum of the parts is the whole, whoever computes them, and whatever becomes of the helpers."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,20 @@ from helpers import Whitespace
 
 from dmn_cli.data.formats import story_world
 from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.joint import Joint
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.kernels import c_library as native
+from dmn_cli.kernels import c_build, c_library
+from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
-from dmn_cli.training import helpers as parts
-from dmn_cli.training import loop
+from dmn_cli.settings.schema import Settings
 from dmn_cli.training.events import Epoch, Stopped
 from dmn_cli.training.gradients import Done, added
 from dmn_cli.training.helpers import Helpers
+from dmn_cli.training.learner import Learner
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedBatch
-from dmn_cli.training.shared_memory import Memory
+from dmn_cli.training.shared_memory import Memory, nameless_file
 
 CPU = torch.device("cpu")
 
@@ -35,29 +36,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return DataSet(out)
 
 
-def training(data: DataSet, run: Path, preset: str = "dmn-plus", **settings: Any) -> Training:
-    quick = {"model.hidden": 8, "model.dropout": 0.2, "training.batch_size": 16, "training.epochs": 2}
-    changes = {f"training.{key}": value for key, value in settings.items() if key != "dropout"}
-    if "dropout" in settings:
-        changes["model.dropout"] = settings["dropout"]
-    return Training([data], run, load(preset, overrides=[*(quick | changes).items()]), CPU)
+def quick(preset: str = "dmn-plus", *, dropout: float = 0.2, hidden: int = 8, **training: Any) -> Settings:
+    changes = {"batch_size": 16, "epochs": 2, **training}
+    keys = {"model.hidden": hidden, "model.dropout": dropout} | {f"training.{k}": v for k, v in changes.items()}
+    return load(preset, overrides=[*keys.items()])
 
 
-def weights(one: Training) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in one.learner.network.parameters()]
+def learner(data: DataSet, settings: Settings, **options: Any) -> Learner:
+    return Learner(Joint.of([data]), settings, CPU, **options)
+
+
+def weights(one: Learner) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in one.network.parameters()]
+
+
+def assert_same_weights(one: Learner, other: Learner) -> None:
+    for weight, same in zip(weights(one), weights(other), strict=True):
+        assert torch.equal(weight, same)
 
 
 @pytest.mark.parametrize("preset", ["dmn", "dmn-plus"])
-def test_the_gradient_of_a_batch_is_the_sum_of_its_parts(data: DataSet, tmp_path: Path, preset: str) -> None:
+def test_the_gradient_of_a_batch_is_the_sum_of_its_parts(data: DataSet, preset: str) -> None:
     """In float64, with both losses; more parts than stories leave some with nothing to do."""
-    whole = training(data, tmp_path, preset, parts=1, dropout=0.0)
-    whole.learner.network.double()
-    planned = PlannedBatch(whole.learner.train[0], whole.learner.train[0].plan(16)[-1])
-    expected = whole.learner.compute(whole.learner.portion(planned, 1, 0, 0), 1.0)
+    whole = learner(data, quick(preset, parts=1, dropout=0.0))
+    whole.network.double()
+    planned = PlannedBatch(whole.train[0], whole.train[0].plan(16)[-1])
+    expected = whole.compute(whole.portion(planned, 1, 0, 0), 1.0)
     for count in (2, 3, len(planned.stories) + 2):
-        split = training(data, tmp_path, preset, parts=count, dropout=0.0)
-        split.learner.network.double()
-        done = [split.learner.compute(split.learner.portion(planned, 1, 0, part), 1.0) for part in range(count)]
+        split = learner(data, quick(preset, parts=count, dropout=0.0))
+        split.network.double()
+        done = [split.compute(split.portion(planned, 1, 0, part), 1.0) for part in range(count)]
         assert (done[0].gradients[0] is None) == (count > len(planned.stories))
         total = added(done)
         torch.testing.assert_close(total.losses, expected.losses)
@@ -78,19 +86,20 @@ def test_sparse_gradients_are_added_too() -> None:
     assert total.gradients[1].tolist() == [1]
 
 
-def test_what_is_put_into_shared_memory_is_taken_from_it(data: DataSet, tmp_path: Path) -> None:
+def test_what_is_put_into_shared_memory_is_taken_from_it(data: DataSet) -> None:
     """Sparse and dense gradients, and those that aren't there; and the weights are the same for both sides."""
-    here, there = (training(data, tmp_path, seed=seed) for seed in (1, 2))
+    here, there = (learner(data, quick(seed=seed)) for seed in (1, 2))
+    for one in (here, there):
+        embedding: Any = one.network.get_submodule("word_vectors.E")
+        embedding.sparse = True
     before = weights(here)
-    mine = Memory(here.learner.network, 1)
+    mine = Memory(here.network, 1)
     with os.fdopen(os.dup(mine.file.fileno()), "r+b") as file:
-        theirs = Memory(there.learner.network, 1, file)
-    for one, other, was in zip(
-        here.learner.network.parameters(), there.learner.network.parameters(), before, strict=True
-    ):
+        theirs = Memory(there.network, 1, file)
+    for one, other, was in zip(weights(here), weights(there), before, strict=True):
         assert torch.equal(one, was)
         assert torch.equal(other, was)
-    gradients: list[torch.Tensor | None] = [torch.randn_like(p) for p in there.learner.network.parameters()]
+    gradients: list[torch.Tensor | None] = [torch.randn_like(p) for p in there.network.parameters()]
     table = gradients[0]
     assert table is not None
     gradients[0] = (table * (torch.arange(len(table)) % 4 == 1)[:, None]).to_sparse(1).coalesce()
@@ -104,30 +113,27 @@ def test_what_is_put_into_shared_memory_is_taken_from_it(data: DataSet, tmp_path
         if one is not None and other is not None:
             assert torch.equal(one.to_dense(), other.to_dense())
     with torch.no_grad():
-        next(iter(here.learner.network.parameters())).add_(1.0)
-    assert torch.equal(next(iter(there.learner.network.parameters())), before[0] + 1.0)
+        next(iter(here.network.parameters())).add_(1.0)
+    assert torch.equal(weights(there)[0], before[0] + 1.0)
     mine.file.close()
 
 
-@pytest.fixture
-def helped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if there were two cores; and the helper is ready before the first step."""
+class Ready(Helpers):
+    """Helps from the first step on."""
 
-    class Waiting(Helpers):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self.wait()
-            assert self.ready == {1}
-
-    monkeypatch.setattr(loop, "networks_at_once", lambda device: 2)
-    monkeypatch.setattr(loop, "Helpers", Waiting)
+    def __init__(self, learner: Learner, count: int) -> None:
+        super().__init__(learner, count)
+        self.wait()
+        assert self.ready == set(range(1, count + 1))
 
 
-def trained(data: DataSet, run: Path, **settings: Any) -> tuple[Training, list[float]]:
-    job = training(data, run, parts=2, **settings)
+def trained(
+    data: DataSet, run: Path, settings: Settings, processes: int = 2, helpers: type[Helpers] = Ready
+) -> tuple[Learner, list[float]]:
+    job = Training([data], run, settings, CPU, processes=processes, helpers=helpers)
     job.begin()
     losses = [event.loss for event in job.events() if isinstance(event, Epoch)]
-    return job, losses
+    return job.learner, losses
 
 
 @pytest.mark.parametrize("in_c", ["0", "1"])
@@ -135,85 +141,103 @@ def test_a_helper_changes_nothing_but_the_time(
     data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, in_c: str
 ) -> None:
     monkeypatch.setenv("DMN_NATIVE", in_c)
-    native.forget()
-    request.addfinalizer(native.forget)
-    native.build()
-    monkeypatch.setattr(loop, "networks_at_once", lambda device: 1)
-    alone, losses_alone = trained(data, tmp_path / "alone")
+    c_library.forget()
+    request.addfinalizer(c_library.forget)
+    c_build.build()
     asked: list[tuple[int, int]] = []
-    request.getfixturevalue("helped")
-    ask = Helpers.ask
 
-    def watched(self: Helpers, epoch: int, step: int, beta: float) -> set[int]:
-        begun = ask(self, epoch, step, beta)
-        assert begun == {1}
-        asked.append((epoch, step))
-        return begun
+    class Watched(Ready):
+        def ask(self, epoch: int, step: int, beta: float) -> set[int]:
+            begun = super().ask(epoch, step, beta)
+            assert begun == {1}
+            asked.append((epoch, step))
+            return begun
 
-    monkeypatch.setattr(Helpers, "ask", watched)
-    beside, losses_beside = trained(data, tmp_path / "beside")
-    assert len(asked) == sum(len(alone.train[0].plan(16)) for _ in range(2))
+    alone, losses_alone = trained(data, tmp_path / "alone", quick(parts=2), processes=1)
+    beside, losses_beside = trained(data, tmp_path / "beside", quick(parts=2), helpers=Watched)
+    assert asked == [(epoch, step) for epoch in (1, 2) for step in range(len(alone.plan(epoch)))]
     assert losses_alone == losses_beside
-    for one, other in zip(weights(alone), weights(beside), strict=True):
-        assert torch.equal(one, other)
+    assert_same_weights(alone, beside)
 
 
-@pytest.mark.usefixtures("helped")
+def test_a_helper_changes_nothing_where_there_are_many_words(tmp_path: Path) -> None:
+    """Whose gradients are sparse."""
+    stories = (
+        Story("count", (f"this is number{i}",), (Question("Which is it?", 1, (f"{i % 3}",)),)) for i in range(9000)
+    )
+    writer.write(tmp_path / "data", hold_out((("train", story) for story in stories), 1), Whitespace(), {})
+    data = DataSet(tmp_path / "data")
+    settings = quick(parts=2, hidden=36, batch_size=2048, epochs=1)
+    alone, _ = trained(data, tmp_path / "alone", settings, processes=1)
+    beside, _ = trained(data, tmp_path / "beside", settings)
+    assert alone.network.word_table
+    assert alone.network.word_table.sparse
+    assert_same_weights(alone, beside)
+
+
 def test_a_helped_training_resumes_to_the_same_weights(data: DataSet, tmp_path: Path) -> None:
-    whole, _ = trained(data, tmp_path / "whole")
+    def job(name: str) -> Training:
+        return Training([data], tmp_path / name, quick(parts=2), CPU, processes=2, helpers=Ready)
+
+    whole, stopped, resumed = job("whole"), job("stopped"), job("stopped")
+    whole.begin()
+    list(whole.events())
+    stopped.begin()
     asked = iter(range(100))
-    job = training(data, tmp_path / "stopped", parts=2)
-    job.begin()
-    assert isinstance(list(job.events(lambda: next(asked) == 4))[-1], Stopped)
-    again = training(data, tmp_path / "stopped", parts=2)
-    again.resume()
-    list(again.events())
-    for one, other in zip(weights(whole), weights(again), strict=True):
-        assert torch.equal(one, other)
+    assert isinstance(list(stopped.events(lambda: next(asked) == 4))[-1], Stopped)
+    resumed.resume()
+    list(resumed.events())
+    assert_same_weights(whole.learner, resumed.learner)
 
 
-@pytest.mark.usefixtures("helped")
-def test_a_helper_that_dies_is_done_without(data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before it is asked, and over what it was asked for."""
-    expected, _ = trained(data, tmp_path / "expected")
-    for when in ("ask", "answer"):
-        run = getattr(Helpers, when)
-        calls: Iterator[int] = iter(range(1000))
+@pytest.mark.parametrize("when", ["before it is asked", "before it answers"])
+def test_a_helper_that_dies_is_done_without(data: DataSet, tmp_path: Path, when: str) -> None:
+    class Dying(Ready):
+        asked = 0
 
-        def dying(self: Helpers, *args: Any, run: Any = run, calls: Iterator[int] = calls) -> Any:
-            if next(calls) == 5:
-                self._processes[1].kill()
-                self._processes[1].wait()
-            return run(self, *args)
+        def ask(self, epoch: int, step: int, beta: float) -> set[int]:
+            self.asked += 1
+            if when == "before it is asked":
+                self.die()
+            return super().ask(epoch, step, beta)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(Helpers, when, dying)
-            with pytest.warns(UserWarning, match="has died"):
-                job, _ = trained(data, tmp_path / when)
-        for one, other in zip(weights(job), weights(expected), strict=True):
-            assert torch.equal(one, other)
+        def answer(self, part: int) -> Done | None:
+            if when == "before it answers":
+                self.die()
+            return super().answer(part)
+
+        def die(self) -> None:
+            if self.asked == 5 and self.processes:
+                self.processes[1].kill()
+                self.processes[1].wait()
+
+    expected, _ = trained(data, tmp_path / "expected", quick(parts=2))
+    with pytest.warns(UserWarning, match="has died"):
+        learner, _ = trained(data, tmp_path / "run", quick(parts=2), helpers=Dying)
+    assert_same_weights(learner, expected)
 
 
-@pytest.mark.usefixtures("helped")
 def test_no_helper_outlives_its_training(data: DataSet, tmp_path: Path) -> None:
-    job = training(data, tmp_path / "run", parts=2)
+    job = Training([data], tmp_path / "run", quick(parts=2), CPU, processes=2, helpers=Ready)
     job.begin()
     events = job.events()
     next(events)
     assert job.helpers
-    (process,) = job.helpers._processes.values()
+    (process,) = job.helpers.processes.values()
     del events  # nobody wants any more
     assert process.poll() is not None
-    job.help(1)
-    assert job.helpers
-    (process,) = job.helpers._processes.values()
-    job.helpers._processes.clear()  # as if this process were gone, and its end of the pipe with it
+
+
+def test_no_helper_outlives_a_training_that_is_killed(data: DataSet) -> None:
+    helpers = Ready(learner(data, quick(parts=2)), 1)
+    (process,) = helpers.processes.values()
+    helpers.processes.clear()  # as if this process were gone, and its end of the pipe with it
     assert process.stdin
     assert process.stdout
     process.stdin.close()
     assert process.wait(60) == 0
     process.stdout.close()
-    job.help(0)
+    helpers.close()
 
 
 def test_without_room_in_memory_a_file_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,20 +249,18 @@ def test_without_room_in_memory_a_file_will_do(monkeypatch: pytest.MonkeyPatch) 
 
     full.insert(0, False)
     monkeypatch.setattr(os, "posix_fallocate", allocate, raising=False)
-    parts._file(4096).close()
+    nameless_file(4096).close()
     assert full == []
     full[:] = [True, True]
     with pytest.raises(OSError, match="No space"):
-        parts._file(4096)
+        nameless_file(4096)
 
 
-def test_parts_are_as_many_as_pay(data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_as_many_as_pay(data: DataSet) -> None:
     """Whatever the machine is: the weights depend on it."""
-    assert training(data, tmp_path).parts == 1
-    monkeypatch.setattr(loop, "_WORTH_TWO", 100)
-    for cores in (1, 2, 8):
-        monkeypatch.setattr(loop, "networks_at_once", lambda device, cores=cores: cores)
-        job = training(data, tmp_path, batch_size=64)
-        assert (job.learner.parts, job.learner.processes) == (2, min(cores, 2))
-    assert training(data, tmp_path, batch_size=32).parts == 1
-    assert training(data, tmp_path, parts=3).parts == 3
+    assert learner(data, quick(batch_size=64)).parts == 1
+    for processes in (1, 2, 8):
+        one = learner(data, quick(batch_size=64), worth_two=100, processes=processes)
+        assert (one.parts, one.processes) == (2, min(processes, 2))
+    assert learner(data, quick(batch_size=32), worth_two=100).parts == 1
+    assert learner(data, quick(parts=3), worth_two=100).parts == 3

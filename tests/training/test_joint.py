@@ -1,7 +1,7 @@
 """Several data sets in one model, tags, and word vectors from outside: from the shell commands to the answers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.model import word_vectors
+from dmn_cli.records.network import Network, Sizes
 from dmn_cli.settings.load import load
+from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.events import Stopped
 from dmn_cli.training.loop import Training
@@ -202,24 +203,43 @@ def test_a_model_understands_words_that_it_never_trained_on(dmn: Dmn, opinions: 
     assert unknown["unknown_words"] == ["zorbish"]
 
 
-@pytest.mark.parametrize("large", [1, 1 << 18])
-def test_frozen_vectors_stay_and_others_move(
-    opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
-) -> None:
-    """With sparse gradients (of a table that counts as large) and with dense ones; words without a vector, such as `?`,
-    are trained either way."""
-    monkeypatch.setattr(word_vectors, "_LARGE", large)
+@pytest.fixture(params=[False, True], ids=["dense", "sparse"])
+def sparse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether word tables have sparse gradients, as large ones do."""
+    monkeypatch.setitem(NETWORKS, "dmn", NETWORKS["dmn"]._replace(build=with_table(sparse=request.param)))
+    return request.param
+
+
+def with_table(*, sparse: bool) -> Callable[[Any, Sizes], Network]:
+    build = NETWORKS["dmn"].build
+
+    def built(settings: Any, sizes: Sizes) -> Network:
+        network = build(settings, sizes)
+        embedding: Any = network.get_submodule("word_vectors.E")
+        embedding.sparse = sparse
+        return network
+
+    return built
+
+
+def word_table(job: Training) -> torch.Tensor:
+    assert job.learner.network.word_table
+    return job.learner.network.word_table.weight.detach()
+
+
+def test_frozen_vectors_stay_and_others_move(opinions: Path, tmp_path: Path, sparse: bool) -> None:
+    """Words without a vector, such as `?`, are trained either way."""
     for rate in (0.0, 0.5):
         quick = {"model.hidden": 8, "training.epochs": 2, "training.vectors_rate": rate, "training.l2": 0.01}
         job = Training([DataSet(opinions)], tmp_path / str(rate), load(overrides=[*quick.items()]), torch.device("cpu"))
-        table = job.learner.network.word_vectors.E.weight
-        assert table.shape[1] == 3
-        assert job.learner.network.word_vectors.E.sparse == (large == 1)
+        assert word_table(job).shape[1] == 3
+        assert job.learner.network.word_table
+        assert job.learner.network.word_table.sparse == sparse
         ids = job.learner.model.vocabulary.words.ids
-        before = table.detach().clone()
+        before = word_table(job).clone()
         job.begin()
         list(job.events())
-        moved = (table != before).any(dim=1)
+        moved = (word_table(job) != before).any(dim=1)
         assert moved[ids["?"]]
         assert moved[ids["good"]] == (rate > 0)
         assert not moved[ids["lovely"]], "no batch has it, and L2 doesn't pull it to zero"
@@ -227,22 +247,20 @@ def test_frozen_vectors_stay_and_others_move(
 
 def test_a_step_with_sparse_gradients_is_adams(monkeypatch: pytest.MonkeyPatch, opinions: Path, tmp_path: Path) -> None:
     """The first step of both, clipped: a word's row moves as with dense gradients."""
-    tables = []
-    for large in (1, 1 << 18):
-        monkeypatch.setattr(word_vectors, "_LARGE", large)
+    weights = []
+    for build in (with_table(sparse=False), with_table(sparse=True)):
+        monkeypatch.setitem(NETWORKS, "dmn", NETWORKS["dmn"]._replace(build=build))
         options = {"model.hidden": 8, "model.dropout": 0.0, "training.clip": 0.5}
         job = Training([DataSet(opinions)], tmp_path / "run", load(overrides=[*options.items()]), torch.device("cpu"))
         planned = PlannedBatch(job.learner.train[0], job.learner.train[0].plan(16)[0])
         job.step(planned, [job.learner.portion(planned, 1, 0, 0)], 1.0)
-        tables.append([parameter.detach() for parameter in job.learner.network.parameters()])
-    for sparse, dense in zip(*tables, strict=True):
+        weights.append([parameter.detach() for parameter in job.learner.network.parameters()])
+    for dense, sparse in zip(*weights, strict=True):
         torch.testing.assert_close(sparse, dense, rtol=1e-3, atol=1e-5)  # their epsilons differ
 
 
-def test_a_training_on_sparse_gradients_goes_on_to_the_same_weights(
-    opinions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(word_vectors, "_LARGE", 1)
+@pytest.mark.usefixtures("sparse")
+def test_a_training_with_given_vectors_goes_on_to_the_same_weights(opinions: Path, tmp_path: Path) -> None:
     assert_goes_on([opinions], tmp_path, 7)
 
 

@@ -8,7 +8,6 @@ from helpers import batch, network
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dmn_cli.model.forms import GateSupervision
-from dmn_cli.model.objective import answer_loss, answers_asked, gate_loss
 from dmn_cli.settings.load import load
 from dmn_cli.training.optimiser import Optimiser
 
@@ -43,10 +42,9 @@ def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervi
     given = batch(asked)
     _ = given.fact_packings, given.word_packings, given.bags, given.each_among  # made on the CPU, before
     with Waits() as waits:
-        output = net(given)
-        loss = answer_loss(output, given).sum() / answers_asked(given).sum()
-        loss = loss + gate_loss(output.episode, given, supervision, "softmax").sum()
-        optimiser.step(optimiser.gradients(loss))
+        losses = net.losses(given, supervision)
+        assert losses.gates is not None
+        optimiser.step(optimiser.gradients(losses.answers.sum() / given.answers_asked.sum() + losses.gates.sum()))
     assert waits.seen == []
 
 

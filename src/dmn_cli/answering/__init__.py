@@ -1,0 +1,1 @@
+"""A model asked: one question, a stream, or a prompt."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dmn_cli.answering.answer import Answer
-from dmn_cli.answering.encoder import Asked, Encoder
+from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Asked, Encoder
 from dmn_cli.artifact import directory
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import facts_read
@@ -32,11 +32,18 @@ class Predictor:
     network, and `said` puts its answers into words.
     """
 
-    def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
-        """Raises: ModelError where the model is missing, damaged or too new."""
+    def __init__(
+        self,
+        path: Path,
+        device: torch.device | str = "cpu",
+        *,
+        max_batch: int = MAX_BATCH,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        """max_batch, remembered: see `Encoder`. Raises: ModelError where the model is missing, damaged or too new."""
         self.model = directory.load(path, device)
         self.device = torch.device(device)
-        self.encoder = Encoder(self.model)
+        self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered)
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
         """Raises: DataError where the story has no facts, or a fact or the question has no words."""

@@ -1,9 +1,9 @@
-"""JSON lines in, JSON lines out: as many, in order, each as soon as it can be.
+"""JSON lines in, JSON lines out: one answer a line, in order, each as soon as possible.
 
-What has already arrived is answered together; nothing waits for more to come. So a file goes through in large batches,
-a program at the other end of a pipe gets each answer before it asks on, and an endless stream needs no more memory than
-a short one. Where lines come faster than they are answered, other processes answer some: half of the work is Python's,
-which threads can't share.
+The lines that have arrived are answered together; nothing waits for more to come. So a file goes through in large
+batches, a program at the other end of a pipe gets each answer before it asks the next question, and an endless stream
+needs no more memory than a short one. Where lines come faster than they are answered, other processes answer some: half
+of the work is done in Python, which threads can't share.
 """
 
 from __future__ import annotations
@@ -26,33 +26,45 @@ from dmn_cli.machine.processes import Advance, can_fork, forked
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_LINES = 1024  # that are answered together, at most
-_FEW = 64  # lines that aren't worth the way to another process
+AT_ONCE = 1024  # lines answered together, at most
+FEW = 64  # lines: fewer are answered sooner here than by another process
 _Line = tuple[int, bytes]
 _Result = dict[str, Any]
 
 
-def answers(predictor: Predictor, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yields the answers to the lines that had arrived, time after time; one line of JSON, in UTF-8, for each line.
+def answers(
+    predictor: Predictor,
+    lines: Iterable[bytes],
+    *,
+    at_once: int = AT_ONCE,
+    few: int = FEW,
+    processes: int | None = None,
+) -> Iterator[list[bytes]]:
+    """Yields the answers to the lines that had arrived, batch by batch; one line of JSON, in UTF-8, for each line.
 
     A line is {"id"?, "story": [fact, …] | text, "question": text}. A bad one is answered by {"id", "error"}.
+
+    at_once: lines answered together, at most; few: fewer lines than this never go to another process; processes: how
+    many others may help, by default as many as there are cores for.
     """
-    arriving = _Arriving(lines)
-    processes = networks_at_once(predictor.device) if can_fork() and predictor.device.type == "cpu" else 1
+    if processes is None:
+        processes = networks_at_once(predictor.device) if predictor.device.type == "cpu" else 1
+    to_start = processes if processes > 1 and can_fork() else 0
+    arriving = _Arriving(lines, at_once)
     idle: deque[_Process] = deque()
     begun: deque[_Process | list[bytes]] = deque()
     with ExitStack() as stack:
         while True:
             arrived = arriving.take(wait=not begun)
-            if arrived and processes > 1 and len(arrived) == _LINES:  # more than can be answered here
-                idle.extend(_Process(predictor, stack) for _ in range(processes))
-                processes = 0
-            if arrived and idle and len(arrived) >= _FEW:
+            if to_start and len(arrived) == at_once:  # more than can be answered here
+                idle.extend(_Process(predictor, stack) for _ in range(to_start))
+                to_start = 0
+            if arrived and idle and len(arrived) >= few:
                 process = idle.popleft()
                 process.begin(arrived)
                 begun.append(process)
             elif arrived:
-                begun.append(answered(predictor, arrived))
+                begun.append(_answered(predictor, arrived))
             elif not begun:
                 break
             if not arrived or not idle:
@@ -66,7 +78,7 @@ def answers(predictor: Predictor, lines: Iterable[bytes]) -> Iterator[list[bytes
 
 
 class _Process:
-    """Another process with the same model. It is given lines once it has handed over the last ones' answers."""
+    """Another process with the same model. It takes new lines once its answers to the last ones were fetched."""
 
     def __init__(self, predictor: Predictor, stack: ExitStack) -> None:
         receiver, self._sender = Pipe(duplex=False)
@@ -86,34 +98,36 @@ class _Process:
 def _answered_in_turn(
     predictor: Predictor, receiver: Connection[Any, Any], sender: Connection[Any, Any], advance: Advance
 ) -> Iterator[list[bytes]]:
-    """In the other process: until the one that asks has gone."""
-    sender.close()  # or its own would keep the pipe open
+    """In the other process: answers what it receives until the one that asks has gone."""
+    sender.close()  # this process's copy would keep the pipe open
     while True:
         try:
             lines = receiver.recv()
         except EOFError:
             return
-        yield answered(predictor, lines)
+        yield _answered(predictor, lines)
 
 
 class _Arriving:
-    """Lines, read by a thread that is some of them ahead."""
+    """Lines, read by a thread that is up to 2 `at_once` of them ahead."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
+    def __init__(self, lines: Iterable[bytes], at_once: int) -> None:
         self.error: BaseException | None = None  # that ended the lines
+        self._at_once = at_once
         self._lines: list[_Line] = []
         self._ended = False
         self._changed = threading.Condition()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
 
     def _read(self, lines: Iterable[bytes]) -> None:
+        most = 2 * self._at_once
         try:
             for numbered in enumerate(lines, start=1):
                 with self._changed:
                     self._lines.append(numbered)
                     self._changed.notify()
-                    if len(self._lines) == 2 * _LINES:
-                        self._changed.wait_for(lambda: len(self._lines) < 2 * _LINES)
+                    if len(self._lines) == most:
+                        self._changed.wait_for(lambda: len(self._lines) < most)
         except BaseException as error:
             self.error = error
         with self._changed:
@@ -121,17 +135,17 @@ class _Arriving:
             self._changed.notify()
 
     def take(self, *, wait: bool) -> list[_Line]:
-        """The numbered lines that are there, in their order, at most _LINES. With `wait` there is one at least, or they
-        have ended."""
+        """The numbered lines that have arrived, in order, at most `at_once`. With `wait` there is at least one, or
+        they have ended."""
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._lines or self._ended)
-            taken, self._lines = self._lines[:_LINES], self._lines[_LINES:]
+            taken, self._lines = self._lines[: self._at_once], self._lines[self._at_once :]
             self._changed.notify()
         return taken
 
 
-def answered(predictor: Predictor, lines: list[_Line]) -> list[bytes]:
+def _answered(predictor: Predictor, lines: list[_Line]) -> list[bytes]:
     """The answers to some numbered lines."""
     results: list[_Result] = []
     places: list[int] = []
@@ -151,7 +165,7 @@ def answered(predictor: Predictor, lines: list[_Line]) -> list[bytes]:
 
 
 def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
-    """Facts and question. Raises: DataError where the record has none, or what can't be written again."""
+    """Facts and question. Raises: DataError where the record has none, or what UTF-8 can't represent."""
     story, question = record.get("story"), record.get("question")
     if not isinstance(question, str):
         raise DataError('"question" is not a text')
@@ -162,7 +176,7 @@ def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
         if isinstance(record.get("id"), str | list | dict):
             json.dumps(record["id"], ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as error:
-        raise DataError("holds text that UTF-8 can't spell (half a surrogate pair)") from error
+        raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)") from error
     facts = predictor.encoder.story(story, question)
     for text in (*facts, question):
         predictor.encoder.encode(text)

@@ -26,12 +26,13 @@ from dmn_cli.artifact.model import AGAIN, Model, build
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DmnError, ModelError
-from dmn_cli.files import atomic_directory, file_digest, load_versioned_json, write_json, write_text
+from dmn_cli.files import NEWER, atomic_directory, file_digest, load_versioned_json, write_json, write_text
 from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form
-from dmn_cli.settings.networks import as_table, network_settings
+from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
 FORMAT_VERSION = 1
+_METADATA = {"format": "dmn"}  # one key, since safetensors writes several in the order of a hash table
 _CHECKED = ("model.safetensors", "vocabulary.json")
 
 
@@ -39,8 +40,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
     """Writes the directory, all of it or nothing."""
     with atomic_directory(path) as folder:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-        metadata = {"format": "dmn", "format_version": str(FORMAT_VERSION)}
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, metadata))
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, _METADATA))
         model.vocabulary.save(folder / "vocabulary.json")
         for name, content in model.tokenizer_files.items():
             (folder / name).write_bytes(content)
@@ -74,11 +74,14 @@ def find(path: Path) -> Path:
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
     """Reads a model directory, or that of a run, and checks it.
 
-    Raises: ModelError where it is missing, damaged or written by a newer dmn.
+    Raises: ModelError where it is missing, damaged or of a newer dmn.
     """
     folder = find(path)
     config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
     try:
+        network = config["model"].get("network", DEFAULT)
+        if type(network) is str and network not in NETWORKS:
+            raise ModelError(f"its network is {network!r}, which this dmn doesn't know", where=folder, hint=NEWER)
         hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
         for name in (*_CHECKED, *tokenizer_files):
             if file_digest(folder / name) != hashes[name]:

@@ -1,0 +1,1 @@
+"""The command line: thin commands over plain functions. Typer and Rich live here alone."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 from dmn_cli import __version__
 from dmn_cli.cli import ask, evaluate, train
 from dmn_cli.cli.prepare.app import app as prepare
+from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 
 
@@ -76,8 +76,7 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages, which are ready sooner
-    _leave_out("rich.markdown", "Markdown")
-    _leave_out("rich.traceback", "Traceback")
+    leave_out_unused()
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except typer.TyperException as error:
@@ -107,13 +106,6 @@ def main() -> None:
             hint="This is a bug of dmn. Run dmn --debug … for the traceback and report it.",
         )
         _fail(bug)
-
-
-def _leave_out(module: str, name: str) -> None:
-    """Typer's help imports these for Markdown and coloured tracebacks: a fifth of its time. We have neither."""
-    if module not in sys.modules:
-        sys.modules[module] = ModuleType(module)
-        setattr(sys.modules[module], name, None)
 
 
 def _fail(error: DmnError) -> None:

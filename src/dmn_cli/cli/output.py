@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.files import json_line
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,6 +33,8 @@ class Output:
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
         if self.as_json:
+            from dmn_cli.files import json_line
+
             write_lines(json_line(value))
 
     def note(self, text: str) -> None:

@@ -1,0 +1,1 @@
+"""From text to batches: sources → formats → words → store → batches. Knows no network."""

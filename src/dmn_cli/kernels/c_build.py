@@ -1,4 +1,4 @@
-"""Compiles what is in C (`csrc/`), once for a machine, with the C compiler that is there (`CC`, or else `cc`).
+"""Compiles the kernels in C (`csrc/`), once for each machine, with the C compiler at hand (`CC`, or else `cc`).
 
 A library that doesn't compile, or doesn't compute what torch does, is not kept.
 """
@@ -24,8 +24,8 @@ from dmn_cli.records.packing import Packing
 
 
 def build(dtype: torch.dtype = torch.float32, recipe: Recipe = RECIPE) -> None:
-    """Compiles it, where it isn't yet and can be. Warns where a compiler is there and fails."""
-    if not c_library.allowed() or c_library.library(dtype) or not (compiler := _compiler()):
+    """Compiles the library, unless that was done before or there is no compiler. Warns where a compiler fails."""
+    if not c_library.allowed() or c_library.library(dtype, recipe) or not (compiler := _compiler()):
         return
     kept = recipe.place(dtype)
     try:
@@ -33,12 +33,12 @@ def build(dtype: torch.dtype = torch.float32, recipe: Recipe = RECIPE) -> None:
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             made = Path(folder) / kept.name
             _compile(made, compiler, dtype, recipe)
-            c_library.take(dtype, made)
+            c_library.use(dtype, made)
             if not agrees(dtype):
                 raise ArithmeticError("it doesn't compute what torch does")
             made.replace(kept)
     except (OSError, AttributeError, ArithmeticError, subprocess.SubprocessError) as error:
-        c_library.take(dtype, None)
+        c_library.use(dtype, None)
         reason = _reason(error, recipe)
         warnings.warn(f"the C kernels can't be compiled, so dmn is slower: {reason}", stacklevel=2)
 
@@ -70,7 +70,7 @@ def _compiler() -> list[str] | None:
 
 
 def _reason(error: Exception, recipe: Recipe) -> str:
-    """In one line."""
+    """What went wrong, in one line."""
     if isinstance(error, subprocess.TimeoutExpired):
         return f"{error.cmd[0]} takes longer than {recipe.seconds} s"
     if not isinstance(error, subprocess.CalledProcessError):
@@ -95,7 +95,7 @@ def _recurrence_agrees(dtype: torch.dtype) -> bool:
 
 
 def _comparison_agrees(dtype: torch.dtype, *, full: bool) -> bool:
-    """full: of all of 2016's features, else of those of DMN+."""
+    """full: with all gate features of Kumar et al. 2016, else with those of DMN+"""
     generator = torch.Generator().manual_seed(0)
 
     def numbers(*shape: int) -> Tensor:

@@ -22,11 +22,11 @@ def compare(
     packing: Packing | None,
     layer: nn.Linear | None = None,
 ) -> Tensor:
-    """base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv], each fact compared with the v of its question;
-    given `layer`, the score that it makes of this one's tanh.
+    """a = base + W1 [c∘v, |c-v|] or, given cW, base + W1 [c∘v, |c-v|, cᵀWv]; given `layer`, the score layer(tanh a).
 
-    c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden, features); base: (packed, hidden) or (hidden,) →
-    (packed, hidden), or scores (packed,)
+    Each fact c is compared with the v of its question. c, cW: (packed, hidden); v: (questions, hidden); W1: (hidden,
+    features); base: (packed, hidden), or (hidden,) for all facts; packing: of (questions, facts), None where each
+    question has one fact → (packed, hidden), or scores (packed,)
     """
     if c_library.serves(c):
         from dmn_cli.kernels.comparison_c import Compare
@@ -38,7 +38,7 @@ def compare(
 
 
 class _Compare(torch.autograd.Function):
-    """By hand, so that the features are written once, where the product reads them, and kept once."""
+    """With a gradient by hand, so that the features are written once, where the product reads them, and kept once."""
 
     @staticmethod
     def forward(ctx, c, v, cW, W1, base, packing):
@@ -58,7 +58,7 @@ class _Compare(torch.autograd.Function):
         (d,), (c, v, cW, W1, z) = gradients, ctx.saved_tensors
         H = c.shape[1]
         dz = product(d, W1)
-        joint, distance = dz[:, :H], dz[:, H : 2 * H]  # of c∘v and |c-v|
+        joint, distance = dz[:, :H], dz[:, H : 2 * H]  # the gradients of c∘v and |c-v|
         distance.mul_((c - v).sign_())
         dc = torch.addcmul(distance, joint, v)
         dv = torch.addcmul(distance.neg_(), joint, c)

@@ -1,4 +1,4 @@
-"""Facts compared (`comparison.py`) on a CPU, in C: `csrc/comparison.c`."""
+"""The comparison of facts (`comparison.py`) in C, for CPUs: `csrc/comparison.c`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dmn_cli.kernels import c_library
 from dmn_cli.kernels.products import product_of_rows
 
 _Arguments = c_library.structure(
-    numbers=("rows", "hidden", "even", "threads"),
+    numbers=("rows", "hidden", "biased", "threads"),
     tensors=(
         *("row", "c", "v", "cW", "W1", "base", "W2", "b2", "z", "y", "score"),
         *("d_score", "da", "dc", "dv", "dcW"),
@@ -17,11 +17,7 @@ _Arguments = c_library.structure(
 
 
 class Compare(torch.autograd.Function):
-    """a = base + W1 [c∘v, |c-v|, cᵀWv], or given W2 and b2 the score W2 tanh(a) + b2.
-
-    The first arguments and the last are those of `comparison.compare`; W2: (1, hidden); b2: (1,) → (packed,
-    hidden), or scores (packed,)
-    """
+    """`comparison.compare`, with the layer's weights W2 (1, hidden) and b2 (1,), or None, in place of the layer."""
 
     @staticmethod
     def forward(ctx, c, v, cW, W1, base, W2, b2, packing):
@@ -34,9 +30,9 @@ class Compare(torch.autograd.Function):
         ctx.facts = {"rows": len(c), "hidden": c.shape[1], "threads": torch.get_num_threads()}
         ctx.facts |= {"row": None if packing is None else packing.row}
         c_library.call(
-            "comparison", _Arguments, c.dtype, **given, z=z, y=y, score=score, even=base.dim() == 1, **ctx.facts
+            "comparison", _Arguments, c.dtype, **given, z=z, y=y, score=score, biased=base.dim() == 1, **ctx.facts
         )
-        ctx.packing, ctx.even = packing, base.dim() == 1
+        ctx.packing, ctx.biased = packing, base.dim() == 1
         ctx.save_for_backward(*(given[name] for name in ("c", "v", "cW", "W1", "W2")), z, y if W2 is not None else None)
         return y if W2 is None else score
 
@@ -51,4 +47,4 @@ class Compare(torch.autograd.Function):
         c_library.call("comparison", _Arguments, c.dtype, **read, da=da, dc=dc, dv=dv, dcW=dcW, **ctx.facts)
         dv = dv if packing is None else packing.total(dv)
         dW2, db2 = (None, None) if W2 is None else (d.unsqueeze(0) @ y, d.sum().unsqueeze(0))
-        return dc, dv, dcW, product_of_rows(da, z), da.sum(dim=0) if ctx.even else da, dW2, db2, None
+        return dc, dv, dcW, product_of_rows(da, z), da.sum(dim=0) if ctx.biased else da, dW2, db2, None

@@ -1,4 +1,4 @@
-"""What torch has too, faster on a CPU."""
+"""Elementwise operations that torch has too, faster on a CPU."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _BITS = 16  # of a random number
-_TWO, _MINUS_ONE = torch.tensor(2.0), torch.tensor(-1.0)  # a number of Python's is made a tensor at each call
+_TWO, _MINUS_ONE = torch.tensor(2.0), torch.tensor(-1.0)  # torch makes a tensor of a Python number at each call
 
 
 def tanh_(x: Tensor) -> Tensor:
-    """tanh x = 2 σ(2x) - 1, in place: torch's own takes six times as long on an AMD CPU (docs/log.md)."""
+    """tanh x = 2 σ(2x) - 1, in place: torch's own takes up to six times as long (docs/log.md)."""
     if not x.is_cpu:
         return x.tanh_()
     return torch.add(_MINUS_ONE, x.mul_(_TWO).sigmoid_(), alpha=2, out=x)
 
 
 def tanh(x: Tensor) -> Tensor:
-    """The same for a new tensor, with a gradient."""
+    """tanh x as a new tensor, with a gradient."""
     return cast("Tensor", _Tanh.apply(x))
 
 
@@ -39,7 +39,7 @@ class _Tanh(torch.autograd.Function):
 class Dropout(nn.Module):
     """Sets each number to zero with probability p, in training, and scales the others by 1 / (1 - p).
 
-    On a CPU torch draws a number of 64 bits for each; here four share one, so p is a multiple of 2^-16.
+    On a CPU torch draws 64 random bits for each number; here four share them, so p is a multiple of 2^-16.
     """
 
     def __init__(self, p: float) -> None:

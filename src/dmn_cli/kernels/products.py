@@ -1,13 +1,13 @@
-"""Products of matrices, by the library that is faster on the CPU at hand.
+"""Matrix products, by the library that is faster on the CPU at hand.
 
-torch gives products of float32 to MKL, which multiplies 256 bits at a time on AMD CPUs. From Zen 5 on these can take
-512, so it runs at half their speed. torch has oneDNN on board too, which doesn't, but gives it such products only where
-bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). oneDNN then multiplies in float32 all the same, at
-full precision (docs/log.md).
+torch gives products in float32 to MKL, which multiplies 256 bits at a time on AMD CPUs. From Zen 5 on these can take
+512, so it runs at half their speed. oneDNN, which torch has on board too, uses all 512, but torch gives it such
+products only where bfloat16 would do (`torch.backends.mkldnn.matmul.fp32_precision`). Even then oneDNN multiplies in
+float32, at full precision (docs/log.md).
 
 oneDNN takes 10 µs to start, and compiles and keeps a program for each shape that it meets. So it is given blocks of a
-few fixed heights; what is left over, and all that is small, stays with MKL. The choice is torch's, for all threads:
-only the main one makes it, and others, which answer side by side, stay with MKL.
+few fixed heights; what is left over, and all that is small, stays with MKL. torch's setting is one for all threads:
+only the main thread changes it, and others, which answer side by side, stay with MKL.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-LARGE = 1 << 20  # multiplications from which on oneDNN is the faster one
-_ZEN5 = 26  # the family
-STEP, MOST = 64, 512  # blocks have a multiple of STEP rows, and at most MOST
+LARGE = 1 << 20  # multiplications from which on oneDNN is faster
+_ZEN5 = 26  # its CPU family
+STEP, MOST = 64, 512  # blocks have a multiple of STEP rows, MOST at most
 
 _adaptive = False
 
 
 def adapt() -> bool:
-    """Has large products go to oneDNN, on a CPU where that is faster and no less precise. Whether it is.
+    """Sends large products to oneDNN on CPUs where that is faster and no less precise. Returns whether it does.
 
-    What the CPU is decides, and not a measurement, so that a training that goes on tomorrow goes on alike.
+    The kind of CPU decides, and not a measurement, so that a training that is resumed goes on as it would have.
     """
     global _adaptive
     _adaptive = _is_zen5() and torch.backends.mkldnn.is_available() and _as_precise()
@@ -59,7 +59,7 @@ class _Affine(torch.autograd.Function):
 def product(a: Tensor, B: Tensor, base: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """base + a B, without a gradient. (rows, inputs), (inputs, outputs) → (rows, outputs)
 
-    base: (rows, outputs) or (outputs,); out: (rows, outputs), may be `base`
+    base: (rows, outputs) or (outputs,); out: (rows, outputs), to write to, which may be `base`
     """
     if not _adaptive or not (whole := _whole(len(a), B.numel())):
         return torch.mm(a, B, out=out) if base is None else torch.addmm(base, a, B, out=out)
@@ -78,7 +78,7 @@ def product(a: Tensor, B: Tensor, base: Tensor | None = None, *, out: Tensor | N
 def product_of_rows(a: Tensor, b: Tensor, onto: Tensor | None = None) -> Tensor:
     """aᵀ b, summed over rows, without a gradient. (rows, inputs), (rows, outputs) → (inputs, outputs)
 
-    onto: (inputs, outputs), which it is added to, in place
+    onto: (inputs, outputs), to which it is added, in place
     """
     whole = _whole(len(a), a.shape[1] * b.shape[1])
     if not whole:
@@ -89,7 +89,7 @@ def product_of_rows(a: Tensor, b: Tensor, onto: Tensor | None = None) -> Tensor:
 
 
 def _whole(rows: int, multiplications: int) -> int:
-    """How many of the rows oneDNN gets. multiplications: of one row."""
+    """How many of the rows oneDNN gets. multiplications: for one row"""
     if not _adaptive or rows * multiplications < LARGE or current_thread() is not main_thread():
         return 0
     whole = rows - rows % MOST
@@ -98,7 +98,7 @@ def _whole(rows: int, multiplications: int) -> int:
 
 
 def _in_blocks(multiply: Callable[[slice], object], rows: int, whole: int) -> None:
-    """A product in blocks of rows: by oneDNN up to `whole`, what is left over by MKL."""
+    """A product in blocks of rows: the first `whole` rows by oneDNN, the rest by MKL."""
     with _onednn():
         for start in range(0, whole, MOST):
             multiply(slice(start, min(start + MOST, whole)))
@@ -108,7 +108,7 @@ def _in_blocks(multiply: Callable[[slice], object], rows: int, whole: int) -> No
 
 @contextmanager
 def _onednn() -> Iterator[None]:
-    """Here products go to oneDNN: torch's flag for it is one for the whole process."""
+    """Meanwhile products go to oneDNN: the flag is torch's, and the whole process has one."""
     matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     matmul.fp32_precision = "bf16"
     try:

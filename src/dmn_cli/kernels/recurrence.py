@@ -1,4 +1,4 @@
-"""The gated recurrence: one operation, computed by the kernel that suits the machine.
+"""The gated recurrence: one operation, computed by whichever kernel suits the machine.
 
 `recurrence_triton` on a GPU, `recurrence_c` on a CPU where it has been compiled, `recurrence_loop` everywhere else.
 """
@@ -17,25 +17,28 @@ from dmn_cli.kernels import c_library
 from dmn_cli.kernels.recurrence_loop import Recurrence, agrees
 from dmn_cli.records.packing import Packing
 
-WIDEST = 128  # hidden, that the kernels for GPUs have registers for
+WIDEST = 128  # the largest `hidden` that the kernels for GPUs have registers for
 
 
 def recurrence(
     x: Tensor, U: Tensor, g: Tensor | None, h_0: Tensor | None, packing: Packing, last: Tensor | None, *, before: bool
 ) -> Tensor:
-    """The states of a GRU whose steps a gate lets through (`model/gated_gru.py`), with gradients.
+    """The states of a GRU whose steps are let through by gates (`model/gated_gru.py`), with gradients.
 
-    x: (packed, blocks x hidden), projected; U: (hidden, blocks x hidden), whose blocks are [Z, R, H~] or, without Z,
-    [R, H~]; g: (packed, 1), or None for gates that are open, which takes a Z; h_0: (rows, hidden) in the order of
-    `packing`, or None for zeros; last: (rows,) where the states lie that are wanted, or None for all; before: whether R
-    comes before the product with U_h → (packed, hidden), or (rows, hidden)
+    x: (packed, blocks x hidden), projected; U: (hidden, blocks x hidden), with the blocks [Z, R, H~] or, without Z,
+    [R, H~]; g: (packed, 1), or None for open gates, only with Z; h_0: (rows, hidden) in the order of `packing`, or None
+    for zeros; last: (rows,) where the states lie that are wanted, or None for all; before: whether R comes before the
+    product with U_h → (packed, hidden), or (rows, hidden)
     """
-    kernel = _kernel(x, U, gates=g is not None, before=before)
+    kernel = kernel_for(x, U, gates=g is not None, before=before)
     return cast("Tensor", kernel.apply(x, U, g, h_0, packing, last, before))
 
 
-def _kernel(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
-    """TRITON_INTERPRET=1 has the kernels for GPUs run on a CPU, slowly, for tests."""
+def kernel_for(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
+    """The kernel for tensors of this device, type and width. Arguments as in `recurrence`; gates: whether there are any
+
+    TRITON_INTERPRET=1 runs the kernels for GPUs on a CPU, slowly, for tests.
+    """
     if x.is_cuda or os.environ.get("TRITON_INTERPRET") == "1":
         if x.dtype != torch.float32 or U.shape[0] > WIDEST:
             return Recurrence
@@ -51,10 +54,9 @@ def _kernel(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.au
 def triton_kernel(
     device: torch.device, hidden: int, width: int, gates: bool, before: bool
 ) -> type[torch.autograd.Function]:
-    """The kernels for GPUs where they can be compiled and agree with the loop, gradients included; else the loop, and a
-    warning.
+    """The kernels for GPUs, if they compile and agree with the loop, gradients included; else the loop, and a warning.
 
-    They are tried on a few numbers first, once for each form.
+    They are tried on a few random numbers, once for each form.
     """
     try:
         from dmn_cli.kernels import recurrence_triton

@@ -1,4 +1,4 @@
-"""The gated recurrence on a CPU, in C: `csrc/recurrence.c`."""
+"""The gated recurrence in C, for CPUs: `csrc/recurrence.c`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Arguments = c_library.structure(
 
 
 class Recurrence(torch.autograd.Function):
-    """What `recurrence_loop.Recurrence` is, with the same arguments."""
+    """`recurrence_loop.Recurrence`, with the same arguments."""
 
     @staticmethod
     def forward(ctx, x, U, g, h_0, packing, last, before):

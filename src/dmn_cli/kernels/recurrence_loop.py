@@ -1,4 +1,4 @@
-"""The gated recurrence as a loop of torch's operations: what every other kernel must equal, on any machine.
+"""The gated recurrence as a loop of torch operations: it runs on any machine, and every other kernel must equal it.
 
 A step is H' = H + u ∘ (H~ - H), with u = 1 - Z, g (1 - Z) or g (`model/gated_gru.py` has the equations). Rows lie
 packed (`records/packing.py`), so that a step touches only the rows that have one.
@@ -16,19 +16,19 @@ from dmn_cli.kernels.elementwise import tanh_
 from dmn_cli.kernels.products import product, product_of_rows
 from dmn_cli.records.packing import Packing
 
-_CACHED = 1024  # rows of the backward pass that are worked on at a time, so that they lie in the caches
+_CACHED = 1024  # rows that the backward pass works on at a time, so that they lie in the caches
 _sigmoid_backward = torch.ops.aten.sigmoid_backward  # dy y (1 - y), of y = σ(x)
 
 
 class Recurrence(torch.autograd.Function):
-    """The loop over packed steps, and its backward pass.
+    """The loop over packed steps, and its backward pass. Arguments as in `recurrence.recurrence`.
 
-    What a step hands back is linear in what it gets, dH':
+    A step's gradients are linear in the one that it gets, dH':
 
-        du = dH' (H~ - H);   d(H~'s argument) = dH' u (1 - H~²);   dH = dH' (1 - u) + what comes by R, Z and H~
+        du = dH' (H~ - H);   d(H~'s argument) = dH' u (1 - H~²);   dH = dH' (1 - u) + what comes through R, Z and H~
 
-    and all factors are known once the states are. So they are computed for many steps at once, as many as the caches
-    hold; the loop back only multiplies and adds; and the gradient of U is one product over all of these steps.
+    and their factors are known once the states are. So the factors are computed for many steps at once, as many as the
+    caches hold; the loop backwards only multiplies and adds; and the gradient of U is one product over all these steps.
     """
 
     @staticmethod
@@ -72,54 +72,67 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx, *gradients):
         U, g, h_0, zr, inner, candidate, states, last = ctx.saved_tensors
         counts, before = ctx.packing.counts, ctx.before
-        hidden, has_z = U.shape[0], U.shape[1] == 3 * U.shape[0]
+        hidden = U.shape[0]
         first = states.new_zeros(counts[0], hidden) if h_0 is None else h_0
         d_states = gradients[0].clone() if last is None else torch.zeros_like(states).index_copy_(0, last, gradients[0])
         dh_0 = torch.zeros_like(first) if ctx.needs_input_grad[3] else None
         dg = torch.empty_like(g) if ctx.needs_input_grad[2] else None
         d = states.new_empty(len(states), U.shape[1] // hidden + (not before), hidden)
-        dU, one = torch.zeros_like(U), states.new_ones(())
+        dU = torch.zeros_like(U)
         flow = _Flow.of(d_states, dh_0, counts)
         weights = (U[:, :-hidden], U[:, -hidden:]) if before else (torch.roll(U, hidden, dims=1),)
         weights = [block.t().contiguous() for block in weights]
         for steps, at in _chunks(counts):
             h = _entering(states, first, ctx.packing, steps, at)
-            z, r, c, d_at = zr[at, :hidden], zr[at, -hidden:], candidate[at], d[at]
-            away, pass_z = h - c, 1 - z if has_z else None
-            u = pass_z if g is None else g[at] if pass_z is None else g[at] * pass_z
-            assert u is not None
-            torch.mul(torch.addcmul(one, c, c, value=-1), u, out=d_at[:, -1])
-            if pass_z is not None:
-                _sigmoid_backward(away if g is None else g[at] * away, z, grad_input=d_at[:, -3])
-            if before:
-                _sigmoid_backward(h, r, grad_input=d_at[:, -2])  # R's is not of dH', but of d(R ∘ H)
-            else:
-                torch.mul(d_at[:, -1], r, out=d_at[:, 0])
-                _sigmoid_backward(d_at[:, -1] * inner[at], r, grad_input=d_at[:, -2])
-            factors = _Factors(d_at, (1 - u).expand_as(h), r)
+            g_at = None if g is None else g[at]
+            factors = _Factors.of(d[at], g_at, h, zr[at], inner[at], candidate[at], before=before)
             (_backward_before if before else _backward_after)(steps, counts, factors, flow, *weights)
             if dg is not None:
-                away.mul_(d_states[at])
-                torch.sum(away if pass_z is None else away.mul_(pass_z), dim=1, keepdim=True, out=dg[at])
-            add_weight_gradient(dU, h, inner[at], d_at, before=before)
+                away = factors.away.mul_(d_states[at])
+                away = away if factors.pass_z is None else away.mul_(factors.pass_z)
+                torch.sum(away, dim=1, keepdim=True, out=dg[at])
+            add_weight_gradient(dU, h, inner[at], d[at], before=before)
         dx, dU = input_and_weight_gradients(d, dU, before=before)
         return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None
 
 
 class _Factors(NamedTuple):
-    """What dH' is multiplied by at some steps, known before it is."""
+    """What dH' is multiplied by at some steps, for their gradients: known before dH' is."""
 
     d: Tensor  # (rows, blocks, hidden) of [H U_h unless before, Z if there is one, R, H~]; becomes their gradients
     keep: Tensor  # (rows, hidden) 1 - u
     r: Tensor  # (rows, hidden) R
+    away: Tensor  # (rows, hidden) H - H~
+    pass_z: Tensor | None  # (rows, hidden) 1 - Z, if there is one
+
+    @classmethod
+    def of(
+        cls, d: Tensor, g: Tensor | None, h: Tensor, zr: Tensor, inner: Tensor, candidate: Tensor, *, before: bool
+    ) -> _Factors:
+        """Writes to `d`. g: (rows, 1); zr: (rows, hidden or 2 hidden); the others (rows, hidden)"""
+        hidden, c = h.shape[1], candidate
+        z, r = zr[:, :hidden] if zr.shape[1] > hidden else None, zr[:, -hidden:]
+        d_r, d_c = d[:, -2], d[:, -1]
+        away, pass_z = h - c, None if z is None else 1 - z
+        u = pass_z if g is None else g if pass_z is None else g * pass_z
+        assert u is not None  # without gates there is a Z
+        torch.mul(torch.addcmul(c.new_ones(()), c, c, value=-1), u, out=d_c)
+        if z is not None:
+            _sigmoid_backward(away if g is None else g * away, z, grad_input=d[:, -3])
+        if before:
+            _sigmoid_backward(h, r, grad_input=d_r)  # the factor of d(R ∘ H), not of dH'
+        else:
+            torch.mul(d_c, r, out=d[:, 0])
+            _sigmoid_backward(d_c * inner, r, grad_input=d_r)
+        return cls(d, (1 - u).expand_as(h), r, away, pass_z)
 
 
 class _Flow(NamedTuple):
-    """dH' of each step, which grows until the step is reached, and where the step's dH goes: to the step before."""
+    """dH' of each step, complete once the loop has come to it, and where its dH goes: to the step before."""
 
     to_step: tuple[Tensor, ...]  # (rows of the step, hidden) each
     wide: tuple[Tensor, ...]  # the same as (rows of the step, 1, hidden)
-    from_step: list[Tensor | None]  # (rows of the step, hidden) each; None: nobody asks for dH_0
+    from_step: list[Tensor | None]  # (rows of the step, hidden) each; None: dH_0 isn't asked for
 
     @classmethod
     def of(cls, d_states: Tensor, dh_0: Tensor | None, counts: list[int]) -> _Flow:
@@ -131,7 +144,7 @@ class _Flow(NamedTuple):
 
 
 def _chunks(counts: list[int]) -> Iterator[tuple[range, slice]]:
-    """The steps from last to first, some at a time, and where they lie: about so many rows as the caches hold."""
+    """The steps from the last to the first, as many at a time as the caches hold, and where they lie."""
     stop, end = len(counts), sum(counts)
     while stop:
         start, begin = stop, end
@@ -143,16 +156,18 @@ def _chunks(counts: list[int]) -> Iterator[tuple[range, slice]]:
 
 
 def _entering(states: Tensor, first: Tensor, packing: Packing, steps: range, at: slice) -> Tensor:
-    """The state that each of some steps begins with. (rows of these steps, hidden)"""
+    """The states that some steps begin with. (rows of these steps, hidden)"""
     counts, rows = packing.counts, packing.counts[0]
-    if steps.start and counts[steps.start - 1] == counts[steps[-1]]:  # as many rows all along: those one step before
+    if (
+        steps.start and counts[steps.start - 1] == counts[steps[-1]]
+    ):  # equally many rows: the states of one step earlier
         return states[at.start - counts[steps.start] : at.stop - counts[steps.start]]
     before = states.index_select(0, packing.going_on[max(0, at.start - rows) : at.stop - rows])
     return before if steps.start else torch.cat([first, before])
 
 
 def _split(packed: Tensor, counts: list[int]) -> tuple[Tensor, ...]:
-    """`Tensor.split`, without its Python."""
+    """`Tensor.split`, without the time that its Python takes."""
     return torch.split_with_sizes(packed, counts)
 
 
@@ -161,7 +176,7 @@ def _backward_after(steps: range, counts: list[int], factors: _Factors, flow: _F
 
     U: transposed, its blocks in that order
     """
-    d, keep, _ = factors
+    d, keep = factors.d, factors.keep
     parts = (_split(part, counts[steps.start : steps.stop]) for part in (d, d.flatten(1)[:, : U.shape[0]], keep))
     for t, d_t, to_h, keep_t in zip(*map(reversed, (steps, *parts)), strict=True):
         d_t.mul_(flow.wide[t])
@@ -177,7 +192,7 @@ def _backward_before(
 
     U_zr, U_h: transposed
     """
-    d, keep, r = factors
+    d, keep, r = factors.d, factors.keep, factors.r
     parts = (d[:, :-2], d[:, -2], d[:, -1], d.flatten(1)[:, : U_zr.shape[0]], keep, r)
     parts = (_split(part, counts[steps.start : steps.stop]) for part in parts)
     for t, d_z, d_r, d_c, d_zr, keep_t, r_t in zip(*map(reversed, (steps, *parts)), strict=True):
@@ -191,7 +206,7 @@ def _backward_before(
 
 
 def add_weight_gradient(dU: Tensor, h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> None:
-    """Adds what some rows give to dU, whose blocks lie as in `d`: [H U_h, Z, R], or [Z, R, H~] if `before`.
+    """Adds what some rows contribute to dU, whose blocks lie as in `d`: [H U_h, Z, R], or [Z, R, H~] if `before`.
 
     h: (rows, hidden), the state that each step begins with; inner: (rows, hidden), R ∘ H or H U_h; d: (rows, blocks,
     hidden), the gradients of [H U_h unless `before`, Z where there is one, R, H~]
@@ -205,7 +220,7 @@ def add_weight_gradient(dU: Tensor, h: Tensor, inner: Tensor, d: Tensor, *, befo
 
 
 def gradients_at_once(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
-    """dX and dU where `d` is there for all steps. Shapes as in `add_weight_gradient`."""
+    """dX and dU, from the gradients `d` of all steps. Shapes as in `add_weight_gradient`"""
     hidden = h.shape[1]
     dU = h.new_zeros(hidden, (d.shape[1] - (not before)) * hidden)
     add_weight_gradient(dU, h, inner, d, before=before)
@@ -213,7 +228,7 @@ def gradients_at_once(h: Tensor, inner: Tensor, d: Tensor, *, before: bool) -> t
 
 
 def input_and_weight_gradients(d: Tensor, dU: Tensor, *, before: bool) -> tuple[Tensor, Tensor]:
-    """dX and dU with the blocks of x and U, from those of `add_weight_gradient`."""
+    """dX and dU with their blocks as in x and U, from `d` and dU with the blocks of `add_weight_gradient`."""
     hidden, flat = dU.shape[0], d.flatten(1)
     return (flat, dU) if before else (flat[:, hidden:], torch.roll(dU, -hidden, dims=1))
 

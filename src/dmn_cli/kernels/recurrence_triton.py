@@ -1,14 +1,14 @@
-"""The gated recurrence as two kernels in Triton, for GPUs: a forward pass and a backward pass.
+"""The gated recurrence as two Triton kernels, for GPUs: the forward pass and the backward pass.
 
-A step is far too small for a GPU: a loop over steps spends its time starting kernels. Here a whole sequence is one
+A step is far too small for a GPU: a loop over steps spends its time launching kernels. Here a whole sequence is one
 kernel. Each program has one row, and keeps its state and all of U in registers from the first step to the last; a step
 reads x, and writes what the backward pass needs.
 
-A step's product is of a vector and a matrix, in plain float32. Tensor cores would want sixteen rows in each program, so
-a sixteenth of the programs, and to be as precise they would need U twice: more than a multiprocessor can hold.
+A step multiplies a vector by a matrix, in plain float32. Tensor cores would want sixteen rows in each program, hence a
+sixteenth of the programs, and to be as precise they would need U twice: more than a multiprocessor can hold.
 
-Registers are what limits the width. Of the 65536 that a multiprocessor has, U takes 3 x 128² = 49152 where hidden is
-above 64, and a fourth of it up to there.
+Registers limit the width. Of the 65536 that a multiprocessor has, U takes 3 x 128² = 49152 where hidden is above 64,
+and a quarter of that up to 64.
 """
 
 # pyright: reportMissingImports=false, reportAssignmentType=false, reportPossiblyUnboundVariable=false
@@ -130,7 +130,7 @@ def backward_kernel(
         d_t = d + here * (blocks * hidden) + k
         u = tl.load(g + here) if GATES else 1.0
         du = dh * (c - h)
-        through = tl.zeros((PADDED,), tl.float32)  # what reaches H by Z, R and H~
+        through = tl.zeros((PADDED,), tl.float32)  # what reaches H through Z, R and H~
         if Z:
             z = tl.load(zr + here * gated + k, mask=real, other=0.0)
             dz = -u * du * z * (1 - z)
@@ -157,14 +157,14 @@ def backward_kernel(
 
 
 def options(hidden: int, *, gates: bool, before: bool, z: bool) -> dict[str, int]:
-    """What both kernels are compiled for."""
+    """The constants that both kernels are compiled for."""
     padded = max(16, 1 << (hidden - 1).bit_length())
     form = {"hidden": hidden, "PADDED": padded, "BEFORE": before, "Z": z, "GATES": gates}
     return {**form, "num_warps": padded // 16}  # U then takes up to 192 of a thread's 255 registers
 
 
 class Recurrence(torch.autograd.Function):
-    """What `recurrence_loop.Recurrence` is, with the same arguments, of float32."""
+    """`recurrence_loop.Recurrence`, with the same arguments, in float32."""
 
     @staticmethod
     def forward(ctx, x, U, g, h_0, packing, last, before):
@@ -198,6 +198,6 @@ class Recurrence(torch.autograd.Function):
 
 
 def _launch(kernel, rows, options, *tensors):
-    """One program for each row, on the GPU where the tensors are."""
+    """Starts one program for each row, on the GPU where the tensors are."""
     with torch.cuda.device_of(tensors[0]):
         kernel[(rows,)](*tensors, **options)

@@ -1,4 +1,4 @@
-"""Settles what the kernels compute with: threads, libraries and compiled code, before the first batch."""
+"""Chooses what the kernels compute with, before the first batch: threads, libraries and compiled code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ONE_THREAD = 128  # the widest network whose products are too small to share
 
 
 def tune(hidden: int, *, build: bool = True) -> None:
-    """Makes the most of the CPU for a network of this width. build: whether this is worth a second of compiling
+    """Makes the most of the CPU for a network of this width. build: whether it is worth a second or two of compiling
 
-    One thread for a small one, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of the
-    time waiting for each other (docs/log.md). Processes share its work instead (`training/helpers.py`).
+    A small network gets one thread, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of
+    their time waiting for each other (docs/log.md). Processes share the work instead.
     """
     if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)

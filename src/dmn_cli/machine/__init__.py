@@ -1,0 +1,1 @@
+"""What knows the computer: devices, cores, threads, processes."""

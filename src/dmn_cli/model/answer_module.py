@@ -4,13 +4,16 @@
     a_t = GRU([y_{t-1}, q], a_{t-1})
     y_t = softmax(W a_t)                        (Kumar et al. 2016, sec. 2.4)
 
-Triggered once, it goes on until the end token. Triggered at each input position, as for tags, it answers once for each
+Triggered once, it goes on until the end token. Triggered at each input position, as for tags, it says one word for each
 fact, which it then also sees:
 
     a_t = GRU([y_{t-1}, q, c_t], a_{t-1})
 
 y_{t-1} is the previous word as a one-hot vector (the right one in training), and y_0 is zero. The product of a one-hot
 vector and a matrix is a row of that matrix, so the first rows of the GRU's W are looked up.
+
+No answer is empty, and a fact is never left out: where the end token can't come, the network's own answers are chosen
+by a softmax over the other words.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from dmn_cli.records.packing import Packing
 
 
 class AnswerModule(nn.Module):
-    """`each`: whether it can also be triggered at each input position."""
+    """`each`: whether it can also be triggered at each fact; `max_steps`: the longest answer, its end token counted."""
 
     def __init__(
         self,
@@ -90,8 +93,8 @@ class AnswerModule(nn.Module):
     def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest word at each step, until the end token, or until the last fact.
 
-        Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) that the
-        model gives to the whole answer, its end included.
+        Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) of each
+        whole answer, its end included, among all that can be said.
         """
         if not self.each or not each.any():
             return self.decode_once(m, q)
@@ -103,15 +106,25 @@ class AnswerModule(nn.Module):
         words, said = (F.pad(w, (0, steps - w.shape[1]), value=END) for w in (words, said))
         return torch.where(each.unsqueeze(1), words, said), torch.where(each, confidence, likely)
 
+    def likeliest(self, a: Tensor, *, may_end: bool) -> tuple[Tensor, Tensor]:
+        """The likeliest words at some states, the end token among them if it may come, and the logarithms of their
+        probabilities. (rows, hidden) → (rows,) each"""
+        scores = self.W(a)
+        if not may_end:
+            scores[:, END] = -torch.inf
+        log_p, y = torch.log_softmax(scores, dim=1).max(dim=1)
+        return y, log_p
+
     def decode_once(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+        """One word at least, and then until the end token."""
         a, x_q = self.start(m, q)
         x, words, log_p = x_q, [], m.new_zeros(len(m))
         ended = torch.zeros(len(m), dtype=torch.bool, device=m.device)
-        for _ in range(self.max_steps):
+        for t in range(self.max_steps):
             a = self.gru.step(x, a)
-            p, y = torch.log_softmax(self.W(a), dim=1).max(dim=1)
+            y, log_p_t = self.likeliest(a, may_end=t > 0)
             words.append(y.where(~ended, END))
-            log_p = log_p + p.where(~ended, 0.0)
+            log_p = log_p + log_p_t.where(~ended, 0.0)
             ended = ended | (y == END)
             if bool(ended.all()):
                 break
@@ -119,18 +132,16 @@ class AnswerModule(nn.Module):
         return torch.stack(words, dim=1), log_p.exp()
 
     def decode_at_each(self, m: Tensor, q: Tensor, facts: Facts) -> tuple[Tensor, Tensor]:
-        """Longest rows first, so that a step is of those that have one."""
+        """One word for each fact. The longest rows come first, so that step t is of the rows that have one."""
         c, packing = facts
         a, x_q = (rows.index_select(0, packing.order) for rows in self.start(m, q))
         x_c = self.facts(c).split(packing.counts)
         words, log_p, W_y = [], m.new_zeros(len(m)), m.new_zeros(len(m), x_q.shape[1])
         for n, x in zip(packing.counts, x_c, strict=True):
             a = self.gru.step(x_q[:n] + x + W_y[:n], a[:n])
-            p = torch.log_softmax(self.W(a), dim=1)
-            p[:, END] = -torch.inf  # there is a word for each fact
-            p, y = p.max(dim=1)
+            y, log_p_t = self.likeliest(a, may_end=False)
             words.append(y)
-            log_p[:n] += p
+            log_p[:n] += log_p_t
             W_y = self.gru.W.index_select(0, y)
         confidence = torch.empty_like(log_p).index_copy_(0, packing.order, log_p.exp())
         return packing.unpack(torch.cat(words), fill=END), confidence

@@ -5,7 +5,7 @@
     z = [c, m, q, c∘q, c∘m, |c-q|, |c-m|, cᵀWq, cᵀWm]              Kumar et al. 2016, eq. 5
     z = [c∘q, c∘m, |c-q|, |c-m|]                                   Xiong et al. 2016, eq. 8
 
-W1 is kept in parts, one for each group of features, so that what doesn't depend on m is computed once and not once per
+W1 is kept in parts, one for each group of features, so that what doesn't depend on m is computed once, not in every
 pass.
 """
 
@@ -23,7 +23,7 @@ from dmn_cli.records.packing import Packing
 
 
 class SharedFeatures(NamedTuple):
-    """The part of W1 z + b1 that every pass shares, and what the rest is made from."""
+    """The part of W1 z + b1 that all passes share, and what the rest is computed from."""
 
     shared: Tensor  # (packed, hidden)
     c: Tensor  # (packed, hidden)
@@ -46,7 +46,7 @@ class AttentionGate(nn.Module):
             self.W1_alone = linear(2 * hidden, hidden, bias=False)  # [m, q]: the same for all facts
 
     def read(self, c: Tensor, q: Tensor, packing: Packing | None) -> SharedFeatures:
-        """Everything that all passes share. c: (packed, hidden); q: (questions, hidden)"""
+        """What all passes share. c: (packed, hidden); q: (questions, hidden)"""
         W, b = self.W1_q.weight, self.W1_q.bias
         if not self.full:
             return SharedFeatures(compare(c, q, None, W, b, packing), c, None, packing)
@@ -56,7 +56,7 @@ class AttentionGate(nn.Module):
         return SharedFeatures(shared, c, cW, packing)
 
     def forward(self, features: SharedFeatures, m: Tensor, q: Tensor) -> Tensor:
-        """Scores before softmax or sigmoid: (packed,)."""
+        """Scores before softmax or sigmoid. m, q: (questions, hidden) → (packed,)"""
         shared, c, cW, packing = features
         if self.full:
             alone = self.W1_alone(torch.cat([m, q], dim=1))

@@ -11,13 +11,13 @@ It passes over the facts several times; the memory of one pass decides what the 
 
 g^t is the softmax of the gate's scores (`attention_gate.py`) over the facts, or the sigmoid of each.
 
-End of passes: Kumar et al. append a fact that, once chosen, ends the passes. Here it takes part in the gates as one
-more fact, a learned vector, and its gate s^t closes the memory instead of entering the episode:
+End of passes: Kumar et al. append a fact that ends the passes once it is chosen. Here it is a learned vector that takes
+part in the gates like one more fact, and its gate s^t closes the memory instead of entering the episode:
 
     running^t = running^{t-1} (1 - s^t);    m^t = running^t m^t + (1 - running^t) m^{t-1}
 
 which is the paper's hard stop where s is 0 or 1, and has a gradient in between (our departure). Below
-`STOP_THRESHOLD`, running is exactly 0, so that a question's answer can't depend on how long its neighbours read.
+`STOP_THRESHOLD`, running is set to 0: the passes have ended.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The forms that the modules can take, by the names that settings give them. (No torch here: settings are read first.)
+"""The forms that the modules can take, by their names in settings. No torch here: settings are read first.
 
-`presets/` holds the two published combinations.
+`settings/presets/` has the two published combinations.
 """
 
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The one hot loop: a recurrence whose every step can be held back by a gate.
+"""The gated GRU: a recurrence whose every step can be held back by a gate.
 
     R   = σ(X W_r + H U_r + b_r)
     Z   = σ(X W_z + H U_z + b_z)
@@ -11,8 +11,8 @@
 All three updates are H' = H + u ∘ (H~ - H), with u = 1 - Z, g (1 - Z) or g. So one loop serves the word GRU, the
 question, the fusion layer in both directions and both kinds of episode.
 
-`step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same thing faster,
-on packed rows (`records/packing.py`): inputs are projected for all steps at once, and the recurrence is one operation
+`step` is the equation; `reference` is the plain loop over it, on padded rows. `forward` computes the same faster, on
+packed rows (`records/packing.py`): inputs are projected for all steps at once, and the recurrence is one operation
 (`kernels/recurrence.py`).
 """
 

@@ -11,7 +11,7 @@ and a bi-directional GRU lets the sentences exchange what they say.
     f_i  = Σ_j l_j ∘ w_j^i,   l_jd = (1 - j/M) - (d/D) (1 - 2j/M)          (eq. 5, M words, D dimensions, from 1)
     f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 6-8)
 
-Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Then each is brought to the
+Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Each is then brought to the
 network's width (`Regions`), and the same GRUs read on from there (`FusionReader`, `FactGRU`):
 
     f_i = tanh(W v_i + b)
@@ -56,7 +56,7 @@ class WordGRU(nn.Module):
 
 
 class FactGRU(nn.Module):
-    """The same over facts that are encoded already, by `sentences`."""
+    """The same over facts that are vectors: a step is a fact, not a word."""
 
     def __init__(self, sentences: Regions, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class FusionReader(nn.Module):
     """The input module of DMN+: a sentence reader, and the input fusion layer over what it has read.
 
     What is the same wherever a sentence stands, its encoding and its products with the weights, is computed once for
-    each distinct sentence of a batch; so is the dropout on its encoding drawn.
+    each distinct sentence of a batch, and the dropout on its encoding is drawn once.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class FusionReader(nn.Module):
         right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
         # read from a question's last fact to its first: each row in reverse
         left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
-        c = packings.seen.look_up(right) + packings.facts.turn(left)
+        c = packings.seen.look_up(right) + packings.facts.reverse(left)
         return Facts(self.dropout(c), packings.facts)
 
 
@@ -121,12 +121,12 @@ class Regions(nn.Module):
     """Facts that are vectors → (facts, hidden)."""
 
     def __init__(self, regions: int, hidden: int) -> None:
-        """`regions`: the width of the vectors."""
+        """regions: the width of the vectors"""
         super().__init__()
         self.W = linear(regions, hidden)
 
     def arrange(self, batch: Batch) -> None:
-        """It takes them as they come."""
+        """The vectors are taken as they come."""
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         return torch.tanh(self.W(batch.vectors))

@@ -23,11 +23,13 @@ from dmn_cli.records.output import Episode, Facts, Output, effective_gates
 class DynamicMemoryNetwork(Network):
     """Reads a story, reads a question, passes over the story again and again, and answers.
 
-    `words` and `answers` are the sizes of the two vocabularies, `max_answer_steps` the longest answer, its end token
-    counted; `word_size` is the width of word vectors, if not `hidden`; `each` lets it answer at each fact; `regions`
-    is the width of facts that are vectors, where they are. The rest says which form each module takes (`forms.py`);
-    `presets/` names the two published combinations.
+    words and answers: the sizes of the two vocabularies; max_answer_steps: the longest answer, its end token counted;
+    word_size: the width of word vectors, None: `hidden`; each: whether it can answer at each fact; regions: the width
+    of facts that are vectors, None: facts are sentences. The rest says which form each module takes (`forms.py`);
+    `settings/presets/` has the two published combinations.
     """
+
+    gated = True
 
     def __init__(
         self,
@@ -52,13 +54,13 @@ class DynamicMemoryNetwork(Network):
         super().__init__()
         gru = partial(GatedGRU, reset=reset)
         self.word_vectors = WordVectors(words, word_size or hidden, hidden)
+        encoded = None if regions is None else Regions(regions, hidden)
         if reader == "fusion":
-            sentences = Regions(regions, hidden) if regions else PositionEncoding()
-            self.input_module = FusionReader(sentences, hidden, dropout, gru)
+            self.input_module = FusionReader(encoded or PositionEncoding(), hidden, dropout, gru)
+        elif encoded:
+            self.input_module = FactGRU(encoded, hidden, dropout, gru)
         else:
-            self.input_module = (
-                FactGRU(Regions(regions, hidden), hidden, dropout, gru) if regions else WordGRU(hidden, dropout, gru)
-            )
+            self.input_module = WordGRU(hidden, dropout, gru)
         self.question_module = QuestionModule(hidden, gru)
         self.episodic_memory = EpisodicMemory(
             hidden,
@@ -82,13 +84,13 @@ class DynamicMemoryNetwork(Network):
         return batch
 
     def remember(self, batch: Batch) -> tuple[Facts, Tensor, Episode]:
-        """The facts, q (questions, hidden), and what the passes over the facts left behind."""
+        """The facts, q (questions, hidden), and the episodes that the passes over the facts make."""
         facts = self.input_module(batch, self.word_vectors)
         q = self.question_module(batch, self.word_vectors)
         return facts, q, self.episodic_memory(facts, q)
 
     def forward(self, batch: Batch) -> Output:
-        """What training needs: logits for the right answer's steps, and the gates."""
+        """What training needs: logits at each step of the right answer, and the gates."""
         facts, q, episode = self.remember(batch)
         return Output(self.answer_module(episode.memory, q, facts, batch), episode)
 

@@ -5,7 +5,7 @@ CE(gates) teaches the gates where the data names supporting facts s_1 … s_n, i
 ordered     pass t must read s_t; the last pass must read what is left; passes after s_n must choose the end of passes,
             where the model has one. Softmax gates: -Σ_t Σ_i y_i^t log g_i^t. Sigmoid gates: binary cross-entropy of
             each gate.
-any-pass    each supporting fact must be read in some pass, the order is the model's own (noisy-or over the passes):
+any-pass    each supporting fact must be read in some pass, in an order of the model's own (noisy-or over the passes):
             -mean over s of log(1 - Π_t (1 - g_s^t)). The pass after n must choose the end of passes.
 """
 
@@ -33,7 +33,7 @@ def answer_loss(logits: Tensor, batch: Batch) -> Tensor:
 def gate_loss(episode: Episode, batch: Batch, form: str, *, softmax: bool) -> Tensor:
     """Cross-entropy of the gates against the supporting facts; 0 where none are known: (questions,)
 
-    form: a `GateSupervision`; softmax: whether the gates of a pass are one, or each the sigmoid of its own score
+    form: a `GateSupervision`; softmax: whether the gates of a pass are one softmax, or each a sigmoid of its own
     """
     loss = any_pass_loss(episode, batch) if form == "any-pass" else ordered_loss(episode, batch, softmax=softmax)
     return loss * (batch.support >= 0).any(dim=1)
@@ -63,7 +63,7 @@ def ordered_targets(support: Tensor, passes: int, facts: int) -> tuple[Tensor, T
     real = support >= 0
     n = real.sum(dim=1)
     turn = torch.arange(support.shape[1], device=support.device).clamp(max=passes - 1)
-    at = (turn * facts + support).where(real, passes * facts)  # one place more, for what isn't there
+    at = (turn * facts + support).where(real, passes * facts)  # one more place, for what isn't there
     target = torch.zeros(len(support), passes * facts + 1, device=support.device).scatter_(1, at, 1.0)
     target = target[:, :-1].unflatten(1, (passes, facts))
     target = target / target.sum(dim=2, keepdim=True).clamp(min=1)

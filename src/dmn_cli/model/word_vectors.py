@@ -21,7 +21,7 @@ class WordVectors(nn.Module):
     """Row 0 is padding and row 1 the unknown word, which says nothing: both are zero at first."""
 
     def __init__(self, words: int, size: int, hidden: int, *, large: int = LARGE) -> None:
-        """`large`: numbers in a table from which on its gradients are sparse: those of the words that a batch has."""
+        """large: numbers in a table from which on its gradients are sparse: of the words of a batch alone"""
         super().__init__()
         self.E = nn.Embedding(words, size, padding_idx=0, sparse=words * size > large)
         nn.init.uniform_(self.E.weight, -(3**0.5), 3**0.5)  # Xiong et al. 2016, sec. 5.3

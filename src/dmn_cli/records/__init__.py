@@ -1,0 +1,1 @@
+"""What travels between the rooms: text, batches, what networks answer. Knows nothing of them."""

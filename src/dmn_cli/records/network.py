@@ -1,4 +1,4 @@
-"""What training, evaluation and answering ask of a network, whatever it is: a batch in; losses, answers and gates out.
+"""What training, evaluation and answering ask of any network: a batch in; losses, answers and gates out.
 
 A network is chosen by name (`settings/networks.py`). Metrics, optimiser, checkpoint, model directory and predictor know
 this class and no other, and none of a network's parameters but its word table.
@@ -17,7 +17,7 @@ from dmn_cli.records.batch import Batch
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a network takes over from its data."""
+    """What the data decides about a network."""
 
     words: int  # in its vocabulary, padding and the unknown word counted
     answers: int  # words that answers are made of, the end token counted
@@ -27,7 +27,7 @@ class Sizes:
 
 
 class Losses(NamedTuple):
-    """What a network has to unlearn about each question of a batch."""
+    """The losses of a batch, question by question."""
 
     answers: Tensor  # (questions,)
     gates: Tensor | None  # (questions,) against the supporting facts, 0 where none are known; None: not asked for
@@ -38,7 +38,7 @@ class Answered(NamedTuple):
 
     words: Tensor  # (questions, steps) answer ids, END from each one's end on
     confidence: Tensor  # (questions,) the probability of the whole answer
-    gates: Tensor | None  # (questions, passes, facts) as they counted; None where a network has none
+    gates: Tensor | None  # (questions, passes, facts) as they counted; None: the network has none
     loss: Tensor | None = None  # (questions,) of the right answers, where it was asked for
 
 
@@ -52,11 +52,11 @@ class WordTable(Protocol):
 
     @property
     def sparse(self) -> bool:
-        """Whether its gradients are of the rows that a batch has, and no others."""
+        """Whether its gradients are sparse: of the rows that a batch uses alone."""
         ...
 
     def give(self, rows: Tensor, vectors: Tensor) -> None:
-        """Sets some rows to vectors from outside. rows: (given,), vectors: (given, word_size)"""
+        """Sets some rows to vectors from outside. rows: (given,); vectors: (given, word_size)"""
         ...
 
     def freeze(self, rows: Tensor) -> None:
@@ -65,21 +65,25 @@ class WordTable(Protocol):
 
 
 class Network(nn.Module, ABC):
-    """Anything that can be trained, saved, evaluated and asked."""
+    """Anything that can be trained, saved, evaluated and asked.
+
+    Training decays no parameter that is called `b` or `bias`."""
+
+    gated = False  # whether it has gates, which supporting facts can teach
 
     @property
     def word_table(self) -> WordTable | None:
-        """Where vectors from outside go; None: it takes none."""
+        """Where word vectors from outside go; None: the network takes none."""
         return None
 
     def arrange(self, batch: Batch) -> Batch:
-        """Has a batch work out ahead what this network will ask of it."""
+        """Has a batch prepare what this network will ask of it, so that it is done where batches are made."""
         return batch
 
     @abstractmethod
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
-        """What training brings down. supervision: how gates are taught (`training.gate_supervision`); None: not"""
+        """What training minimises. supervision: how gates are taught (`training.gate_supervision`); None: not at all"""
 
     @abstractmethod
     def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
-        """Without gradients."""
+        """The network's own answers, without gradients. with_loss: that of the right answers too"""

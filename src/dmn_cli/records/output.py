@@ -1,4 +1,4 @@
-"""What the modules of a network hand to each other, and what can be read off it: plain tensors and pure functions."""
+"""What the modules of a network hand to each other, and what can be read from it: tensors and pure functions."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Episode(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the network says of a batch."""
+    """What the Dynamic Memory Network computes for a batch in training."""
 
     logits: Tensor  # (questions, steps, answers)
     episode: Episode
 
 
 def effective_gates(episode: Episode) -> Tensor:
-    """The gates as they counted: those of a pass that the end of passes closed are 0. (questions, passes, facts)"""
+    """The gates as they counted: 0 in a pass that the end of passes has closed. (questions, passes, facts)"""
     return episode.gates * episode.running.unsqueeze(2)
 
 
 def facts_read(gates: Tensor) -> Tensor:
-    """Which facts the network read: those whose chance to be let through in some pass, 1 - Π_t (1 - g^t), is at least
+    """Which facts the network read: those that some pass let through with a probability, 1 - Π_t (1 - g^t), of at least
     a half. (questions, passes, facts) → (questions, facts)"""
     return 1 - (1 - gates).prod(dim=1) >= 0.5

@@ -6,8 +6,8 @@ Packed, rows lie step by step, the longest row first, so that step t is one bloc
     b1              →    a1 c1 b1 | a2 c2 | a3        counts = [3, 2, 1]
     c1 c2
 
-A recurrence works through it block by block and what is at hand at every step, like products with weights and the
-features of gates, is computed for all of it at once, on what is real alone.
+A recurrence works through it block by block; what doesn't depend on the step before, like products with weights and the
+features of gates, is computed for all of it at once, and never for padding.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from torch import Tensor
 
 
 def move(tensor: Tensor, device: torch.device) -> Tensor:
-    """To a GPU without waiting for it, which takes memory that can't be swapped out."""
+    """To a GPU without waiting for the copy, which takes pinned memory."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Where everything lies. `packed` is the number of all real steps."""
+    """Where everything lies. `packed` is the number of real steps of all rows."""
 
     counts: list[int]  # (steps,) rows that have a t-th step: the first ones of `order`
     begin: Tensor  # (steps,) where each step's block begins
@@ -38,15 +38,15 @@ class Packing:
     cell: Tensor  # (packed,) where it would be in (rows, steps), laid out row by row
     at: Tensor  # (rows, steps) the other way round: where a row's step lies; `packed` where there is none
     last: Tensor  # (rows,) where each row's last step lies
-    going_on: Tensor  # (packed - rows,) where those steps lie that aren't their row's last: the others come after these
-    mirror: Tensor  # (packed,) where the step of the same row lies that is as far from its end as this from its start
+    going_on: Tensor  # (packed - rows,) where the steps lie that aren't the last of their row
+    mirror: Tensor  # (packed,) where the step lies that is as far from the end of the row as this one from its start
     by_row: Tensor  # (packed,) where the steps of the first row lie, then those of the second, …
     start: Tensor  # (rows,) where each row begins in `by_row`
 
     @classmethod
     def of(cls, length: Tensor) -> Packing:
         """length: (rows,), on the CPU, each at least 1"""
-        each = length.numpy()  # whose operations on little take half of torch's time
+        each = length.numpy()  # on arrays this small, numpy takes half of torch's time
         rows, steps = len(each), int(each.max())
         order = np.argsort(-each, kind="stable")
         longest_first = each[order]
@@ -81,7 +81,7 @@ class Packing:
 
     @classmethod
     def even(cls, rows: int, steps: int, device: torch.device) -> Packing:
-        """Of rows of one length, wherever they are."""
+        """Of rows of the same length, made on any device."""
         row, packed = torch.arange(rows, device=device), torch.arange(rows * steps, device=device)
         by_step, by_row = packed.view(steps, rows), packed.view(rows, steps)
         at = by_step.t().contiguous()
@@ -112,24 +112,24 @@ class Packing:
         return cast("Tensor", _Pack.apply(padded, self))
 
     def unpack(self, packed: Tensor, fill: float = 0.0) -> Tensor:
-        """(packed, …) → (rows, steps, …), filled up on the right"""
+        """(packed, …) → (rows, steps, …), padded with `fill` on the right"""
         return cast("Tensor", _Unpack.apply(packed, self, fill))
 
-    def turn(self, packed: Tensor) -> Tensor:
-        """Each row from its end to its start. (packed, hidden) → (packed, hidden)"""
-        return cast("Tensor", _Turn.apply(packed, self.mirror))
+    def reverse(self, packed: Tensor) -> Tensor:
+        """Reverses each row. (packed, hidden) → (packed, hidden)"""
+        return cast("Tensor", _Reverse.apply(packed, self.mirror))
 
     def total(self, packed: Tensor) -> Tensor:
         """The sum over each row's steps. (packed, hidden) → (rows, hidden)"""
         return F.embedding_bag(self.by_row, packed, self.start, mode="sum")
 
     def spread(self, rows: Tensor) -> Tensor:
-        """Hands each step what its row has. (rows, hidden) → (packed, hidden)"""
+        """Repeats each row's vector at each of its steps. (rows, hidden) → (packed, hidden)"""
         return cast("Tensor", _Gather.apply(rows, self.row, self.by_row, self.start))
 
 
-# each of these reads where the other writes, so that one's gradient is the other: torch's own would add up element by
-# element what is known to meet nowhere
+# _Pack and _Unpack are each other's gradient, and _Reverse is its own: one reads where the other writes. torch's own
+# gradients would add up element by element, though no two elements meet.
 
 
 class _Pack(torch.autograd.Function):
@@ -156,7 +156,7 @@ class _Unpack(torch.autograd.Function):
         return _Pack.apply(gradients[0], ctx.packing), None, None
 
 
-class _Turn(torch.autograd.Function):
+class _Reverse(torch.autograd.Function):
     @staticmethod
     def forward(ctx, packed, mirror):
         ctx.mirror = mirror
@@ -168,6 +168,8 @@ class _Turn(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
+    """A row may be read many times: its gradient is one sum."""
+
     @staticmethod
     def forward(ctx, rows, index, order, start):
         ctx.save_for_backward(order, start)
@@ -181,7 +183,7 @@ class _Gather(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class Pointers:
-    """Each of n things points at a row of a table; kept sorted too, so that a row's gradient is one sum."""
+    """n pointers at the rows of a table; kept sorted too, so that the gradient of a row is one sum."""
 
     index: Tensor  # (n,) the row that each points at
     order: Tensor  # (n,) those that point at the first row, then those at the second, …

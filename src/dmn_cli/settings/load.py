@@ -1,7 +1,8 @@
 """Settings from a preset, a TOML file and KEY=VALUE.
 
-A preset is a complete file in `presets/`. `--config FILE` and `--set model.passes=5` override it, in this order. A run
-keeps the result as config.toml.
+A preset is a complete file in `presets/`. `--config FILE` and `--set model.passes=5` override it, in this order. Where
+they name another network than the preset's (`model.network`), nothing of the preset's table [model] is for that one,
+and they have to give all of its keys. A run keeps the result as config.toml.
 """
 
 from __future__ import annotations
@@ -9,69 +10,107 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from contextlib import suppress
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from dmn_cli.errors import UsageError
-from dmn_cli.settings.networks import NETWORKS, as_table, network_settings
-from dmn_cli.settings.schema import NetworkSettings, Settings
+from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
+from dmn_cli.settings.schema import Settings, TrainingSettings
 
-_PRESETS = resources.files("dmn_cli.settings.presets")
+PRESETS = resources.files("dmn_cli.settings.presets")
 
 
-def presets() -> list[str]:
-    names = [file.name for file in _PRESETS.iterdir()]
+def presets(folder: Traversable = PRESETS) -> list[str]:
+    names = [file.name for file in folder.iterdir()]
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load(
-    preset: str | None = None, config: Path | None = None, overrides: list[tuple[str, Any]] | None = None
+    preset: str | None = None,
+    config: Path | None = None,
+    overrides: list[tuple[str, Any]] | None = None,
+    *,
+    folder: Traversable = PRESETS,
 ) -> Settings:
     """A preset (by default the one that `config` names, or else dmn-plus), then a TOML file, then single keys.
 
-    overrides: (dotted key, value) pairs; a string value is read as TOML where it is TOML.
+    overrides: (dotted key, value) pairs; a string value is read as TOML where it is TOML; folder: of presets
 
-    Raises: UsageError for an unknown preset or key (with the nearest one), or a value that doesn't fit.
+    Raises: UsageError for an unknown preset, network or key (with the nearest one), a value that doesn't fit, or one
+    that is missing.
     """
     given = _read_toml(config.read_bytes, str(config)) if config else {}
-    name = preset or given.get("preset", "dmn-plus")
+    name = preset or given.pop("preset", "dmn-plus")
+    given.pop("preset", None)
     if not isinstance(name, str):
         raise UsageError(f"preset = {name!r}: input should be a name", where=config)
-    if name not in presets():
-        raise UsageError(f"there is no preset {name!r}", hint=_nearest(name, presets()))
-    values = _read_toml((_PRESETS / f"{name}.toml").read_bytes, name)
-    values["preset"] = name
-    for key, value in _flat(given):
-        if key != "preset":
-            _set(values, key, value, str(config))
-    for key, value in overrides or []:
-        _set(values, key, _toml_value(value), None)
-    return from_dict(values)
+    if name not in presets(folder):
+        raise UsageError(f"there is no preset {name!r}", hint=_nearest(name, presets(folder)))
+    values = _preset(name, folder)
+    chosen = [(key, value, config) for key, value in _flat(given)]
+    chosen += [(key, _toml_value(value), None) for key, value in overrides or []]
+    network = _network(values)
+    for key, value, where in chosen:
+        if key == "model.network":
+            network = _known(value, where)
+    if network != _network(values):
+        values["model"] = {}
+    known = _keys(network)
+    for key, value, where in chosen:
+        if key not in known:
+            raise UsageError(f"there is no setting {key!r}", where=where, hint=_nearest(key, known))
+        table, _, last = key.partition(".")
+        values[table][last] = value
+    return from_dict({**values, "preset": name})
+
+
+def _preset(name: str, folder: Traversable) -> dict[str, Any]:
+    return _read_toml((folder / f"{name}.toml").read_bytes, name)
+
+
+def _network(values: dict[str, Any]) -> Any:
+    return values["model"].get("network", DEFAULT)
+
+
+def _known(network: Any, where: Path | None) -> str:
+    """Raises: UsageError where there is no such network."""
+    if isinstance(network, str) and network in NETWORKS:
+        return network
+    raise UsageError(f"there is no network {network!r}", where=where, hint=_nearest(str(network), list(NETWORKS)))
+
+
+def _keys(network: str) -> list[str]:
+    """All that can be set where this is the network."""
+    tables = {"model": NETWORKS[network].settings, "training": TrainingSettings}
+    return [f"{table}.{key}" for table, schema in tables.items() for key in schema.model_fields]
 
 
 def from_dict(values: dict[str, Any]) -> Settings:
-    """Raises: UsageError where a value is missing or doesn't fit."""
+    """Raises: UsageError where there is no such network, or a value is missing or doesn't fit."""
+    _known(_network(values), None)
     try:
-        return Settings.model_validate({**values, "model": _network(values["model"])})
+        return Settings.model_validate({**values, "model": network_settings(values["model"])})
     except ValidationError as error:
-        first = error.errors()[0]
-        prefix = ("model",) if error.title != Settings.__name__ else ()
-        key = ".".join(str(part) for part in (*prefix, *first["loc"]))
-        raise UsageError(f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        table = () if error.title == Settings.__name__ else ("model",)
+        raise _unfit([{**one, "loc": (*table, *one["loc"])} for one in error.errors()]) from error
 
 
-def _network(values: dict[str, Any]) -> NetworkSettings:
-    """Raises: UsageError where there is no such network; pydantic.ValidationError"""
-    try:
-        return network_settings(values)
-    except (KeyError, TypeError) as error:
-        raise UsageError(
-            f"there is no network {values['network']!r}", hint=f"There are: {', '.join(NETWORKS)}."
-        ) from error
+def _unfit(errors: list[dict[str, Any]]) -> UsageError:
+    """errors: as pydantic lists them"""
+    missing = [_dotted(one) for one in errors if one["type"] == "missing"]
+    if missing:
+        hint = "Give all keys of another network than the preset's, in --config FILE or with --set KEY=VALUE."
+        return UsageError(f"{', '.join(missing)}: not given", hint=hint)
+    first = errors[0]
+    return UsageError(f"{_dotted(first)} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}")
+
+
+def _dotted(error: dict[str, Any]) -> str:
+    return ".".join(map(str, error["loc"]))
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
@@ -87,9 +126,11 @@ def is_settings(path: Path) -> bool:
         return False
 
 
-def to_toml(settings: Settings) -> str:
+def to_toml(settings: Settings, *, folder: Traversable = PRESETS) -> str:
     """The settings as a TOML file that `--config` reads back."""
     values = as_dict(settings)
+    if _network(_preset(settings.preset, folder)) != DEFAULT:  # which is then not what a table without a name means
+        values["model"] = {"network": settings.model.network, **values["model"]}
     lines = [f"preset = {json.dumps(values.pop('preset'))}"]
     for table, keys in values.items():
         lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
@@ -127,18 +168,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for key, value in values.items():
         pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
     return pairs
-
-
-def _set(values: dict[str, Any], key: str, value: Any, where: str | None) -> None:
-    known = dict(_flat(values))
-    known.pop("preset", None)
-    if key not in known:
-        raise UsageError(f"there is no setting {key!r}", where=where, hint=_nearest(key, list(known)))
-    table, _, name = key.partition(".")
-    if isinstance(known[key], float) and type(value) is int:
-        with suppress(OverflowError):
-            value = float(value)
-    values[table][name] = value
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -26,17 +26,18 @@ def _dmn(settings: DmnSettings, sizes: Sizes) -> Network:
     return DynamicMemoryNetwork(**asdict(sizes), **settings.model_dump(exclude={"network"}))
 
 
-NETWORKS: dict[str, Kind] = {"dmn": Kind("Dynamic Memory Network", DmnSettings, _dmn)}
+DEFAULT = "dmn"  # where no network is named
+NETWORKS: dict[str, Kind] = {DEFAULT: Kind("Dynamic Memory Network", DmnSettings, _dmn)}
 
 
-def network_settings(values: dict[str, Any]) -> NetworkSettings:
-    """The table [model] as the settings of the network that it names, by default the DMN.
+def network_settings(table: dict[str, Any]) -> NetworkSettings:
+    """The table [model] as the settings of the network that it names.
 
     Raises: KeyError where there is no such network; pydantic.ValidationError
     """
-    return NETWORKS[values.get("network", "dmn")].settings.model_validate(values)
+    return NETWORKS[table.get("network", DEFAULT)].settings.model_validate(table)
 
 
 def as_table(settings: NetworkSettings) -> dict[str, Any]:
-    """The table [model]; it names the network where it isn't the DMN."""
-    return settings.model_dump(exclude={"network"} if settings.network == "dmn" else set())
+    """The table [model]; it names the network unless that is the DMN."""
+    return settings.model_dump(exclude={"network"} if settings.network == DEFAULT else set())

@@ -63,7 +63,7 @@ class TrainingSettings(_Strict):
     clip: float = Positive
     patience: int = Positive
     flawless: int = Positive
-    gate_supervision: GateSupervision | Literal["off"]
+    gate_supervision: Literal[GateSupervision, "off"]
     gate_weight: float = Field(ge=0)
     answers_from_epoch: int = Positive
     answers_from_gate_loss: float = Field(ge=0)

@@ -37,7 +37,7 @@ class Helpers:
         sparse = table.weight if table and table.sparse else None
         self._sparse = [parameter is sparse for parameter in learner.network.parameters()]
         self._memory = Memory(learner.network, count)
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}  # that live, by their part
         self.ready: set[int] = set()  # those that have said so
         said = {
             "settings": as_dict(learner.settings),
@@ -47,7 +47,7 @@ class Helpers:
             "compiled": compiled(),  # who computes a part changes no bit
         }
         for part in range(1, count + 1):
-            self._processes[part] = self._start({**said, "part": part})
+            self.processes[part] = self._start({**said, "part": part})
 
     def _start(self, said: dict[str, Any]) -> subprocess.Popen[bytes]:
         """In a session of its own: Ctrl-C is for this process to handle. It ends once this one does, however that
@@ -68,11 +68,11 @@ class Helpers:
 
     def wait(self) -> None:
         """Until all are ready, or dead."""
-        for part in list(self._processes):
+        for part in list(self.processes):
             self._listen(part, None)
 
     def _listen(self, part: int, seconds: float | None) -> None:
-        stdout = self._processes[part].stdout
+        stdout = self.processes[part].stdout
         assert stdout
         if part not in self.ready and select.select([stdout], [], [], seconds)[0]:
             if stdout.read(1) == READY:
@@ -83,7 +83,7 @@ class Helpers:
     def ask(self, epoch: int, step: int, beta: float) -> set[int]:
         """Which parts of a batch are now being computed."""
         asked = set()
-        for part, process in list(self._processes.items()):
+        for part, process in list(self.processes.items()):
             self._listen(part, 0)
             if part in self.ready:
                 assert process.stdin
@@ -96,7 +96,7 @@ class Helpers:
 
     def answer(self, part: int) -> Done | None:
         """What it was asked for; None where it has died over it."""
-        stdout = self._processes[part].stdout
+        stdout = self.processes[part].stdout
         assert stdout
         if stdout.read(1) == DONE:
             return self._memory.take(part - 1, self._sparse)
@@ -104,7 +104,7 @@ class Helpers:
         return None
 
     def _gone(self, part: int) -> None:
-        process = self._processes.pop(part)
+        process = self.processes.pop(part)
         self.ready.discard(part)
         process.kill()
         process.communicate()
@@ -112,8 +112,8 @@ class Helpers:
         warnings.warn(f"a process that helped has died ({code}); training goes on without it, slower", stacklevel=2)
 
     def close(self) -> None:
-        for process in self._processes.values():
+        for process in self.processes.values():
             process.kill()
             process.communicate()
-        self._processes = {}
+        self.processes = {}
         self._memory.file.close()

@@ -41,8 +41,18 @@ class Portion(NamedTuple):
 class Learner:
     """A new network for some data sets, and what changes its weights."""
 
-    def __init__(self, joint: Joint, settings: Settings, device: torch.device, *, worth_two: int = WORTH_TWO) -> None:
-        """Raises: DataError where a data set has no training split."""
+    def __init__(
+        self,
+        joint: Joint,
+        settings: Settings,
+        device: torch.device,
+        *,
+        processes: int | None = None,
+        worth_two: int = WORTH_TWO,
+    ) -> None:
+        """processes: that may compute side by side; None: as many as there are cores for
+
+        Raises: DataError where a data set has no training split."""
         self.joint, self.settings, self.device = joint, settings, device
         torch.manual_seed(settings.training.seed)
         sizes = Sizes(
@@ -59,8 +69,9 @@ class Learner:
         self.train = joint.batches("train")
         self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
         form = settings.training.gate_supervision
-        self.supervision = form if form != "off" and joint.supported else None
+        self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
+        self._most_processes = processes
 
     def _give_vectors(self) -> bool:
         """Sets the vectors that the data sets bring. Whether any do."""
@@ -88,8 +99,9 @@ class Learner:
     @property
     def processes(self) -> int:
         """How many compute the parts of a batch side by side."""
-        possible = os.name == "posix" and self.device.type == "cpu"
-        return min(self.parts, networks_at_once(self.device)) if possible else 1
+        if os.name != "posix" or self.device.type != "cpu":
+            return 1
+        return min(self.parts, self._most_processes or networks_at_once(self.device))
 
     def plan(self, epoch: int) -> list[sampling.PlannedBatch]:
         """The batches of an epoch, in their order."""

@@ -45,13 +45,24 @@ class Training:
     Raises: UsageError where the data sets don't go together.
     """
 
-    def __init__(self, data: Sequence[DataSet], run: Path, settings: Settings, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: Sequence[DataSet],
+        run: Path,
+        settings: Settings,
+        device: torch.device,
+        *,
+        processes: int | None = None,
+        helpers: Callable[[Learner, int], Helpers] = Helpers,
+    ) -> None:
+        """processes: as of `Learner`; helpers: what starts the others of them"""
         joint = Joint.of(data)
         self.settings, self.device, self.run = settings, device, Run(run)
-        self.learner = Learner(joint, settings, device)
+        self.learner = Learner(joint, settings, device, processes=processes)
         self.valid = joint.batches("valid")
         self.waiting = 0.0  # Epoch.waiting
         self.helpers: Helpers | None = None
+        self._start_helpers = helpers
         self.state = Checkpoint(answers_from=None if self.learner.supervision else 1, data=joint.fingerprint)
 
     def begin(self, *, force: bool = False) -> None:
@@ -86,7 +97,7 @@ class Training:
         """Has so many other processes compute parts of each batch."""
         if self.helpers:
             self.helpers.close()
-        self.helpers = Helpers(self.learner, processes) if processes else None
+        self.helpers = self._start_helpers(self.learner, processes) if processes else None
 
     def _events(self, stop: Callable[[], bool], began: float) -> Iterator[Event]:
         state = self.state

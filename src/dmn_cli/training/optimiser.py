@@ -26,21 +26,15 @@ class Optimiser:
         words = network.word_table
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
-        named = [
-            (name, parameter)
-            for name, parameter in network.named_parameters()
-            if all(parameter is not t for t in table)
-        ]
-        biases = [parameter for name, parameter in named if name.rpartition(".")[2] in ("b", "bias")]
-        weights = [parameter for name, parameter in named if name.rpartition(".")[2] not in ("b", "bias")]
+        others = [(n, p) for n, p in network.named_parameters() if all(p is not t for t in table)]
+        biases = [parameter for name, parameter in others if _is_bias(name)]
+        weights = [parameter for name, parameter in others if not _is_bias(name)]
         groups: list[dict[str, Any]] = [
             {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
             {"params": biases, "rate": 1.0},
         ]
-        of_table = {
-            "params": table,
-            "rate": (settings.vectors_rate or 1.0) if given else 1.0,
-        }  # 0: the others, at the rate
+        rate = (settings.vectors_rate or 1.0) if given else 1.0  # 0: the given ones are frozen, the others at the rate
+        of_table = {"params": table, "rate": rate}
         self.parts: list[torch.optim.Optimizer] = []
         if sparse:
             self.parts.append(torch.optim.SparseAdam([of_table], lr=settings.learning_rate))

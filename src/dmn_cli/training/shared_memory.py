@@ -40,7 +40,7 @@ class Memory:
             )
             for _ in range(helpers)
         ]
-        self.file = file or _file(self._end)
+        self.file = file or nameless_file(self._end)
         self._bytes = mmap.mmap(self.file.fileno(), self._end)
         for parameter, piece in zip(parameters, weights, strict=True):
             there = self._at(piece).view(parameter.shape)
@@ -60,6 +60,8 @@ class Memory:
 
     def _at(self, piece: tuple[int, int, torch.dtype]) -> Tensor:
         begin, count, kind = piece
+        if count == 0:
+            return torch.empty(0, dtype=kind)
         return torch.frombuffer(self._bytes, dtype=kind, count=count, offset=begin)
 
     def put(self, helper: int, done: Done) -> None:
@@ -94,7 +96,7 @@ class Memory:
         return Done(gradients, place.losses)
 
 
-def _file(size: int) -> BinaryIO:
+def nameless_file(size: int) -> BinaryIO:
     """In memory where there is room, else where temporary files are."""
     for folder in ("/dev/shm", None):
         with suppress(FileNotFoundError, PermissionError):

@@ -1,0 +1,1 @@
+"""dmn prepare: a command for each format."""

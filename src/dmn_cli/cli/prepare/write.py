@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.prepare.options import Shared
-from dmn_cli.cli.prepare.summary import describe, warn
 
 if TYPE_CHECKING:
     from dmn_cli.data.prepare import Tell
@@ -24,6 +23,7 @@ def write(
     tokenizer: Tokenizer | Untrained | None = None,
 ) -> None:
     """The arguments are those of `data.prepare.prepare`."""
+    from dmn_cli.cli.prepare.summary import describe, warn
     from dmn_cli.data.prepare import prepare
 
     summary = prepare(

@@ -1,0 +1,1 @@
+"""Formats of stories, one a file: each reads (split, Story) pairs."""

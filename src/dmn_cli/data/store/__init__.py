@@ -1,0 +1,1 @@
+"""The prepared data set on disk: written as a stream, read memory-mapped."""

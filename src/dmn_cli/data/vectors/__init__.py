@@ -1,0 +1,1 @@
+"""Word vectors: found in files, or trained."""

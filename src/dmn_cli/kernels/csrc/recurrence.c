@@ -1,13 +1,14 @@
-/* The gated recurrence (gated_gru.py has the equations) on a CPU: forward and backward.
+/* The gated recurrence (equations: model/gated_gru.py): forward and backward pass.
 
-A thread takes some rows from the first step to the last, and then some more. What a step needs stays in the core's
-caches: the state, and U, which is laid out once in the order in which the products read it.
+A thread takes a block of rows from the first step to the last, and then the next block. What a step needs stays in the
+core's caches: the state, and U, which is laid out once in the order in which the products read it.
 
-Rows are packed (records/packing.py): step t lies at begin[t], of all rows that are longer than t, the longest row first. */
+Rows are packed (records/packing.py): from begin[t] on lies step t of all rows that are longer than t, the longest row
+first. */
 
 #include "vector.h"
 
-typedef struct { /* shapes as in recurrence.py; what isn't there is NULL */
+typedef struct { /* shapes as in recurrence.py; NULL: not there */
   Int rows, hidden;
   Int z;      /* update="gru" */
   Int before; /* reset="before" */
@@ -57,8 +58,8 @@ static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
   for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
 }
 
-/* The same way back: d of H~'s and Z's arguments, dh' becomes dh' (1 - u). `away` is for dg = dh' · away. */
-static void back_by_z(Int n, REAL g, In z, In c, In h, In dnext, Out away, Out dz, Out dc, Out dh) {
+/* Backward: the gradients of the arguments of H~ and Z; dh' becomes dh' (1 - u). `away`: dg = dh' · away */
+static void backward_by_z(Int n, REAL g, In z, In c, In h, In dnext, Out away, Out dz, Out dc, Out dh) {
   for (Int k = 0; k < n; k++) {
     const REAL pass = 1 - z[k], through = g * pass * dnext[k];
     away[k] = pass * (c[k] - h[k]);
@@ -67,7 +68,7 @@ static void back_by_z(Int n, REAL g, In z, In c, In h, In dnext, Out away, Out d
     dh[k] = dnext[k] - through;
   }
 }
-static void back_by_gate(Int n, REAL g, In c, In h, In dnext, Out away, Out dc, Out dh) {
+static void backward_by_gate(Int n, REAL g, In c, In h, In dnext, Out away, Out dc, Out dh) {
   for (Int k = 0; k < n; k++) {
     away[k] = c[k] - h[k];
     dc[k] = g * dnext[k] * (1 - c[k] * c[k]);
@@ -75,29 +76,29 @@ static void back_by_gate(Int n, REAL g, In c, In h, In dnext, Out away, Out dc, 
   }
 }
 
-/* d of H U_h and of R's argument, from that of H~'s */
-static void back_after(Int n, In dc, In r, In inner, Out di, Out dr) {
+/* The gradients of H U_h and of R's argument, from that of H~'s argument */
+static void backward_after(Int n, In dc, In r, In inner, Out di, Out dr) {
   for (Int k = 0; k < n; k++) {
     di[k] = dc[k] * r[k];
     dr[k] = dc[k] * inner[k] * r[k] * (1 - r[k]);
   }
 }
-/* d of R's argument, and what reaches H by R ∘ H, from d(R ∘ H) */
-static void back_before(Int n, In d_rh, In r, In h, Out dr, Out dh) {
+/* The gradient of R's argument, and what reaches H through R ∘ H, from d(R ∘ H) */
+static void backward_before(Int n, In d_rh, In r, In h, Out dr, Out dh) {
   for (Int k = 0; k < n; k++) {
     dr[k] = d_rh[k] * h[k] * r[k] * (1 - r[k]);
     dh[k] += d_rh[k] * r[k];
   }
 }
 
-/* ---- the loops over steps, of the rows from `at` on ---- */
+/* ---- the loops over steps, of `rows` rows from row `at` on ---- */
 
 typedef struct {
   const Loop *loop;
   const REAL *B1, *B2; /* U, packed */
 } Packed;
 
-static void there(const void *packed, Int at, Int rows, REAL *scratch) {
+static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Loop *l = s->loop;
   const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + 2 * H;
@@ -137,7 +138,7 @@ static void there(const void *packed, Int at, Int rows, REAL *scratch) {
   }
 }
 
-static void back(const void *packed, Int at, Int rows, REAL *scratch) {
+static void backward(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Loop *l = s->loop;
   const Int H = l->hidden, gated = l->z ? 2 * H : H, all = gated + 3 * H;
@@ -156,17 +157,17 @@ static void back(const void *packed, Int at, Int rows, REAL *scratch) {
       const REAL g = l->g ? l->g[here + i] : 1;
       if (l->d_states) sum(H, dh_i, l->d_states + (here + i) * H, dnext);
       else memcpy(dnext, dh_i, H * sizeof(REAL));
-      if (l->z) back_by_z(H, g, z, c, h, dnext, away, dz, dc, dh_i);
-      else back_by_gate(H, g, c, h, dnext, away, dc, dh_i);
+      if (l->z) backward_by_z(H, g, z, c, h, dnext, away, dz, dc, dh_i);
+      else backward_by_gate(H, g, c, h, dnext, away, dc, dh_i);
       if (l->dg) l->dg[here + i] = dot(H, dnext, away);
-      if (!l->before) back_after(H, dc, r, inner, di, dr);
+      if (!l->before) backward_after(H, dc, r, inner, di, dr);
     }
     if (l->before) {
       memset(d_rh, 0, BLOCK * wide * sizeof(REAL));
       multiply(n, H, H, d + width - H, width, s->B2, d_rh, wide);
       for (Int i = 0; i < n; i++) {
         const REAL *inner = kept + i * all + gated, *h = inner + 2 * H;
-        back_before(H, d_rh + i * wide, inner - H, h, d + i * width + width - 2 * H, dh + i * wide);
+        backward_before(H, d_rh + i * wide, inner - H, h, d + i * width + width - 2 * H, dh + i * wide);
       }
     }
     multiply(n, width - H, H, d, width, s->B1, dh, wide);
@@ -174,18 +175,18 @@ static void back(const void *packed, Int at, Int rows, REAL *scratch) {
   for (Int i = 0; i < rows && l->dh_0; i++) memcpy(l->dh_0 + (at + i) * H, dh + i * wide, H * sizeof(REAL));
 }
 
-/* There, or back if there is a `d` to write. Returns whether there was memory for it. */
+/* The forward pass, or the backward pass where there is a `d` to write. Returns whether there was memory for it. */
 int recurrence(const Loop *l) {
   const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H;
   const Int first = l->before ? gated : width, U_size = vectors((H + LANES) * (width + LANES)) * LANES;
-  REAL *B1 = numbers(2 * U_size), *B2 = B1 + U_size;
+  REAL *B1 = allocate(2 * U_size), *B2 = B1 + U_size;
   if (!B1) return 0;
   if (l->d) pack(B1, first, H, l->U, 1, width);
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const int done =
-      share(&packed, l->d ? back : there, l->rows, l->threads, l->parallel, BLOCK * (2 * width + 2 * H + 2 * LANES));
+  const Int scratch_size = BLOCK * (2 * width + 2 * H + 2 * LANES);
+  const int done = share(&packed, l->d ? backward : forward, l->rows, l->threads, l->parallel, scratch_size);
   free(B1);
   return done;
 }

@@ -80,13 +80,13 @@ static void pack(REAL *B, Int K, Int N, const REAL *from, Int over_k, Int over_j
   }
 }
 
-/* n numbers, and where a vector may begin; NULL where there is no memory */
-static REAL *numbers(Int n) { return aligned_alloc(BYTES, vectors(n) * BYTES); }
+/* n numbers, aligned for vectors; NULL where there is no memory */
+static REAL *allocate(Int n) { return aligned_alloc(BYTES, vectors(n) * BYTES); }
 
-/* ---- numbers, in loops that a compiler makes vectors of ---- */
+/* ---- elementwise functions, which the compiler vectorises ---- */
 
 /* σ(x) = 1 / (1 + 2^t) with t = -x / ln 2 = n + f: 2^n is made of its bits, 2^f by its series about 0 (|f| <= 1/2, so
-   a relative error of 1e-7). What is not a number stays so. */
+   a relative error of 1e-7). NaN stays NaN. */
 INLINE REAL sigmoid(REAL x) {
   if (sizeof(REAL) == sizeof(double)) return 1 / (1 + exp(-x));
   float t = (float)x * -1.44269504f;
@@ -107,7 +107,7 @@ INLINE REAL sigmoid(REAL x) {
 }
 INLINE REAL tanh_of(REAL x) { return 2 * sigmoid(2 * x) - 1; }
 
-/* Sums in an order of their own, which doesn't depend on where the numbers lie. */
+/* Adds up in an order of its own, which doesn't depend on how the numbers are aligned. */
 static REAL dot(Int n, const REAL *a, const REAL *b) {
   Vector lanes = {0};
   REAL sum = 0;
@@ -124,8 +124,8 @@ static void tanhs(Int n, In a, Out y) {
 
 /* ---- threads ---- */
 
-/* GOMP_parallel of the OpenMP library that torch has loaded. Its threads are torch's, which wait for work by looking
-   out for it: others would have to share the cores with them. */
+/* GOMP_parallel of the OpenMP library that torch has loaded. Its threads are torch's own, which spin while they wait
+   for work: any others would have to share the cores with them. */
 typedef void Parallel(void (*work)(void *), void *what, unsigned threads, unsigned flags);
 
 typedef void Work(const void *what, Int at, Int rows, REAL *scratch);
@@ -150,8 +150,8 @@ static void *thread(void *shared) {
   return NULL;
 }
 
-/* Does all rows, some at a time. They don't know of each other, so threads change no bit. Returns whether there was
-   memory for it. */
+/* Does the work for all rows, a block at a time. Rows don't depend on each other, so the number of threads changes no
+   bit. Returns whether there was memory for it. */
 static int share(const void *what, Work *work, Int rows, Int threads, Parallel *parallel, Int scratch_size) {
   enum { MOST = 64 };
   threads = threads < 1 ? 1 : threads < MOST ? threads : MOST;
@@ -161,7 +161,7 @@ static int share(const void *what, Work *work, Int rows, Int threads, Parallel *
   s.block = ((rows + ROWS - 1) / ROWS + blocks - 1) / blocks * ROWS;
   blocks = (rows + s.block - 1) / s.block;
   threads = threads < blocks ? threads : blocks;
-  if (!(s.scratch = numbers(threads * s.scratch_size))) return 0;
+  if (!(s.scratch = allocate(threads * s.scratch_size))) return 0;
   if (threads > 1 && parallel) parallel(take_blocks, &s, threads, 0);
   else {
     pthread_t others[MOST];

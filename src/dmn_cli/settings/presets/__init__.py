@@ -1,0 +1,1 @@
+"""Presets: complete settings, by name."""

@@ -1,0 +1,98 @@
+"""The program itself: help, version, and what a mistake, a bug and Ctrl-C look like from outside."""
+
+from pathlib import Path
+
+import pytest
+from commands import QUESTION, filled_in
+from conftest import Dmn, Process, Result, fails
+
+import dmn_cli
+
+
+def test_version(dmn: Dmn) -> None:
+    assert dmn("--version") == Result(0, f"dmn {dmn_cli.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "prepare",
+        "prepare babi",
+        "prepare jsonl",
+        "prepare sst",
+        "prepare tagged",
+        "prepare story",
+        "train",
+        "eval",
+        "ask",
+    ],
+)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_of_every_command(dmn: Dmn, command: str, option: str) -> None:
+    result = dmn(*command.split(), option)
+    assert (result.code, result.err) == (0, "")
+    assert "Usage:" in result.out
+
+
+def test_python_m_dmn_cli_is_dmn(dmn_process: Process) -> None:
+    out, _ = dmn_process("train", "--help").communicate(timeout=30)
+    assert "Usage: dmn train" in out.decode()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train WORLD --out NEW --bogus", "--bogus"),
+        ("trian WORLD --out NEW", "train"),
+        ("train --out NEW", "DATA"),
+        ("train WORLD --out NEW --epochs 0", "--epochs"),
+        ("train WORLD --out NEW --epochs many", "--epochs"),
+        ("prepare story --out NEW --questions 1", "--questions"),
+    ],
+)
+def test_a_command_line_that_does_not_parse(dmn: Dmn, world: Path, tmp_path: Path, command: str, said: str) -> None:
+    fails(dmn(*filled_in(command, WORLD=world, NEW=tmp_path / "new")), 2, said)
+
+
+@pytest.fixture
+def bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, text: str) -> None:
+        raise RuntimeError("the flux ran out")
+
+    monkeypatch.setattr("dmn_cli.answering.encoder.Encoder.encode", broken)
+
+
+@pytest.mark.usefixtures("bug")
+def test_a_bug_owns_up_to_being_one(dmn: Dmn, run: Path, story: Path) -> None:
+    ask = ("ask", run, "--story", story, "--question", QUESTION)
+    fails(dmn(*ask), 70, "the flux ran out", "bug", "--debug")
+    result = dmn("--debug", *ask)
+    assert result.code == 70
+    assert 'raise RuntimeError("the flux ran out")' in result.err
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False)])
+@pytest.mark.usefixtures("bug")
+def test_the_traceback_by_environment(
+    dmn: Dmn, run: Path, story: Path, monkeypatch: pytest.MonkeyPatch, value: str, shown: bool
+) -> None:
+    monkeypatch.setenv("DMN_DEBUG", value)
+    result = dmn("ask", run, "--story", story, "--question", QUESTION)
+    assert result.code == 70
+    assert ("Traceback" in result.err) == shown
+
+
+def test_debug_shows_where_an_error_comes_from(dmn: Dmn, tmp_path: Path) -> None:
+    result = dmn("--debug", "ask", tmp_path)
+    assert result.code == 4
+    assert "Traceback" in result.err
+    assert "there is no model" in result.err.splitlines()[-2]
+
+
+def test_an_interruption_anywhere_else(dmn: Dmn, run: Path, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object, text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dmn_cli.answering.encoder.Encoder.encode", interrupted)
+    fails(dmn("ask", run, "--story", story, "--question", QUESTION), 130)

@@ -1,0 +1,105 @@
+"""dmn train: what it takes, what it says, and how it is interrupted and resumed."""
+
+import json
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+from commands import filled_in, seen
+from conftest import Dmn, Process, Result, fails
+
+
+def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    sets = ("--epochs", 2, "--set", "model.hidden=4")
+    result = dmn("train", world, "--out", out, *sets, "--json", "--quiet")
+    assert (result.code, result.err) == (0, "")
+    assert result.document["run"] == str(out)
+    assert Path(result.document["model"], "model.safetensors").is_file()
+    assert result.document["epochs"] == 2
+    assert 0 <= result.document["best"]["accuracy"] <= 1
+
+
+def test_progress_on_a_terminal_is_on_stderr(dmn: Dmn, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    prepare = ("prepare", "story", "--tasks", "1", "--questions", 50, "--out", data, "--json")
+    train = ("train", data, "--out", run, "--epochs", 2, "--set", "model.hidden=4", "--json")
+    assert dmn(*prepare, terminal=True).document["tasks"] == ["qa1"]
+    result = dmn(*train, terminal=True)
+    assert result.document["epochs"] == 2
+    assert re.search(r"^epoch +2 .*validation", seen(result), re.MULTILINE)
+    assert dmn(*train, "--force", "--quiet", terminal=True).err == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_goes_on_as_it_said(
+    dmn: Dmn, dmn_process: Process, world: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    run = tmp_path / "my run"
+    process = dmn_process("train", world, "--out", run, "--epochs", 10, "--device", "cpu", "--set", "model.hidden=8")
+    assert process.stderr
+    said = b""
+    while b"epoch   1" not in said:
+        said = process.stderr.readline()
+        assert said, "it ended before its first epoch did"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    fails(Result(process.returncode, out.decode(), err.decode()), 130, "saved")
+    [command] = re.findall("Go on with: (.*)", err.decode())
+    name, *words = shlex.split(command)
+    assert name == "dmn"
+    assert dmn(*words).code == 0
+    logged = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert logged == list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train WORLD --out NEW --set model.hiden=3", "Did you mean model.hidden?"),
+        ("train WORLD --out NEW --set hidden=3", "Did you mean model.hidden?"),
+        ("train WORLD --out NEW --set model.hidden", "KEY=VALUE"),
+        ("train WORLD --out NEW --set model.hidden=0", "model.hidden"),
+        ("train WORLD --out NEW --set model.hidden=wide", "model.hidden"),
+        ("train WORLD --out NEW --preset dmn-pls", "Did you mean dmn-plus?"),
+        ("train WORLD --out NEW --config NEW.toml", "NEW.toml"),
+        ("train WORLD --out NEW --device gpu", "cuda:N"),
+        ("train WORLD --out NEW --device cuda:²", "cuda:N"),
+        ("train WORLD --out NEW --resume", "no run to resume"),
+        ("train WORLD --out RUN --resume --seed 2", "--resume"),
+    ],
+)
+def test_a_mistake_on_the_command_line(
+    dmn: Dmn, run: Path, world: Path, tmp_path: Path, command: str, said: str
+) -> None:
+    new = tmp_path / "NEW"
+    fails(dmn(*filled_in(command, RUN=run, WORLD=world, NEW=new)), 2, said)
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    "toml", ["preset = 5", "preset = ['dmn']", "model = 5", "[model]\nhidden = 'wide'", "[model]\nhiden = 3", "[", "é"]
+)
+def test_a_configuration_that_does_not_fit(dmn: Dmn, world: Path, tmp_path: Path, toml: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_bytes(toml.encode("latin-1"))
+    fails(dmn("train", world, "--out", tmp_path / "run", "--config", config), 2)
+
+
+def test_a_training_that_diverges(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    settings = ("--epochs", 1, "--set", "model.hidden=4", "--set", "training.learning_rate=1e30")
+    fails(dmn("train", world, "--out", tmp_path / "run", *settings, "--json"), 2, "training.learning_rate")
+
+
+def test_data_that_is_not_there(dmn: Dmn, tmp_path: Path) -> None:
+    fails(dmn("train", tmp_path / "nowhere", "--out", tmp_path / "new"), 3, "nowhere", "dmn prepare")
+
+
+def test_a_device_that_is_not_there(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    fails(dmn("train", world, "--out", tmp_path / "new", "--device", "cuda:99"), 5, "cuda:99", "cpu")
+
+
+def test_a_network_too_big_for_the_memory(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=10_000_000_000_000"), 5, "memory")

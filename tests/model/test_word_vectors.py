@@ -1,0 +1,22 @@
+"""Word vectors: the unknown word, and vectors from outside."""
+
+import torch
+from helpers import batch, network
+
+
+def test_the_unknown_word_says_nothing() -> None:
+    net = network("dmn-plus")
+    assert (net.word_vectors.E.weight[:2] == 0).all()
+
+
+def test_word_vectors_from_outside_are_projected_and_can_be_frozen() -> None:
+    net = network("dmn-plus", word_size=5)
+    given_rows, vectors = torch.tensor([3, 5]), torch.randn(2, 5).double()
+    net.word_vectors.give(given_rows, vectors)
+    torch.testing.assert_close(net.word_vectors.E.weight[given_rows], vectors / vectors.std())
+    net.word_vectors.freeze(given_rows)
+    net(batch([([[2, 3], [5]], [4, 3], [1], [0])])).logits.sin().sum().backward()
+    gradient = net.word_vectors.E.weight.grad
+    assert gradient is not None
+    assert (gradient[given_rows] == 0).all()
+    assert (gradient[[2, 4]] != 0).any(dim=1).all(), "words that no vector was given for go on learning"

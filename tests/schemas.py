@@ -1,0 +1,72 @@
+"""What `--json` prints, as schemas: every key, its type and its range; no other key may be there."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Task(_Document):
+    """Of one task. What is optional is absent, and never null, where there is nothing to say."""
+
+    accuracy: Fraction
+    questions: Count
+    loss: Loss
+    answers: Count = 1  # where each fact is answered
+    exact: Fraction = 0
+    gate_precision: Fraction = 0  # where supporting facts are known, and the network has gates
+    gate_recall: Fraction = 0
+
+
+class Evaluated(_Document):
+    """dmn eval --json"""
+
+    model: str
+    data: str
+    split: str
+    accuracy: Fraction
+    mean_error: Fraction
+    failed_tasks: list[str]
+    tasks: dict[str, Task]
+    questions: Count
+    seconds: Seconds
+
+
+class Best(_Document):
+    epoch: Count
+    accuracy: Fraction
+    loss: Loss
+
+
+class Trained(_Document):
+    """dmn train --json"""
+
+    run: str
+    model: str
+    epochs: Count
+    reason: str
+    best: Best
+    seconds: Seconds
+
+
+class EpochLine(_Document):
+    """A line of a run's metrics.jsonl."""
+
+    epoch: Count
+    loss: Loss
+    gate_loss: Loss
+    valid_accuracy: Fraction
+    valid_loss: Loss
+    valid_tasks: dict[str, Fraction]
+    best: bool
+    learning_rate: Annotated[float, Field(gt=0)]
+    waiting: Fraction
+    seconds: Seconds
