@@ -269,7 +269,7 @@ def test_an_archive_without_the_variant_says_what_there_is(tmp_path: Path) -> No
     path = archive(tmp_path / "a.tar.gz", FILES)
     with pytest.raises(DataError, match=r"no variant 'hn'") as caught, find([path], "hn", TASKS):
         pass
-    assert caught.value.hint == "It holds: en, en-10k."
+    assert caught.value.hint == "It has en, en-10k."
     empty = archive(tmp_path / "empty.tar.gz", {"readme.txt": b"hello"})
     with pytest.raises(DataError, match="no bAbI files"), find([empty], "en", TASKS):
         pass

@@ -160,7 +160,7 @@ def test_folders_and_archives_are_read(tmp_path: Path) -> None:
         list(jsonl.read([tmp_path / "folder"], "mine", 1, CUT))
     assert caught.value.where == f"{tmp_path / 'folder' / 'a' / 'train.jsonl'}:1"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no file named \.jsonl"):
+    with pytest.raises(DataError, match=r"no \.jsonl files"):
         list(jsonl.read([tmp_path / "empty"], "mine", 1, CUT))
 
 

@@ -121,7 +121,7 @@ def test_a_bad_tree_is_named(tmp_path: Path, tree: str, said: str) -> None:
 def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         sst.find([tmp_path / "none.zip"])
-    with pytest.raises(DataError, match=r"holds no train\.txt"):
+    with pytest.raises(DataError, match=r"has no train\.txt"):
         sst.find([folder(tmp_path / "empty")])
     (tmp_path / "other.txt").write_text(GOOD)
     with pytest.raises(UsageError, match="neither an archive nor named"):

@@ -279,13 +279,13 @@ def test_what_is_about_the_data_is_left_out(tmp_path: Path) -> None:
 def test_paths_without_sentences(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         tagged.find([tmp_path / "none"])
-    with pytest.raises(DataError, match="holds no tagged text"):
+    with pytest.raises(DataError, match="has no tagged text"):
         tagged.find([tmp_path])
     (tmp_path / "notes").write_text("Nothing here has tags.\nNot a bit.\n")
-    with pytest.raises(DataError, match="there is no sentence with tags in it"):
+    with pytest.raises(DataError, match="has no sentence with tags"):
         told(tmp_path)
     (tmp_path / "empty.conllu").write_text("# only = comments\n")
-    with pytest.raises(DataError, match="there is no sentence with tags in it"):
+    with pytest.raises(DataError, match="has no sentence with tags"):
         told(tmp_path / "empty.conllu")
 
 

@@ -19,7 +19,7 @@ from helpers import Whitespace
 from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data.formats.story_world import stories
-from dmn_cli.data.prepare import Tell, prepare
+from dmn_cli.data.prepare import Reader, prepare
 from dmn_cli.data.store.chunks import chunks
 from dmn_cli.data.store.layout import SPLITS
 from dmn_cli.data.store.writer import USUAL, Limits, write_chunks
@@ -96,9 +96,9 @@ def test_a_data_set_is_the_same_with_any_number_of_processes(tmp_path: Path) -> 
 
 
 def test_a_data_set_is_the_same_where_its_stories_are_exported_as_they_come(tmp_path: Path) -> None:
-    tell: list[Tell] = [partial(told_by_the_world, task) for task in ("qa1", "qa8")]
+    readers: list[Reader] = [partial(told_by_the_world, task) for task in ("qa1", "qa8")]
     exported, choice = tmp_path / "exported.jsonl", Choice("whitespace")
-    summaries = [prepare(tmp_path / "data", tell, 460, {}, choice, export=export) for export in (None, exported)]
+    summaries = [prepare(tmp_path / "data", readers, 460, {}, choice, export=export) for export in (None, exported)]
     for summary in summaries:
         del summary["seconds"]
     assert summaries[0] == summaries[1]

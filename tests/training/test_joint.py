@@ -153,7 +153,7 @@ def test_data_sets_with_other_words_dont_go_together(dmn: Dmn, parts: tuple[Path
     made = ("prepare", "story", "--tasks", "2", "--questions", "20", "--tokenizer", "whitespace")
     dmn(*made, "--out", tmp_path / "x", "--quiet")
     result = dmn("train", parts[0], tmp_path / "x", "--out", tmp_path / "run")
-    fails(result, 2, "its words are cut otherwise", "--tokenizer")
+    fails(result, 2, "has another tokenizer", "--tokenizer")
     assert not (tmp_path / "run").exists()
 
 
@@ -268,4 +268,4 @@ def test_vectors_of_different_widths_dont_go_together(dmn: Dmn, opinions: Path, 
     (tmp_path / "v.txt").write_text("mary 1 2 3 4\njohn 4 3 2 1\n")
     made = ("prepare", "story", "--tasks", "1", "--questions", "20", "--vectors", tmp_path / "v.txt")
     assert dmn(*made, "--out", tmp_path / "data", "--quiet").code == 0
-    fails(dmn("train", opinions, tmp_path / "data", "--out", tmp_path / "run"), 2, "different widths", "3", "4")
+    fails(dmn("train", opinions, tmp_path / "data", "--out", tmp_path / "run"), 2, "different sizes", "3", "4")

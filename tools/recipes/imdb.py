@@ -4,7 +4,7 @@
     python tools/recipes/imdb.py imdb.jsonl imdb                     fetches it first
     dmn prepare jsonl imdb.jsonl --facts sentences --out data/imdb
 
-A review is a text, which `--facts` says how to cut: a sentence, or a word, is a fact. `<br />` is where a line ends.
+A review is a text; `--facts` says whether its sentences or its words are the facts. `<br />` ends a line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST = 1 << 20  # bytes of a review; the longest has 14,000
 
 
 def reviews(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Each with its name, such as aclImdb/train/pos/0_9.txt, in the order that they are found."""
+    """The reviews with their names, like aclImdb/train/pos/0_9.txt, in the order in which they are found."""
     for member in archives.members(path, lambda inner: bool(_NAME.fullmatch(inner))):
         yield member.inner, member.stream.read(_MOST)
 

@@ -1,10 +1,10 @@
-"""TREC's questions (Li and Roth 2002) as JSON lines: what is asked for, in six classes.
+"""TREC's questions (Li and Roth 2002) as JSON lines: what does a question ask for, of six classes?
 
     python tools/recipes/trec.py trec.jsonl train_5500.label TREC_10.label
     python tools/recipes/trec.py trec.jsonl trec:train trec:test        fetches them first
     dmn prepare jsonl trec.jsonl --tokenizer whitespace --out data/trec
 
-A line of theirs is `COARSE:fine question`, in Latin-1, with blanks between words. Words are facts.
+Each of their lines is `COARSE:fine question`, in Latin-1, with blanks between words. Words are facts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def lines(path: Path) -> Iterator[str]:
     for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
         label, _, question = line.partition(" ")
         if not (":" in label and question.strip()):
-            raise SystemExit(f"{path}:{number}: is not like 'LOC:city What is the capital of Italy ?'")
+            raise SystemExit(f"{path}:{number}: isn't like 'LOC:city What is the capital of Italy ?'")
         yield json.dumps(
             {
                 "story": question.split(),

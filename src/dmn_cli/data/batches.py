@@ -1,6 +1,6 @@
 """Stories → Batch, by array operations alone.
 
-The unit is the story, with all of its questions, so that the network reads it once. A batch takes stories of like
+The unit is the story with all of its questions, so that the network reads it once. A batch takes stories of similar
 length until it has about `batch_size` questions.
 """
 
@@ -16,12 +16,12 @@ from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
 
-_POOL = 50  # stories are sorted by length among those of about so many batches, so that batches stay random
+_POOL = 50  # batches: stories are sorted by length only among those of about so many, so that batches stay random
 
 
 def real_shares(batches: Iterable[Batch]) -> tuple[float, float]:
-    """How much of what some batches hold isn't padding: of the facts that questions see, against as many as the longest
-    story of the batch has; and of the words of the distinct sentences, against as many as the longest of them has."""
+    """Which share of some batches isn't padding: of the facts that questions see, if each question had as many as the
+    longest story of its batch; and of the words of distinct sentences, if each had as many as the longest of them."""
     facts, words = np.zeros(2, np.int64), np.zeros(2, np.int64)  # real, all
     for batch in batches:
         facts += int(batch.facts_seen.sum()), len(batch) * batch.story.shape[1]
@@ -31,18 +31,18 @@ def real_shares(batches: Iterable[Batch]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of one split of a data set, in the numbers of a model's vocabulary."""
+    """The batches of one split of a data set, with the ids of a model's vocabulary."""
 
     data: DataSet
     split: Split
     words: np.ndarray  # word id of the data set → of the model
-    answers: np.ndarray  # the same for answers; -1: the model can't say it
-    tasks: list[str]  # what a batch's tasks are numbered by
+    answers: np.ndarray  # answer id of the data set → of the model; -1: the model can't say it
+    tasks: list[str]  # a batch's task ids are positions in it
     task_ids: np.ndarray  # task id of the data set → of `tasks`
 
     @classmethod
     def of(cls, data: DataSet, split: str, vocabulary: Vocabulary, tasks: list[str] | None = None) -> Batches:
-        """`tasks`: those of several data sets that go together; else the data set's own."""
+        """`tasks`: those of all data sets that are used together; None: of this data set alone."""
         words = mapping(data.vocabulary.words, vocabulary.words, missing=1)
         answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
         tasks = data.tasks if tasks is None else tasks
@@ -95,8 +95,8 @@ class Batches:
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:
-        """How many answers the questions of some stories ask for, one or, where each fact is answered, one for each
-        that is seen; and of how many questions the supporting facts are known."""
+        """How many answers the questions of some stories ask for (one, or one for each fact that is seen), and for how
+        many of the questions the supporting facts are known."""
         asked, _ = self.split.questions.take(stories)
         positions, _ = self.split.positions.take(stories)
         each = np.isin(asked, self.data.questions_of_each)
@@ -104,7 +104,7 @@ class Batches:
         return int(np.where(each, positions, 1).sum()), int(known.sum())
 
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
-        """The numbers, in the split, of all questions of some stories."""
+        """The positions in the split of all questions of some stories."""
         offset = self.split.question_offset
         return spans(offset[stories], offset[stories + 1] - offset[stories])
 

@@ -18,13 +18,13 @@ from dmn_cli.records.text import Form
 
 @dataclass(frozen=True)
 class Joint:
-    """What they have in common."""
+    """Data sets, and what they have in common."""
 
     data: Sequence[DataSet]
-    tasks: list[str]  # each once; a task that several have is one
+    tasks: list[str]  # each once, however many data sets have it
     forms: dict[str, Form]
     tokenizer_spec: dict[str, Any]
-    vector_size: int | None  # of the word vectors that they bring; None: they bring none
+    vector_size: int | None  # of the word vectors that they have; None: they have none
 
     @classmethod
     def of(cls, data: Sequence[DataSet]) -> Joint:
@@ -43,7 +43,7 @@ class Joint:
 
     @property
     def supported(self) -> bool:
-        """Whether the supporting facts of any question are known."""
+        """Whether the supporting facts of at least one question are known."""
         return any(one.summary["questions_with_support"] for one in self.data)
 
     @property
@@ -51,32 +51,34 @@ class Joint:
         return " ".join(one.fingerprint for one in self.data)
 
     def batches(self, split: str) -> list[Batches]:
-        """Of each data set. Raises: DataError where one has no such split"""
+        """Those of each data set. Raises: DataError where one has no such split."""
         return [Batches.of(one, split, self.vocabulary, self.tasks) for one in self.data]
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The vectors that the data sets bring, of each word those of the first one that has it: word ids of the joint
-        vocabulary, (given,), and their vectors, (given, size)."""
-        brought = []
+        """The word vectors of the data sets: ids in the joint vocabulary, (n,), and their vectors, (n, size).
+
+        A word has the vector of the first data set that has one for it. None: no data set has any.
+        """
+        found = []
         for one in self.data:
             if one.vectors:
                 ids, vectors = one.vectors
                 known = self.vocabulary.words.ids
                 items = one.vocabulary.words.items
-                brought.append((np.array([known.get(items[i], 1) for i in ids], np.int64), vectors))
-        if not brought:
+                found.append((np.array([known.get(items[i], 1) for i in ids], np.int64), vectors))
+        if not found:
             return None
-        rows, first = np.unique(np.concatenate([rows for rows, _ in brought]), return_index=True)
+        rows, first = np.unique(np.concatenate([rows for rows, _ in found]), return_index=True)
         known = rows > 1
-        return rows[known], np.concatenate([vectors for _, vectors in brought])[first][known]
+        return rows[known], np.concatenate([vectors for _, vectors in found])[first][known]
 
 
 def _vector_size(data: Sequence[DataSet]) -> int | None:
-    """The width of the vectors that the data sets bring. Raises: UsageError where it isn't the same."""
+    """The size of the data sets' word vectors. Raises: UsageError where it isn't the same for all."""
     sizes = {one.path: one.vectors[1].shape[1] for one in data if one.vectors}
     if len(set(sizes.values())) > 1:
         said = ", ".join(f"{path}: {size}" for path, size in sizes.items())
-        raise UsageError(f"the data sets bring word vectors of different widths ({said})")
+        raise UsageError(f"the data sets have word vectors of different sizes ({said})")
     return next(iter(sizes.values()), None)
 
 
@@ -86,7 +88,7 @@ def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
     for one in data:
         if one.summary["tokenizer"] != first:
             raise UsageError(
-                f"its words are cut otherwise than those of {data[0].path}: {one.summary['tokenizer']}, not {first}",
+                f"has another tokenizer than {data[0].path}: {one.summary['tokenizer']}, not {first}",
                 where=one.path,
                 hint="Prepare both with the same --tokenizer, --language and --case.",
             )
@@ -94,10 +96,10 @@ def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
 
 
 def _joined_forms(data: Sequence[DataSet]) -> dict[str, Form]:
-    """Raises: UsageError where two data sets ask the same question in two ways."""
+    """Raises: UsageError where two data sets ask the same question in different forms."""
     joined: dict[str, Form] = {}
     for one in data:
         for question, form in one.forms.items():
             if joined.setdefault(question, form) != form:
-                raise UsageError(f"asks {question!r} in another way than the data sets before it", where=one.path)
+                raise UsageError(f"asks {question!r} in another form than the data sets before it", where=one.path)
     return joined

@@ -1,6 +1,6 @@
 """From stories to a data set: what all `dmn prepare` commands do once they know what to read.
 
-tell → chunks, in other processes → words → store → vectors
+read → chunks, in other processes → words → store → vectors
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from dmn_cli.data.words.pieces import Untrained
 
 Advance = Callable[[int], None]
-Tell = Callable[[Advance], Iterable[tuple[str, Story]]]
-"""Tells (split, story) pairs from the start each time it is called, and its argument how far it has come."""
+Reader = Callable[[Advance], Iterable[tuple[str, Story]]]
+"""Reads (split, story) pairs, from the start each time it is called, and reports its progress to its argument."""
 Stage = Callable[[str, int | None], AbstractContextManager[Advance]]
-"""Called with what is done next and how much of it there is; the context is told how much is done."""
+"""Takes what is done next, and how much of it there is; yields what progress is reported to."""
 
 USUAL_SIZE = 100
 
@@ -45,7 +45,7 @@ class VectorChoice(NamedTuple):
     file: str | None  # as `vectors.files.find` takes it; None: they are trained
     extra_words: int = 0
     size: int = USUAL_SIZE
-    texts: tuple[Path, ...] = ()  # to train them on, beside the training split
+    texts: tuple[Path, ...] = ()  # to train them on, in addition to the training split
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def no_stage(verb: str, total: int | None) -> Iterator[Advance]:
 
 def prepare(
     out: Path,
-    tell: Tell | list[Tell],
+    readers: Reader | list[Reader],
     total: int,
     source: dict[str, Any],
     choice: Choice,
@@ -66,20 +66,21 @@ def prepare(
     seed: int = 1,
     stage: Stage = no_stage,
 ) -> dict[str, Any]:
-    """Writes a data set of what is told, in `total` units of progress, and returns what its dataset.json says.
+    """Writes a data set of what is read, and returns the contents of its dataset.json.
 
-    Of several that tell, some stories of each are taken in turn. `source`: where they come from, which is kept.
-    `tokenizer`: that of the `choice`, where there is one already. `export`: a file for the same as JSON lines.
+    Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
+    the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `export`: a
+    file for the same stories as JSON lines.
 
-    Raises: DataError where there is no story in it, and what reading and the tokenizer raise.
+    Raises: DataError where there is no story, and what reading and the tokenizer raise.
     """
     start = time.perf_counter()
-    sources = tell if isinstance(tell, list) else [tell]
-    learnt = _learnt(sources, total, choice, tokenizer, seed, stage)
-    with _exported(sources, export) as passing:
-        makes = [lambda advance, one=one: chunks(one(advance)) for one in passing]
+    readers = readers if isinstance(readers, list) else [readers]
+    learnt = _learnt(readers, total, choice, tokenizer, seed, stage)
+    with _exported(readers, export) as exporting:
+        makes = [lambda advance, read=read: chunks(read(advance)) for read in exporting]
         with ahead(makes, processes=1 if export else None) as coming:
-            words = learnt or cast("Tokenizer", choice.tokenizer())  # made while the stories are on their way
+            words = learnt or cast("Tokenizer", choice.tokenizer())  # made while the stories are being read
             found = None if vectors is None else _finder(vectors, words, seed, stage)
             with closing(_watched(stage, coming, total)) as stories:
                 summary = write_chunks(out, stories, words, source, found)
@@ -88,10 +89,15 @@ def prepare(
 
 
 def _learnt(
-    tell: list[Tell], total: int, choice: Choice, tokenizer: Tokenizer | Untrained | None, seed: int, stage: Stage
+    readers: list[Reader],
+    total: int,
+    choice: Choice,
+    tokenizer: Tokenizer | Untrained | None,
+    seed: int,
+    stage: Stage,
 ) -> Tokenizer | None:
-    """The tokenizer, once it has learnt its pieces, for which the stories are told once more. None where none was given
-    and there is nothing to learn: it is made when the stories are on their way."""
+    """The tokenizer, with its pieces learnt, for which the stories are read an extra time. None where none is given and
+    there is nothing to learn: it can then be made while the stories are being read."""
     if not choice.learns:
         return cast("Tokenizer | None", tokenizer)
     from dmn_cli.data.words.pieces import Untrained
@@ -100,11 +106,11 @@ def _learnt(
     if not isinstance(tokenizer, Untrained):
         return tokenizer
     with stage("learning words", total) as advance:
-        return tokenizer.train(chain.from_iterable(_training_texts(one(advance)) for one in tell), seed)
+        return tokenizer.train(chain.from_iterable(_training_texts(read(advance)) for read in readers), seed)
 
 
 def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
-    """All that is read in training; facts that are words as the text that they are of."""
+    """The texts of the training split; facts that are words are joined to the text that they come from."""
     for split, story in stories:
         if split == "train":
             yield from [" ".join(story.facts)] if story.words else story.facts
@@ -112,13 +118,13 @@ def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
 
 
 def _watched(stage: Stage, coming: Callable[[Advance], Iterator[Chunk]], total: int) -> Generator[Chunk, None, None]:
-    """What comes; its stage ends with it, since what is done afterwards has stages of its own."""
+    """The same chunks, within a stage that ends with the last of them: what comes after has stages of its own."""
     with stage("reading", total) as advance:
         yield from coming(advance)
 
 
 def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage) -> Vectors:
-    """How the data set gets its word vectors."""
+    """What finds, or trains, word vectors for a data set whose stories are written."""
 
     def from_file(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         assert choice.file is not None
@@ -128,7 +134,7 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
     def trained(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         path, texts = folder / "corpus.txt", list(choice.texts)
         try:
-            with stage("cutting texts into words", corpus.size(texts)) as advance:
+            with stage("splitting texts into words", corpus.size(texts)) as advance:
                 words = corpus.write(path, training_sentences(folder, vocabulary), texts, tokenizer, advance)
             with stage("training vectors", train.EPOCHS) as advance:
                 return train.trained(
@@ -149,17 +155,17 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
 
 
 @contextmanager
-def _exported(tell: list[Tell], export: Path | None) -> Iterator[list[Tell]]:
-    """The same that tell, which write each story to the file, if there is to be one, once it is taken."""
+def _exported(readers: list[Reader], export: Path | None) -> Iterator[list[Reader]]:
+    """The same readers; if there is a file to export to, they write each story to it as well."""
     if export is None:
-        yield tell
+        yield readers
         return
     with atomic_file(export) as file:
 
-        def passing(one: Tell, advance: Advance) -> Iterator[tuple[str, Story]]:
-            for split, story in one(advance):
+        def exporting(read: Reader, advance: Advance) -> Iterator[tuple[str, Story]]:
+            for split, story in read(advance):
                 file.writelines(line.encode() for line in jsonl.lines(split, story))
                 yield split, story
-            file.flush()  # of the process that tells
+            file.flush()  # in the process that reads
 
-        yield [partial(passing, one) for one in tell]
+        yield [partial(exporting, read) for read in readers]

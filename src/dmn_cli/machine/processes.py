@@ -21,21 +21,21 @@ from dmn_cli.machine.threads import cores
 
 T = TypeVar("T")
 Advance = Callable[[int], None]
-"""Is told of progress."""
+"""Takes the progress that has been made since the last call."""
 Make = Callable[[Advance], Iterable[T]]
 
-_PROCESSES = 8  # at most: what is made must be taken by one
+_PROCESSES = 8  # at most: a single process must keep up with taking what they make
 
 
 @contextmanager
 def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Callable[[Advance], Iterator[T]]]:
-    """What several sources make, taken in turn: one item of each that has not ended, and again.
+    """Yields the items that several sources make, in turns: one of each source that has not ended, over and over.
 
-    They are made in forked processes, as many as there are cores, or `processes`; the items and their order don't
-    depend on how many. A process is one item ahead, and waits until that is taken. None outlives the block, nor this
-    process by more than an item. With 0, and where a process can't be forked safely, all is made here.
+    Forked processes make them: as many as there are cores, or `processes`. The items and their order don't depend on
+    how many. Each process is one item ahead, and waits until that is taken. No process outlives the block, or outlives
+    this process by more than an item. With 0, or where processes can't be forked safely, this process makes all items.
 
-    The first error that any of them comes upon is raised as it is. Raises: ResourceError where a process is killed
+    The first error that any of them raises is raised here, as it is. Raises: ResourceError where a process is killed.
     """
     if processes is None:
         processes = min(cores(), _PROCESSES)
@@ -61,12 +61,12 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
 
 
 def can_fork() -> bool:
-    """Not on macOS, whose own libraries may break in a forked process."""
+    """False on macOS, whose system libraries may break in a forked process."""
     return sys.platform == "linux"
 
 
 def _in_turn(makes: Sequence[Make[T]], advance: Advance) -> Iterator[T | None]:
-    """One item of each; None where one has just ended."""
+    """One item of each source in turn; None where a source has just ended."""
     sources = deque(iter(make(advance)) for make in makes)
     while sources:
         item = next(sources[0], None)
@@ -79,13 +79,15 @@ def _in_turn(makes: Sequence[Make[T]], advance: Advance) -> Iterator[T | None]:
 
 @contextmanager
 def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T | None]]]:
-    """`_in_turn` in another process."""
+    """Runs `_in_turn` in another process."""
     receiver, sender = Pipe(duplex=False)
-    # Ctrl-C reaches all processes, and is for this one to handle: the other must not see it for a moment
+    # Ctrl-C reaches all processes but is for this one to handle: the new one must never see it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: nothing that they hold is used there
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # about threads: the new process uses none of their locks
             process = os.fork()
         if process == 0:
             receiver.close()
@@ -106,7 +108,7 @@ def _received(receiver: Connection[Any, Any], advance: Advance) -> Iterator[Any]
         try:
             progress, item = receiver.recv()
         except EOFError:
-            message = "a process that helped was killed"
+            message = "a process that was helping was killed"
             raise ResourceError(message, hint="Perhaps memory ran out.") from None
         advance(progress)
         if isinstance(item, BaseException):
@@ -115,7 +117,7 @@ def _received(receiver: Connection[Any, Any], advance: Advance) -> Iterator[Any]
 
 
 def _run(makes: Sequence[Make[Any]], sender: Connection[Any, Any]) -> NoReturn:
-    """The other process: sends (progress since the last, item or error), and is gone, come what may."""
+    """The other process: sends (progress since the last item, item or error), and then exits in any case."""
     progress = 0
 
     def advance(n: int) -> None:
@@ -124,7 +126,7 @@ def _run(makes: Sequence[Make[Any]], sender: Connection[Any, Any]) -> NoReturn:
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        gc.freeze()  # what there is already is left alone, and so its memory remains shared
+        gc.freeze()  # or collecting would touch existing objects, and so copy their memory
         try:
             for item in _in_turn(makes, advance):
                 sender.send((progress, item))
@@ -132,14 +134,14 @@ def _run(makes: Sequence[Make[Any]], sender: Connection[Any, Any]) -> NoReturn:
         except BaseException as error:
             _send_error(error, progress, sender)
     finally:
-        os._exit(0)  # without all that the first process will do at its own end
+        os._exit(0)  # without what the first process does when it exits
 
 
 def _send_error(error: BaseException, progress: int, sender: Connection[Any, Any]) -> None:
-    """With its traceback as a note; its text alone where the error can't travel."""
+    """Sends an error with its traceback as a note; or its text alone, if the error can't be pickled."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
-        copy.copy(error)  # as it will be made at the other end
+        copy.copy(error)  # fails where unpickling would
         sender.send((progress, error))
     except Exception:
         sender.send((progress, RuntimeError(f"{type(error).__name__}: {error}")))

@@ -10,14 +10,14 @@ from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.prepare.options import Shared
 
 if TYPE_CHECKING:
-    from dmn_cli.data.prepare import Tell
+    from dmn_cli.data.prepare import Reader
     from dmn_cli.data.words.pieces import Untrained
     from dmn_cli.data.words.tokenizer import Tokenizer
 
 
 def write(
     shared: Shared,
-    tell: Tell | list[Tell],
+    readers: Reader | list[Reader],
     total: int,
     source: dict[str, Any],
     tokenizer: Tokenizer | Untrained | None = None,
@@ -28,7 +28,7 @@ def write(
 
     summary = prepare(
         shared.out,
-        tell,
+        readers,
         total,
         source,
         shared.choice,

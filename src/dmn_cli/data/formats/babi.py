@@ -4,8 +4,8 @@
     2 John went to the hallway.
     3 Where is Mary? <tab> bathroom <tab> 1
 
-Ids start again at 1 with each story. A question is a line with tabs: its answer, words joined by commas, and the ids of
-its supporting facts in the order of the reasoning, which some files leave out.
+Ids start again at 1 with each story. A question is a line with tabs: after it come its answer, whose words are joined
+by commas, and the ids of its supporting facts in the order of the reasoning, which some files omit.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
         elif line_id <= last_id:
             raise wrong(
                 f"line id {line_id} comes after {last_id}",
-                "Ids grow within a story; a new story starts at 1.",
+                "Ids increase within a story; a new story starts at 1.",
             )
         last_id = line_id
         if "\t" in text:
@@ -64,7 +64,7 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
             position_of[line_id] = len(facts)
             facts.append(text.strip())
         else:
-            raise wrong("the line has an id and no text")
+            raise wrong("the line has an id but no text")
     if questions:
         yield Story(task, tuple(facts), tuple(questions))
 
@@ -92,7 +92,7 @@ def lines(story: Story) -> Iterator[str]:
     """One story, as `parse` reads it."""
     ids: list[int] = []  # of the facts
     number = count(1)
-    for question in (*story.questions, None):  # and the facts that no question comes after
+    for question in (*story.questions, None):  # None: for the facts after the last question
         for fact in story.facts[len(ids) : question.position if question else None]:
             ids.append(next(number))
             yield f"{ids[-1]} {fact}\n"

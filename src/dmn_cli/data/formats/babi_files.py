@@ -1,4 +1,4 @@
-"""Where bAbI's files are: the archive as downloaded, its unpacked folder, or single files; and a folder of our own."""
+"""Finds bAbI's files: in the archive as downloaded, in its unpacked folder, or given one by one; and writes such."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmn_cli.records.text import Story
 
 FORMAT_VERSION = 1  # of SOURCE
 VARIANTS = ("en", "en-10k", "shuffled", "shuffled-10k", "hn", "hn-10k", "en-valid", "en-valid-10k")
-SOURCE = "story.json"  # beside the files that we write
+SOURCE = "story.json"  # beside the files that `write` writes
 TITLES = {
     "qa1": "single-supporting-fact",
     "qa2": "two-supporting-facts",
@@ -48,11 +48,11 @@ _NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
 
 @dataclass(frozen=True)
 class TaskFile:
-    """One task's file of one split, wherever it lies."""
+    """The file of one task and one split, wherever it is."""
 
     task: str
     split: str
-    name: str  # as a person would look for it
+    name: str  # where a person would look for it
     path: Path
 
     @property
@@ -67,36 +67,36 @@ class TaskFile:
 
 @dataclass
 class BabiFiles:
-    """What was found of what was asked for."""
+    """The files that were found, and the names of those that were not."""
 
     files: list[TaskFile]
     missing: list[str]
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Their bytes in all."""
         return sum(file.size for file in self.files)
 
     def stories(self, seed: int, progress: Callable[[int], None] = lambda n: None) -> Iterator[tuple[str, Story]]:
         """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out."""
         validated = {file.task for file in self.files if file.split == "valid"}
         for file in self.files:
-            told = ((file.split, story) for story in file.stories(progress))
-            yield from told if file.task in validated else hold_out(told, seed)
+            pairs = ((file.split, story) for story in file.stories(progress))
+            yield from pairs if file.task in validated else hold_out(pairs, seed)
 
 
 @contextmanager
 def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
-    """The files of the tasks asked for, from an archive, its unpacked folder or single files.
+    """The files of some tasks, from an archive, its unpacked folder or single files.
 
-    Of single files, those of the tasks are taken as they are. Elsewhere each task must have its training and its test
-    file, and its validation file in the variants that have one; a task that lacks one is an error, or left out and
-    named in `missing` with `skip_missing`.
+    In an archive or a folder, each task must have a training and a test file, and a validation file in the variants
+    that have one. A task that lacks one is an error; with `skip_missing` it is left out, and the file named in
+    `missing`. Single files needn't be complete.
 
     Raises: UsageError where a path or variant isn't there; DataError where an archive is damaged.
     """
     if variant not in VARIANTS:
-        raise UsageError(f"there is no variant {variant!r}", hint=f"The variants are: {', '.join(VARIANTS)}.")
+        raise UsageError(f"there is no variant {variant!r}", hint=f"The variants are {', '.join(VARIANTS)}.")
     with tempfile.TemporaryDirectory(prefix="dmn-") as scratch:
         found: dict[tuple[str, str], TaskFile] = {}
         whole = False
@@ -121,7 +121,7 @@ def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: boo
         splits = ("train", "valid", "test")
         keep = [found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing]
         if not keep:
-            raise DataError("holds none of the tasks asked for", where=", ".join(str(path) for path in paths))
+            raise DataError("has none of the tasks asked for", where=", ".join(str(path) for path in paths))
         yield BabiFiles(keep, names)
 
 
@@ -140,9 +140,9 @@ def _single(path: Path) -> TaskFile:
     task = _task_of(path.name)
     if task is None:
         raise UsageError(
-            "is not named as bAbI's files are",
+            "is not named like bAbI's files",
             where=path,
-            hint="For example qa1_single-supporting-fact_train.txt.",
+            hint="They have names like qa1_single-supporting-fact_train.txt.",
         )
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
@@ -156,11 +156,14 @@ def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
         files = [_single(path) for path in sorted(place.glob("qa*.txt")) if _task_of(path.name)]
         if files:
             return files
-    raise DataError(f"holds no folder {variant!r} with bAbI files", where=folder)
+    raise DataError(f"has no folder {variant!r} with bAbI files", where=folder)
 
 
 def _in_archive(path: Path, variant: str, tasks: list[str], scratch: Path) -> list[TaskFile]:
-    """What is wanted of an archive, which has its own order: each file is copied to `scratch`, under a name of ours."""
+    """The wanted members of an archive, copied to `scratch`, since they are read in another order than the archive's.
+
+    Raises: as `archives.members` does; DataError where the archive doesn't have the variant.
+    """
     variants: set[str] = set()
 
     def wanted(inner: str) -> bool:
@@ -179,17 +182,17 @@ def _in_archive(path: Path, variant: str, tasks: list[str], scratch: Path) -> li
         files.append(TaskFile(*task_and_split, member.name, copy))
     if variant not in variants:
         raise DataError(
-            f"holds no variant {variant!r}",
+            f"has no variant {variant!r}",
             where=path,
-            hint=f"It holds: {', '.join(sorted(variants)) or 'no bAbI files'}.",
+            hint=f"It has {', '.join(sorted(variants)) or 'no bAbI files'}.",
         )
     return files
 
 
-def write(out: Path, told: Iterable[tuple[str, str, Iterable[Story]]], source: dict[str, Any]) -> None:
-    """The folder `out` with a file for each (split, task, stories), and what they were made from in SOURCE."""
+def write(out: Path, files: Iterable[tuple[str, str, Iterable[Story]]], source: dict[str, Any]) -> None:
+    """Writes the folder `out`: a file for each (split, task, stories), and what these were made from in SOURCE."""
     with atomic_directory(out) as folder:
-        for split, task, stories in told:
+        for split, task, stories in files:
             with (folder / f"{task}_{TITLES[task]}_{split}.txt").open("w", encoding="utf-8", newline="\n") as file:
                 for story in stories:
                     file.writelines(lines(story))

@@ -1,19 +1,19 @@
-"""JSON lines: any task that can be put as a story, a question and an answer.
+"""JSON lines: any task that can be expressed as a story, a question and an answer.
 
     {"story": ["Mary moved to the bathroom.", "John went to the hallway."], "question": "Where is Mary?",
      "answer": "bathroom", "support": [0], "task": "qa1", "split": "train"}
     {"story": "Mary moved.", "facts": "words", "question": "What are the tags?",
      "answer": ["NOUN", "VERB", "PUNCT"], "each": true}
 
-`story` is a list of facts, or a text, which is cut into sentences; or into words, where `facts` is "words", and then a
-list is one of words, too. `answer` is a text, or a list of them where an answer has several words; each text is one
-class, whatever it says, and a number, true or false is the text that it is written as. Where `each` is true there is
-one for each fact. `support` has the positions of the supporting facts, from 0, in the order of the reasoning. Only
-story, question and answer are needed, the others may be null, and other keys are ignored; but no two lines have one
-`id`.
+`story` is a list of facts, or a text, which is split into sentences. If `facts` is "words", the facts are words: those
+of the list, or those into which the text is split. `answer` is a text, or a list of texts if the answer has several
+words. Each text is one class, whatever it says; a number, true or false stands for the text that it is written as. If
+`each` is true, there is one for each fact. `support` has the positions of the supporting facts, from 0, in the order of
+the reasoning. Only story, question and answer are required; the others may be null. Other keys are ignored, but no two
+lines may have the same `id`.
 
-Lines of a task that follow one another, each story going on where the one before ended, are questions about one story,
-which is then read once for all of them.
+Consecutive lines of a task, each of whose stories begins with all of the story before it, are questions about one
+story, which is then read once for all of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dmn_cli.records.text import Question, Story
 
 Facts = Literal["sentences", "words"]
 Cut = Mapping[Facts, Callable[[str], list[str]]]
-"""How a text is cut into facts."""
+"""What splits a text into facts, for each kind of facts."""
 
 _REQUIRED = ("story", "question", "answer")
 _KEYS = {*_REQUIRED, "support", "task", "split", "facts", "each", "id"}
@@ -44,11 +44,11 @@ _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
 
 
 class _Asked(NamedTuple):
-    """What a line says."""
+    """The contents of a line."""
 
     split: str
     task: str
-    words: bool  # the facts are words
+    words: bool  # whether the facts are words
     facts: tuple[str, ...]
     question: Question
 
@@ -61,23 +61,23 @@ def read(
     facts: Facts = "sentences",
     progress: Callable[[int], None] = lambda n: None,
 ) -> Iterator[tuple[str, Story]]:
-    """(split, story) pairs. Where no line is of the validation, a tenth of the training stories is held out.
+    """(split, story) pairs. If no line belongs to the validation split, a tenth of the training stories is held out.
 
-    A path is a file, or a folder or an archive, of which all that is_jsonl is read. `task` is that of the lines that
-    name none, and `facts` says what texts are cut into where the line doesn't. `progress` takes the bytes on disk that
-    have been read since the last call, `size` of them in all.
+    A path is a file, or a folder or an archive, in which all files that are called JSON lines are read. `task` and
+    `facts` are for the lines that have none: the task's name, and what a text is split into. `progress` takes the bytes
+    on disk that have been read since the last call, `size` of them in all.
 
     Raises: DataError, with file:line, at the first line that isn't as above; UsageError where a file isn't there.
     """
     ids = _Ids()
     validated = any(_says_valid(path) for path in paths)
     for path in paths:
-        told = _stories(_asked(path, task, cut, facts, ids, progress))
-        yield from told if validated else hold_out(told, seed)
+        pairs = _stories(_asked(path, task, cut, facts, ids, progress))
+        yield from pairs if validated else hold_out(pairs, seed)
 
 
 def is_jsonl(name: str) -> bool:
-    """Of an archive or a folder, what is named so, compressed or not. (A file by itself may have any name.)"""
+    """Whether a file of a folder or an archive is called JSON lines. (A file by itself may have any name.)"""
     return archives.suffix(name) in (".jsonl", ".ndjson")
 
 
@@ -87,12 +87,12 @@ def size(paths: list[Path]) -> int:
 
 
 def names(paths: list[Path]) -> list[str]:
-    """Of all files that `read` reads; of one in an archive or a folder, its name in there."""
+    """The names of all files that `read` reads; if they are in a folder or an archive, their names in there."""
     return [name for path in paths for name in archives.names(path) if is_jsonl(name) or path.name == name]
 
 
 def lines(split: str, story: Story) -> Iterator[str]:
-    """One story, as `read` reads it: a line for each question."""
+    """A story, as `read` reads it: one line for each question."""
     for question in story.questions:
         one = len(question.answer) == 1 and not question.each
         line = {
@@ -109,7 +109,7 @@ def lines(split: str, story: Story) -> Iterator[str]:
 
 
 def _stories(asked: Iterator[_Asked]) -> Iterator[tuple[str, Story]]:
-    """Questions about one growing story are put together."""
+    """Puts the questions about one growing story together."""
     last: _Asked | None = None
     questions: list[Question] = []
     for line in asked:
@@ -123,20 +123,22 @@ def _stories(asked: Iterator[_Asked]) -> Iterator[tuple[str, Story]]:
 
 
 class _Ids:
-    """Which ids there were, and where: 64 bits of each."""
+    """The ids that have been seen, of each a hash of 64 bits, and where."""
 
     def __init__(self) -> None:
         self.lines: dict[int, int] = {}  # hash → file and line
-        self.files: list[str] = []  # those that have been read, and the one that is
+        self.files: list[str] = []  # up to the one that is being read
 
     def add(self, value: str | float, number: int) -> None:
-        """That of a line of the last file. Raises: DataError where another line has it."""
+        """Notes the id of a line of the last file. Raises: DataError where another line has the same one."""
         key = int.from_bytes(hashlib.blake2b(repr(value).encode(), digest_size=8).digest(), "big")
         here = len(self.files) - 1 << 48 | number
         there = self.lines.setdefault(key, here)
         if there != here:
             first = f"{self.files[there >> 48]}:{there & (1 << 48) - 1}"
-            raise DataError(f'"id" {repr(value)[:60]} is also that of {first}', hint="An id is of one line only.")
+            raise DataError(
+                f'"id" {repr(value)[:60]} is also the id of {first}', hint="Each line has an id of its own."
+            )
 
 
 def _asked(
@@ -160,13 +162,13 @@ def _asked(
 
 
 def _members(path: Path, progress: Callable[[int], None] = lambda n: None) -> Iterator[archives.Member]:
-    """Raises: UsageError where there is no such path; DataError where it holds no JSON lines, or is damaged."""
+    """The files of a path. Raises: UsageError where it isn't there; DataError where it has none, or is damaged."""
     found = False
     for member in archives.members(path, is_jsonl, progress, max_bytes=archives.LARGE):
         found = True
         yield member
     if not found:
-        raise DataError("holds no file named .jsonl", where=path)
+        raise DataError("has no .jsonl files", where=path)
 
 
 def _record(line: bytes) -> dict[str, Any]:
@@ -180,13 +182,13 @@ def _record(line: bytes) -> dict[str, Any]:
 
 
 def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut, usual: Facts) -> _Asked:
-    """`split`, `task` and `usual` are of lines that say nothing else. Raises: DataError"""
+    """`split`, `task` and `usual` are for lines that have none of their own. Raises: DataError"""
     for key in _REQUIRED:
         if key not in record:
             raise _missing(record, key)
 
     def given(key: str, otherwise: Any) -> Any:
-        """What isn't needed may be null, too."""
+        """The value of an optional key, which may also be null."""
         return otherwise if record.get(key) is None else record[key]
 
     story, question = record["story"], record["question"]
@@ -211,20 +213,20 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     if not isinstance(support, list) or not all(type(i) is int and 0 <= i < len(facts) for i in support):
         raise DataError(
             f'"support" is not a list of positions of facts, 0 to {len(facts) - 1}',
-            hint="Supporting facts are counted from 0. Leave it out, or say null, where they aren't known.",
+            hint="Supporting facts are counted from 0. Where they aren't known, leave them out.",
         )
     task, split = given("task", task), given("split", split)
     if not _is_text(task):
         raise DataError('"task" is not a text')
     named = split_named(split) if isinstance(split, str) else None
     if named is None:
-        raise DataError('"split" is none of train, valid (or dev, validation) and test')
+        raise DataError('"split" is not train, valid (or dev, validation) or test')
     asked = Question(question, len(facts), answers, tuple(support), each)
     return _Asked(named, task, kind == "words", facts, asked)
 
 
 def _missing(record: dict[str, Any], key: str) -> DataError:
-    """Of a line that lacks what it needs, with what may have been meant."""
+    """The error of a line without a required key, with the key that may have been meant instead."""
     others = [other for other in record if other not in _KEYS]
     near = difflib.get_close_matches(key, others, n=1)
     hint = f'It has "{near[0]}": did you mean "{key}"?' if near else None
@@ -234,7 +236,7 @@ def _missing(record: dict[str, Any], key: str) -> DataError:
 
 
 def _answers(value: Any, line: bytes) -> tuple[str, ...]:
-    """A number, true or false is the text that the line has for it. Raises: DataError"""
+    """The answer's texts; a number, true or false is taken as the line spells it. Raises: DataError"""
     if _is_text(value):
         return (value,)
     if answers := _texts(value):
@@ -243,12 +245,12 @@ def _answers(value: Any, line: bytes) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     answers = _texts([to_json(one) if isinstance(one, bool) else one for one in values])
     if not answers:
-        raise DataError('"answer" is neither a text, a number, true, false nor a list of these, or one is empty')
+        raise DataError('"answer" is not a text, a number, true, false or a list of these, or a text in it is empty')
     return answers
 
 
 def _is_text(value: Any) -> TypeGuard[str]:
-    """With something in it that UTF-8 can spell, which half a surrogate pair is not."""
+    """Whether it is a text that isn't blank and that UTF-8 can encode, unlike half a surrogate pair."""
     if not isinstance(value, str) or not value.strip():
         return False
     try:
@@ -259,12 +261,12 @@ def _is_text(value: Any) -> TypeGuard[str]:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """Nothing where it isn't a list of texts."""
+    """The texts of a list of texts; () for anything else."""
     return tuple(value) if isinstance(value, list) and all(map(_is_text, value)) else ()
 
 
 def _says_valid(path: Path) -> bool:
-    """Whether any line is of the validation; a line that says nothing sensible is found out later."""
+    """Whether any line belongs to the validation split. Malformed lines are ignored here: `read` raises for them."""
     for member in _members(path):
         if split_in_name(member.inner) == "valid":
             return True

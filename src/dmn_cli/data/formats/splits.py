@@ -1,4 +1,4 @@
-"""Which stories are trained on, and which are held out: by what a file or a line says, or at random."""
+"""Which stories are trained on and which are held out: as a file or a line says, or at random."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ _HELD_OUT = re.compile(r"test|valid|eval|h[eo]ld.?out", re.IGNORECASE)
 
 
 def split_named(name: str) -> str | None:
-    """The split that a word stands for, in whatever case: train, valid (or val, dev, eval, …) or test."""
+    """The split that a word stands for, in any case: train, valid (or val, dev, eval, …) or test."""
     return _SPLIT_OF.get(name.strip().lower())
 
 
 def split_in_name(path: PurePath | str) -> str | None:
-    """The split that a file is named after, as in trec.Test.jsonl, dev2.jsonl, TestSet.txt or en_ewt-ud-train.conllu;
-    else the innermost of its folders that is called train, valid, test or the like."""
+    """The split that a file is named after, as in trec.Test.jsonl, dev2.jsonl, TestSet.txt or en_ewt-ud-train.conllu.
+
+    If it is named after none, the innermost of its folders that is called train, valid, test or the like decides.
+    """
     *folders, name = PurePath(path).parts
     words = _WORD.findall(_CAPITAL_WITHIN.sub(" ", name).lower())
     named = (_SPLIT_OF.get(word) or _SPLIT_OF.get(_OF_FILES.sub("", word)) for word in words)
@@ -37,20 +39,20 @@ def split_in_name(path: PurePath | str) -> str | None:
 
 
 def seems_held_out(path: PurePath | str) -> bool:
-    """Whether a file might be called a test or a validation file by who named it, though it is read as training."""
+    """Whether a file is read as training data though whoever named it may have meant a test or validation file."""
     return split_in_name(path) is None and bool(_HELD_OUT.search(PurePath(path).name))
 
 
-def hold_out(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
-    """Gives one training story of each `every` to validation, at random by the seed; other splits pass through.
+def hold_out(pairs: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
+    """Moves one of each `every` training stories, chosen at random by the seed, to the validation split.
 
-    A story is never split. A stream in, a stream out: only `every` stories are held at a time. Of two stories or more
-    at least one is held out.
+    Takes and yields (split, story) pairs, of which only `every` are held at a time. Other splits are left alone. A
+    story is never divided. Of two or more stories at least one is held out.
     """
     random = np.random.default_rng(seed)
     block: list[Story] = []
     full_blocks = 0
-    for split, story in told:
+    for split, story in pairs:
         if split != "train":
             yield split, story
             continue
@@ -58,7 +60,7 @@ def hold_out(told: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> I
         if len(block) == every:
             yield from _marked(block, int(random.integers(every)))
             block, full_blocks = [], full_blocks + 1
-    if full_blocks:  # the chance stays 1 in `every`
+    if full_blocks:  # the chance of each story stays 1 in `every`
         yield from _marked(block, int(random.integers(every)))
     else:
         yield from _marked(block, int(random.integers(len(block))) if len(block) > 1 else -1)

@@ -2,9 +2,9 @@
 
     (3 (2 It) (4 (4 (2 's) (3 (2 a) (4 (3 lovely) (2 film)))) (2 .)))
 
-A tree a line, with a label from 0 (very negative) to 4 (very positive) at every node. The words of a sentence are its
-facts, and the question is always the same. Training can use every labelled phrase (Kumar et al. 2016, sec. 4.3), each
-distinct one once; validation and test are whole sentences always.
+One tree per line, with a label from 0 (very negative) to 4 (very positive) at every node. The words of a sentence are
+its facts, and the question is always the same. Training can use every labelled phrase (Kumar et al. 2016, sec. 4.3),
+each distinct one once; validation and test sets have whole sentences only.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ class Phrase(NamedTuple):
 
 
 class _File(NamedTuple):
-    name: str  # as a person would look for it
+    name: str  # where a person would look for it
     split: str
     path: Path
     inner: str  # its name in the archive or the folder at `path`
 
     @property
     def size(self) -> int:
-        """Bytes on disk that are read for it, those of the whole archive if it is in one."""
+        """The bytes on disk that are read for it: those of the whole archive, if it is in one."""
         return archives.size([self.path], self.inner.__eq__)
 
 
 def find(paths: list[Path]) -> list[_File]:
-    """train.txt, dev.txt and test.txt, or those of them that are there: in an archive, in a folder, or by themselves.
+    """train.txt, dev.txt and test.txt, or those of them that there are, in an archive, in a folder or by themselves.
 
     Raises: UsageError where there is none; DataError where an archive is damaged.
     """
     files = [file for path in paths for file in _in(path)]
     if not files:
-        raise DataError("holds no train.txt, dev.txt or test.txt", where=", ".join(map(str, paths)))
+        raise DataError("has no train.txt, dev.txt or test.txt", where=", ".join(map(str, paths)))
     splits = [file.split for file in files]
     for file in files:
         if splits.count(file.split) > 1:
@@ -66,9 +66,9 @@ def read(
     seed: int,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Iterator[tuple[str, Story]]:
-    """(split, story) pairs. Without a dev.txt, some tenth of the training sentences is held out, with their phrases.
+    """(split, story) pairs. Without a dev.txt, about a tenth of the training sentences is held out, with their phrases.
 
-    `progress` is told how many bytes have been read on disk.
+    `progress` takes the bytes on disk that have been read since the last call.
 
     Raises: DataError, with file:line, at the first tree that isn't one.
     """
@@ -92,13 +92,13 @@ def read(
 
 
 def parse(line: bytes, where: str) -> list[Phrase]:
-    """The labelled phrases of one tree, the whole sentence last.
+    """The labelled phrases of a tree; the last one is the whole sentence.
 
     Raises: DataError
     """
 
     def wrong(message: str) -> DataError:
-        return DataError(message, where=where, hint="A tree is like (3 (2 Good) (2 .)), one on a line.")
+        return DataError(message, where=where, hint="Each line has a tree like (3 (2 Good) (2 .)).")
 
     try:
         text = line.decode("utf-8")
@@ -107,7 +107,7 @@ def parse(line: bytes, where: str) -> list[Phrase]:
     parts = iter(_PARTS.findall(text))
     words: list[str] = []
     done: list[Phrase] = []
-    opened: list[tuple[int, int]] = []  # label and first word of the nodes that are not closed yet
+    opened: list[tuple[int, int]] = []  # (label, position of the first word) of the nodes that aren't closed yet
     for part in parts:
         if part == "(":
             label = next(parts, "nothing")
@@ -134,14 +134,14 @@ def _in(path: Path) -> list[_File]:
     files = []
     for member in archives.members(path, lambda inner: PurePosixPath(inner).name in _SPLITS):
         split = _SPLITS.get(PurePosixPath(member.inner).name)
-        if split is None:  # it is `path` itself
+        if split is None:  # the member is `path` itself
             raise UsageError("is neither an archive nor named train.txt, dev.txt or test.txt", where=path)
         files.append(_File(member.name, split, path, member.inner))
     return files
 
 
 def _lines(file: _File, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
-    """Numbered from 1, without the empty ones."""
+    """The lines that aren't empty, with their numbers."""
     for member in archives.members(file.path, file.inner.__eq__, progress):
         for number, line in enumerate(member.lines(), start=1):
             if line.strip():

@@ -1,11 +1,11 @@
-"""Text whose words have a part-of-speech tag each: files, folders and archives, as downloaded.
+"""Text with a part-of-speech tag for each word: files, folders and archives, as downloaded.
 
 The words of a sentence are its facts, and its one question has a tag for each of them as the answer. The formats are
 those of `tagged_text.py`.
 
-Of a folder or an archive, what is about the data isn't read: README, LICENSE and the like, NLTK's categories, markup.
-Where the same text is there in several formats, as `combined/wsj_0001.mrg`, `tagged/wsj_0001.pos`, `raw/wsj_0001`, it
-is read once.
+In a folder or an archive, files about the data aren't read: README, LICENSE and the like, NLTK's categories, markup. A
+text that is there in several formats, as `combined/wsj_0001.mrg`, `tagged/wsj_0001.pos` and `raw/wsj_0001`, is read
+once.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _OTHER = {".md", ".rst", ".html", ".htm", ".xml", ".json", ".pdf", ".prd"}  # .p
 
 
 class Chosen(NamedTuple):
-    """A path, and what is read of it."""
+    """A path, and which of its files are read."""
 
     path: Path
-    chosen: frozenset[str]  # names in the archive or the folder
+    chosen: frozenset[str]  # their names in the archive or the folder
     size: int  # bytes on disk
 
 
 def find(paths: list[Path], format_: Format | None = None) -> list[Chosen]:
-    """What is to be read of the paths. With a format given, files that are named after it go before others.
+    """Which files are to be read. If a format is given, a text's file that is named after it is preferred.
 
-    Raises: UsageError where there is no such path; DataError where an archive is damaged, or holds nothing to read.
+    Raises: UsageError where there is no such path; DataError where an archive is damaged, or there is nothing to read.
     """
     sources = []
     for path in paths:
@@ -51,7 +51,7 @@ def find(paths: list[Path], format_: Format | None = None) -> list[Chosen]:
         chosen = frozenset(names if alone else _chosen(names, format_))
         sources.append(Chosen(path, chosen, archives.size([path], chosen.__contains__)))
     if not any(source.chosen for source in sources):
-        raise DataError("holds no tagged text", where=", ".join(map(str, paths)))
+        raise DataError("has no tagged text", where=", ".join(map(str, paths)))
     return sources
 
 
@@ -66,23 +66,24 @@ def read(
     word_column: int | None = None,
     tag_column: int | None = None,
 ) -> Iterator[tuple[str, Story]]:
-    """(split, story) pairs. A file is of the split that it, or its folder, is named after, or of the training.
+    """(split, story) pairs. A file belongs to the split that it, or its folder, is named after, or else to training.
 
-    Where none is of the validation, a tenth of the training sentences is held out. The columns are as
-    `tagged_text.read` takes them. `progress` takes the bytes on disk that have been read since the last call.
+    If none belongs to the validation split, a tenth of the training sentences is held out. `column`, `word_column` and
+    `tag_column` are as `tagged_text.read` takes them. `progress` takes the bytes on disk that have been read since the
+    last call.
 
     Raises: DataError, with file:line, at the first line that isn't as it should be, or where there is no sentence.
     """
     read_text = partial(
         tagged_text.read, format_=format_, column=column, word_column=word_column, tag_column=tag_column
     )
-    told = _stories(sources, task, read_text, progress)
+    pairs = _stories(sources, task, read_text, progress)
     validated = any(split_in_name(name) == "valid" for source in sources for name in source.chosen)
     count = 0
-    for count, pair in enumerate(told if validated else hold_out(told, seed), start=1):  # noqa: B007
+    for count, pair in enumerate(pairs if validated else hold_out(pairs, seed), start=1):  # noqa: B007
         yield pair
     if not count:
-        raise DataError("there is no sentence with tags in it", where=", ".join(str(source.path) for source in sources))
+        raise DataError("has no sentence with tags", where=", ".join(str(source.path) for source in sources))
 
 
 def _stories(
@@ -105,7 +106,7 @@ def _stories(
 
 
 def _chosen(names: list[str], format_: Format | None) -> list[str]:
-    """Those that are data, and of those with one name but for folder and suffix the best."""
+    """Those that are data; of those whose names differ only in folder and suffix, the one in the best format."""
 
     def rank(name: str) -> int:
         suffix = archives.suffix(name)
@@ -125,5 +126,5 @@ def _is_about(name: str) -> bool:
 
 
 def _stem(name: str) -> str:
-    """Without the folder, without .gz, and without the suffix before that."""
+    """A file's name without its folder and its suffixes."""
     return archives.bare(PurePosixPath(name).name).stem

@@ -1,4 +1,4 @@
-"""Tagged text in columns: a word a line, an empty line after each sentence.
+"""Tagged text in columns: one word per line, and an empty line after each sentence.
 
 conllu      1 <tab> I <tab> _ <tab> PRON <tab> PRP …    Universal Dependencies: ten columns, two of them with tags
 columns     I PRP B-NP                                  CoNLL-2000 and 2003: word, tag and whatever follows
@@ -17,7 +17,7 @@ Lines = Iterable[tuple[int, str]]
 """Numbered from 1, without their ends."""
 
 _NUMBER = re.compile(r"\d+([-.]\d+)*", re.ASCII)
-PIECES = re.compile(r"[^ \t\r\n\f\v]+")  # other blanks, as French has them in numbers, are of the word
+PIECES = re.compile(r"[^ \t\r\n\f\v]+")  # other blanks, like those in French numbers, are part of a word
 
 
 class Sentence(NamedTuple):
@@ -52,13 +52,13 @@ def conllu(lines: Lines, name: str, column: int) -> Iterator[Sentence]:
                 "The columns of CoNLL-U are divided by tabs.",
             )
         if fields[0] != str(len(words) + 1):
-            if re.fullmatch(r"\d+[-.]\d+", fields[0]):  # several words in one, or a word that isn't said
+            if re.fullmatch(r"\d+[-.]\d+", fields[0]):  # several words written as one, or a word that isn't spoken
                 continue
             raise wrong(
                 f"the word's id is {fields[0][:20]!r}, where {len(words) + 1} comes next",
                 name,
                 number,
-                "Words are counted from 1 in each sentence, and an empty line ends it.",
+                "Words are numbered from 1 in each sentence, which ends with an empty line.",
             )
         words.append(checked_word(fields[1], name, number))
         tags.append(checked_tag(fields[column], fields[1], name, number))
@@ -74,11 +74,12 @@ def row(line: str) -> list[str]:
 def columns(
     lines: Lines, head: list[tuple[int, str]], name: str, word_column: int | None, tag_column: int | None
 ) -> Iterator[Sentence]:
-    """`head`: the first of the lines. The columns are counted from 1; None: the first one has the words, and the next
-    one that isn't empty (`_`) the tags. A line that begins with # before a sentence is a comment.
+    """`head`: the first of the lines. `word_column` and `tag_column` are counted from 1; if they are None, the first
+    column has the words, and the next one that isn't empty (`_`) the tags. Lines that begin with # between sentences
+    are comments.
 
-    Raises: DataError, with file:line, where a line isn't like the others; or where these columns can't be meant, since
-    there are only numbers in them, as where the first one counts the words.
+    Raises: DataError, with file:line, where a line isn't like the others, or where the columns weren't given and can't
+    be these, since one has only numbers: often the first column counts the words.
     """
     shape = _Shape.of(head, name, word_column, tag_column)
     words: list[str] = []
@@ -112,16 +113,16 @@ def columns(
 
 
 class _Shape(NamedTuple):
-    """What the columns of a file are, counted from 0."""
+    """What the columns of a file are. They are counted from 0 here."""
 
     word: int
     tag: int
     width: int  # that most lines have
-    tags: set[str]  # of the first lines
+    tags: set[str]  # those of the first lines
 
     @classmethod
     def of(cls, head: list[tuple[int, str]], name: str, word_column: int | None, tag_column: int | None) -> _Shape:
-        """Raises: DataError where the usual columns can't be meant."""
+        """Raises: DataError where the usual columns aren't the words and the tags."""
         rows = [(number, row(line)) for number, line in head if line.strip() and not line.startswith(("#", "-DOC"))]
         width = Counter(len(fields) for _, fields in rows).most_common(1)[0][0] if rows else 0
         rows = [(number, fields) for number, fields in rows if len(fields) == width]
@@ -139,12 +140,12 @@ class _Shape(NamedTuple):
                 f"{'words' if min(wrongly) == word else 'tags'}?",
                 name,
                 rows[0][0],
-                f"Say which columns are read, for example: --word-column {likely} --tag-column {likely + 1}",
+                f"Say which columns these are, for example: --word-column {likely} --tag-column {likely + 1}",
             )
         return cls(word, tag, width, {fields[tag] for _, fields in rows if tag < width})
 
     def is_comment(self, fields: list[str]) -> bool:
-        """Whether a line that begins with #, where a sentence may begin, is none about a word like # or #this."""
+        """Whether a line that begins with #, between sentences, isn't about a word like # or #this."""
         return len(fields) != self.width or self.tag >= self.width or fields[self.tag] not in {*self.tags, "#"}
 
 

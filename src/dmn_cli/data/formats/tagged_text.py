@@ -1,7 +1,7 @@
-"""Sentences whose words have a part-of-speech tag each, in the formats that they are given in.
+"""Sentences with a part-of-speech tag for each word, in all formats that such text comes in.
 
-conllu      1 <tab> I <tab> _ <tab> PRON <tab> PRP …    Universal Dependencies: `tagged_columns.py`
-columns     I PRP B-NP                                  CoNLL-2000 and 2003: there, too
+conllu      1 <tab> I <tab> _ <tab> PRON <tab> PRP …    Universal Dependencies: see `tagged_columns.py`
+columns     I PRP B-NP                                  CoNLL-2000 and 2003: see there, too
 slash       I/PRP see/VBP ./.                           Brown, the Penn Treebank's `tagged`
 underscore  I_PRP see_VBP ._.                           MASC, the Stanford tagger
 trees       (S (NP (PRP I)) (VP (VBP see)) (. .))       the Penn Treebank's `combined`
@@ -33,12 +33,12 @@ from dmn_cli.errors import DataError
 Format = Literal["conllu", "columns", "slash", "underscore", "trees"]
 Column = Literal["upos", "xpos"]
 
-_HEAD = 1 << 16  # characters that a format is recognised by
+_HEAD = 1 << 16  # characters by which a format is recognised
 _PARTS = re.compile(r"[()]|[^() \t\r\n\f\v]+")
 _TREE = re.compile(r"\s*\((?s:.*?)\(\s*[^\s()]+\s+[^\s()]+\s*\)")
 _ESCAPED = re.compile(r"\\([/*])")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
-_MOST_PIECES = 8  # of one word with blanks; more are words that have no tag
+_MOST_PIECES = 8  # of a word with blanks in it; more of them are words without tags
 
 
 def read(
@@ -51,10 +51,10 @@ def read(
     tag_column: int | None = None,
     sure: bool = True,
 ) -> Iterator[Sentence]:
-    """The sentences of one file, none of them empty. Without a format it is the one that the file looks like.
+    """The sentences of one file, none of them empty. If no format is given, it is the one that the file looks like.
 
-    `name` is that of the file; `column` is for conllu, `word_column` and `tag_column` (from 1) are for columns. A file
-    that looks like no format is an error if it is `sure` that it has sentences, and has none otherwise.
+    `column` is for conllu; `word_column` and `tag_column`, counted from 1, are for columns. A file that doesn't look
+    like any format is an error if it is `sure` that it has sentences; otherwise it has none.
 
     Raises: DataError, with file:line, at the first line that isn't as it should be.
     """
@@ -76,7 +76,7 @@ def read(
         raise DataError(
             "looks like none of the formats that tagged text comes in",
             where=name,
-            hint="Say which it is with --format: conllu, columns, slash, underscore or trees.",
+            hint="Give its format with --format: conllu, columns, slash, underscore or trees.",
         )
     every = chain(head, numbered)
     if format_ == "conllu":
@@ -92,7 +92,7 @@ def read(
 
 
 def looks_like(lines: list[str], name: str) -> Format | None:
-    """What most of the first lines, none of them empty, are like; `name` is that of the file."""
+    """The format of most of the first lines, none of which is empty. `name`: of the file."""
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     if name.endswith((".conllu", ".conllu.gz")) or any(
         len(fields) == 10 and fields[0][:1].isdigit() for fields in rows
@@ -125,7 +125,7 @@ def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
 
 
 def _slash(lines: Lines, name: str) -> Iterator[Sentence]:
-    """A line is a sentence."""
+    """Each line is a sentence."""
     for number, line in lines:
         pairs = [_slashed(piece, name, number) for piece in PIECES.findall(line)]
         if pairs:
@@ -135,8 +135,8 @@ def _slash(lines: Lines, name: str) -> Iterator[Sentence]:
 def _chunks(lines: Lines, name: str) -> Iterator[Sentence]:
     """The Penn Treebank's `tagged`: noun phrases in brackets, several lines to a sentence.
 
-    A sentence ends after a word with the tag `.` that is not in brackets, and at a line of `====`; empty lines are
-    within sentences too. NLTK's reader has the same rule.
+    A sentence ends after a word with the tag `.` that isn't in brackets, and at a line of `====`; empty lines end none.
+    NLTK's reader has the same rule.
     """
     words: list[str] = []
     tags: list[str] = []
@@ -178,9 +178,9 @@ def _slashed(piece: str, name: str, number: int) -> tuple[str, str]:
 
 
 def _underscore(lines: Lines, name: str) -> Iterator[Sentence]:
-    """A line is a sentence. A word may have blanks in it, as MASC's `D. C._NNP`, and even a line end.
+    """Each line is a sentence. A word may have blanks in it, like MASC's `D. C._NNP`, and even a line end.
 
-    A tag with no word, as some in MASC, is left out.
+    A tag without a word, as there are some in MASC, is left out.
     """
     words: list[str] = []
     tags: list[str] = []
@@ -209,7 +209,7 @@ def _underscore(lines: Lines, name: str) -> Iterator[Sentence]:
 
 
 def _trees(lines: Lines, name: str) -> Iterator[Sentence]:
-    """A tree is a sentence, on one line or several. What has the tag -NONE- is not said, and left out."""
+    """Each tree is a sentence, on one line or several. Words with the tag -NONE- aren't spoken, and are left out."""
     words: list[str] = []
     tags: list[str] = []
     labels: list[str] = []  # of the open nodes

@@ -1,8 +1,8 @@
-"""The one opener: the files that a path stands for, which is a file, a folder or an archive, compressed or not.
+"""Opens what a path stands for: a file, the files of a folder, or the members of an archive, compressed or not.
 
-An archive is read as a stream, from its start to its end, and nothing of it is ever unpacked to the disk. Whether a
-file is compressed is seen from its first bytes, or from its name. Links, devices, hidden files, what a system leaves
-beside them (`__MACOSX/._name`, `Thumbs.db`), and members whose name is absolute or goes up with `..` don't count.
+All data are opened here. An archive is read as a stream, from start to end, and never unpacked to the disk. Whether a
+file is compressed is seen by its first bytes, or by its name. Links, devices, hidden files, what systems leave beside
+files (`__MACOSX/._name`, `Thumbs.db`), and members with absolute names or with `..` in them are ignored.
 """
 
 from __future__ import annotations
@@ -29,31 +29,25 @@ from dmn_cli.errors import DataError, UsageError
 
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 MAX_BYTES = 1 << 32
-LARGE = 1 << 38  # for what may be longer
+LARGE = 1 << 38  # for files that are often longer than that
 MAX_LINE = 1 << 20
 _COMPRESSED_START = {".gz": rb"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": rb"\xfd7zXZ\x00"}
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz"}
 _LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "icon\r"}
 _MAX_HEADER = 1 << 20
-_READ_WHOLE = (  # headers of a tar that have names that are too long for the usual one
+_READ_WHOLE = (  # headers of a tar with names that are too long for the usual header
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
 _BLOCK = 1 << 20  # bytes that are read at a time
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
-    *(
-        RuntimeError,
-        ValueError,
-        OverflowError,
-        LookupError,
-        struct.error,
-    ),  # what the readers run into where nothing makes sense
+    *(RuntimeError, ValueError, OverflowError, LookupError, struct.error),  # from readers that were given nonsense
 )
 
 Stream: TypeAlias = "io.BufferedReader[Any]"
 Wanted = Callable[[str], bool]
-"""Whether a file of an archive or a folder is wanted, by its name in there."""
+"""Says whether a file of an archive or a folder is wanted, by its name in there."""
 Progress = Callable[[int], None]
 """Takes the bytes of the files on disk that have been read since the last call, `size` of them in all."""
 
@@ -62,14 +56,14 @@ Progress = Callable[[int], None]
 class Member:
     """One file, decompressed. It can be read once, before the next one is asked for."""
 
-    path: Path  # the file on disk that it is, or is in
-    inner: str  # its name in the archive or the folder; else that of the file
-    name: str  # as a person would look for it
-    packed: bool  # it is in an archive, or compressed
-    stream: Stream  # reading it raises DataError where it is damaged, or too long
+    path: Path  # the file on disk that it is, or that it is in
+    inner: str  # its name in the archive or the folder; the file's own name, if it is neither in one nor in the other
+    name: str  # where a person would look for it
+    packed: bool  # whether it is in an archive, or compressed
+    stream: Stream  # raises DataError where what is read is damaged or too long
 
     def lines(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
-        """With their line ends.
+        """The lines, with their ends.
 
         Raises: DataError where a line has `max_line` bytes or more, or the file is damaged or too long.
         """
@@ -86,10 +80,11 @@ def members(
     *,
     max_bytes: int = MAX_BYTES,
 ) -> Generator[Member, None, None]:
-    """Those that are `wanted`: of a folder sorted by name, of an archive in its own order. A file by itself always is.
+    """The files that are `wanted`: those of a folder sorted by name, those of an archive in its own order. A file by
+    itself is always wanted.
 
-    Archives within a folder or another archive aren't looked into; compressed files are decompressed. `max_bytes`: how
-    long one may be, a bound against archives that were made to fill a disk.
+    Archives within a folder or another archive aren't opened. `max_bytes`: how long a file may be when decompressed, a
+    bound against archives that were made to fill a disk.
 
     Raises: UsageError where there is no such path; DataError where an archive is damaged or encrypted.
     """
@@ -114,7 +109,7 @@ def members(
 
 
 def names(path: Path) -> list[str]:
-    """The `inner` of all that `members` has, none of which is read. Raises: as `members` does."""
+    """The `inner` names of all files, without reading them. Raises: as `members` does."""
     found: list[str] = []
 
     def note(inner: str) -> bool:
@@ -130,19 +125,19 @@ def is_archive(path: Path) -> bool:
 
 
 def size(paths: Iterable[Path], wanted: Wanted = lambda inner: True) -> int:
-    """The bytes on disk of all that `members` reads, so that a bar knows its end."""
+    """The bytes on disk of all that `members` reads: the progress that it reports in all."""
     files = [file for path in paths for file in (_files(path, wanted) if path.is_dir() else [path]) if file.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
 def bare(name: str) -> PurePosixPath:
-    """A file's name without .gz and the like."""
+    """A file's name without the .gz, .bz2 or .xz of a compressed one."""
     path = PurePosixPath(name)
     return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
 
 
 def suffix(name: str) -> str:
-    """What a file's name ends in, in lower case, compressed or not: .txt of a.TXT.gz."""
+    """The suffix of a file's name, in lower case, without that of a compressed one: .txt for a.TXT.gz."""
     return bare(name).suffix.lower()
 
 
@@ -150,7 +145,7 @@ Kind = Literal["file", "tar", "zip"]
 
 
 def _kind(path: Path) -> Kind:
-    """A zip is one whatever its name."""
+    """A zip is recognised whatever its name is."""
     kind = _kind_by_name(path.name)
     if kind == "file" and path.suffix.lower() not in COMPRESSED and path.is_file() and zipfile.is_zipfile(path):
         return "zip"
@@ -181,7 +176,7 @@ def _counts(name: str) -> bool:
 
 
 class _Watched(io.FileIO):
-    """A file on disk that says how far it is read; what is read twice, as a zip's end is, doesn't count."""
+    """A file on disk that reports how far it has been read. What is read twice, like the end of a zip, counts once."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
         super().__init__(path)
@@ -193,7 +188,7 @@ class _Watched(io.FileIO):
         return n
 
     def finish(self) -> None:
-        """What was skipped is over as well."""
+        """Reports what was skipped, too."""
         self._advance(self._left)
 
     def _advance(self, n: int) -> None:
@@ -203,7 +198,7 @@ class _Watched(io.FileIO):
 
 
 class _Checked(io.RawIOBase):
-    """A stream that gives as much as is asked for, to its end. Raises DataError where it is damaged or too long."""
+    """A stream that always yields as much as was asked for, up to its end. Raises DataError if damaged or too long."""
 
     def __init__(self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None) -> None:
         self._stream, self._path, self._name, self._max_bytes = stream, path, name, max_bytes
@@ -226,14 +221,14 @@ class _Checked(io.RawIOBase):
 
 @contextmanager
 def _opened(path: Path, progress: Progress) -> Iterator[Stream]:
-    """A file on disk, as it is."""
+    """A file on disk, not decompressed."""
     with _Watched(path, progress) as raw, io.BufferedReader(raw, _BLOCK) as file:
         yield file
         raw.finish()
 
 
 def _decompressed(stream: Stream, path: Path, name: str, max_bytes: int | None) -> tuple[Stream, bool]:
-    """A stream to read from, and whether what it reads is compressed."""
+    """The stream, decompressed if need be, and whether it had to be."""
     way = PurePosixPath(name).suffix.lower()
     way = _SHORT.get(way, way).removeprefix(".tar")
     if way not in COMPRESSED:
@@ -283,7 +278,7 @@ def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Itera
 
 
 def _header_of(path: Path, max_bytes: int) -> type[tarfile.TarInfo]:
-    """tarfile takes anything that is no header for the end of the archive. Only the end is."""
+    """tarfile takes anything that isn't a header for the end of the archive. This only takes the end for it."""
 
     class Header(tarfile.TarInfo):
         @classmethod
@@ -294,7 +289,7 @@ def _header_of(path: Path, max_bytes: int) -> type[tarfile.TarInfo]:
                 header = super().frombuf(buf, encoding, errors)
             except tarfile.HeaderError as error:
                 raise tarfile.ReadError(str(error)) from error
-            _check_size(header.size, f"{path}/{header.name}", max_bytes)  # tarfile would look for its end
+            _check_size(header.size, f"{path}/{header.name}", max_bytes)  # or tarfile looks for its end, for years
             if header.type in _READ_WHOLE and header.size > _MAX_HEADER:
                 raise tarfile.ReadError(f"a header of {header.size} bytes")
             return header
@@ -316,10 +311,10 @@ def _readable(size: int) -> str:
 
 @contextmanager
 def _sound(path: Path) -> Iterator[None]:
-    """Raises: DataError where what is read turns out to be damaged."""
+    """Raises: DataError where what is read within the block turns out to be damaged."""
     try:
         yield
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # it is the disk, and not a place that the archive names and hasn't
+            raise  # the disk failed; the others are about places that an archive names but doesn't have
         raise DataError(f"the file is damaged or cut short ({error})", where=path, hint="Download it again.") from error

@@ -1,9 +1,9 @@
-"""One file over HTTP, in as many tries as it takes. The only file that knows requests.
+"""Downloads a file over HTTP, in as many tries as it takes. The only file that knows requests.
 
-What has come is kept in a `.part` file, and a next try, of this run or of another, asks for the rest (Range). Two
-versions of a file are never mixed: beside the part stands what the server said of its version (ETag or Last-Modified,
-length). The rest is asked for on the condition that it is still that (If-Range), and taken only where the answer says
-so, too; otherwise all of it is fetched again.
+What has been downloaded is kept in a `.part` file, and the next try, in this run or in another, asks for the rest
+(Range). Two versions of a file are never mixed: beside the part is what the server said of its version (ETag or
+Last-Modified, length). The rest is requested on the condition that this is still the version (If-Range), and taken only
+if the response confirms it; otherwise the whole file is downloaded again.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 Progress = Callable[[int | None], AbstractContextManager[Callable[[int], None]]]
-"""Called with how many bytes there are in all, if that is known; the context is told how many have come."""
+"""Takes how many bytes there are in all, if that is known; yields what takes the bytes of each piece that comes."""
 
 _TIMEOUT = (10, 60)  # seconds to connect, and without a byte
 _CHUNK = 1 << 16
-_PASSING = (408, 425, 429)  # and all from 500 on: it may go better the next time
+_PASSING = (408, 425, 429)  # and all from 500 on: the next try may succeed
 _CUT = "the connection was cut"
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class Patience(NamedTuple):
-    """How long a server that fails is asked again."""
+    """How often, and after how long, a failed download is tried again."""
 
     tries: int = 5  # in a row that bring nothing new
-    pause: float = 0.5  # seconds before the second try, and twice as long before each one that follows
+    pause: float = 0.5  # seconds before the second try, and twice as long before each one after it
 
 
 USUAL = Patience()
 
 
 class _Version(NamedTuple):
-    """What a server says of a file, by which two versions of it can be told apart."""
+    """What a server says about a file that tells two versions of it apart."""
 
     etag: str | None
     modified: str | None
@@ -53,17 +53,17 @@ class _Version(NamedTuple):
 
     @property
     def condition(self) -> str | None:
-        """For If-Range, which takes no weak tag."""
+        """What to send as If-Range, which can't be a weak tag."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
     def agrees(self, other: _Version) -> bool:
-        """Whether the two can be one; an answer with a part of a file may leave out what isn't its tag."""
+        """Whether both can be the same version. A response with part of a file may omit all but the tag."""
         pairs = ((self.modified, other.modified), (self.length, other.length))
         return self.etag == other.etag and all(mine == its for mine, its in pairs if None not in (mine, its))
 
 
 class _Again(Exception):
-    """A try failed in a way that another may not."""
+    """A try failed, but another one may succeed."""
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def no_progress(total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def shown(url: str) -> str:
-    """Without the name and the password that it may hold."""
+    """A URL without the user name and the password that may be in it."""
     return _USER.sub("", url)
 
 
@@ -85,12 +85,12 @@ def download(
     progress: Progress = no_progress,
     patience: Patience = USUAL,
 ) -> None:
-    """Fetches what `url` names into `part`, going on where an earlier try ended.
+    """Downloads `url` to the file `part`, resuming where an earlier try ended.
 
-    `checked`: the caller knows the file's checksum, so that a part can be gone on with though its version has no mark.
+    `checked`: the caller knows the file's checksum, so a part can be resumed though nothing identifies its version.
 
-    Raises: DataError where the server refuses, or can't be reached in several tries: the part is kept then; OSError
-    where it can't be written.
+    Raises: DataError where the server refuses, or can't be reached in several tries (then the part is kept); OSError
+    where the part can't be written.
     """
     failures, most, said = 0, 0, False
 
@@ -110,14 +110,14 @@ def download(
             failures = 1 if have > most else failures + 1
             most = max(most, have)
             if failures == patience.tries:
-                hint = "Is the network there? " + ("What has come is kept: the next try goes on from it." * bool(have))
+                hint = "Is the network there? " + ("What came is kept: the next try resumes from it." * bool(have))
                 raise DataError(f"can't be fetched: {again}", where=shown(url), hint=hint.strip()) from again
             note(f"{again}: trying again ({failures} of {patience.tries - 1})")
             time.sleep(patience.pause * 2 ** (failures - 1))
 
 
 def _try(url: str, part: Path, checked: bool, say: Callable[[int | None, int], None], progress: Progress) -> bool:
-    """Whether the part is the whole file now; if not, it was of no use and is gone.
+    """One try. Returns whether the part is the whole file now; if not, it was of no use and is deleted.
 
     Raises: _Again, DataError, OSError
     """
@@ -159,7 +159,7 @@ def _try(url: str, part: Path, checked: bool, say: Callable[[int | None, int], N
 
 @contextmanager
 def _asked(url: str, headers: dict[str, str]) -> Iterator[Response]:
-    """The answer as it comes in. Raises: _Again where the connection fails, DataError where it can't be made."""
+    """The response, as it comes in. Raises: _Again where the connection fails, DataError where it can't be made."""
     import requests
     import urllib3.exceptions
 
@@ -177,7 +177,7 @@ def _asked(url: str, headers: dict[str, str]) -> Iterator[Response]:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost of the errors that libraries wrap around one another."""
+    """The message of the innermost of the errors that libraries have wrapped around each other."""
     for _ in range(10):
         inner = (getattr(error, "reason", None), *error.args, error.__cause__)
         error = next((e for e in inner if isinstance(e, BaseException)), error)
@@ -185,7 +185,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _version(response: Response) -> tuple[_Version, int]:
-    """And the byte that the answer starts at."""
+    """The version that the server names, and the first byte of the file in this response."""
     headers = response.headers
     part = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", headers.get("Content-Range", "").strip())
     length = part[2] if part else headers.get("Content-Length", "") if response.status_code == 200 else ""
@@ -198,7 +198,7 @@ def _beside(part: Path) -> Path:
 
 
 def _remembered(part: Path) -> _Version | None:
-    """What the server said of the version that the part is of."""
+    """The version that the part belongs to, as the server named it."""
     try:
         said = load_object(_beside(part).read_bytes(), "")
     except (OSError, DataError):

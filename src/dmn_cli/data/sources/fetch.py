@@ -1,8 +1,8 @@
-"""Paths that name something elsewhere: a URL, or a known name of a published file.
+"""Paths that name something elsewhere: a URL, or the known name of a published file.
 
-Nothing is fetched but what such a path asks for. It is kept in the user's cache folder (DMN_CACHE names another), each
-file in a folder made from its URL, under its own name, which readers may go by. Its SHA-256 is among those of
-`known.py`, or is remembered beside it when it first comes; it is checked each time.
+Nothing is downloaded but what such a path names. It is kept in the user's cache folder (DMN_CACHE names another one),
+each file in a folder named after its URL, under its own name, since readers may depend on that. Its SHA-256 is in
+`known.py`, or is recorded beside the file when it is first downloaded; it is checked each time the file is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dmn_cli.files import cache_folder, file_digest, load_object, write_json
 
 
 class Local(NamedTuple):
-    """Where a file lies."""
+    """Where a file is."""
 
     path: Path
     member: str | None = None  # what is meant of the archive at `path`; None: all of it
@@ -38,16 +38,16 @@ def fetch(
     progress: Progress = no_progress,
     patience: Patience = USUAL,
 ) -> Local:
-    """A path as it is; but of a URL, or of a known name (one of `names`, or any), the copy in the cache.
+    """A path as it is; for a URL or a known name (one of `names`; None: of all), the copy in the cache.
 
-    What exists here under that name wins over a known name. `note` is told of each download; see `Progress`.
+    A file or folder that exists under a known name is preferred. `note` takes a line about each download.
 
-    Raises: UsageError where it is no URL for us; DataError where it can't be fetched, or isn't what it was.
+    Raises: UsageError where dmn can't fetch such a URL; DataError where the download fails, or the copy has changed.
     """
     text = str(path)
     if scheme := _SCHEME.match(text):
         if scheme[1].lower() not in ("http", "https"):
-            raise UsageError(f"{scheme[1]} is not what dmn fetches: http or https", where=shown(text))
+            raise UsageError(f"dmn fetches http and https, not {scheme[1]}", where=shown(text))
         sha256 = next((source.sha256 for source in KNOWN.values() if source.url == text), None)
         return Local(_cached(Published(text, sha256), note, progress, patience))
     names = KNOWN.keys() if names is None else names
@@ -56,12 +56,12 @@ def fetch(
     family = text.partition(":")[0] + ":"
     alike = [name for name in names if name.startswith(family)]
     if alike and not Path(text).exists():
-        raise UsageError(f"there is no {text!r}", hint=f"Known are {', '.join(alike)}.")
+        raise UsageError(f"there is no {text!r}", hint=f"Known names: {', '.join(alike)}.")
     return Local(Path(text))
 
 
 def _cached(source: Published, note: Note, progress: Progress, patience: Patience) -> Path:
-    """Where the file lies, once it does. Raises: UsageError, DataError, ResourceError"""
+    """The copy in the cache, downloaded if need be. Raises: UsageError, DataError, ResourceError"""
     folder = cache_folder()
     file = folder / hashlib.sha256(source.url.encode(errors="replace")).hexdigest()[:16] / _name(source.url)
     with _writing(folder):
@@ -84,9 +84,9 @@ def _download(source: Published, file: Path, note: Note, progress: Progress, pat
     if source.sha256 not in (None, got):
         part.unlink()
         raise DataError(
-            f"what came is not what was expected: its SHA-256 is {got}, not {source.sha256}",
+            f"isn't the file that was expected: its SHA-256 is {got}, not {source.sha256}",
             where=shown(source.url),
-            hint="It was removed. Try again; if its publisher changed it, fetch it yourself and name the file.",
+            hint="It was deleted. Try again; if its publisher has changed it, download it yourself and give its path.",
         )
     part.replace(file)
     _remember(source, file, got)
@@ -101,7 +101,7 @@ def _check(source: Published, file: Path) -> None:
         raise DataError(
             f"the copy of {shown(source.url)} has changed: its SHA-256 is {got}, not {known}",
             where=file,
-            hint="Delete it: the same command fetches it again.",
+            hint="Delete it, and the same command downloads it again.",
         )
 
 
@@ -118,7 +118,7 @@ def _remembered(file: Path) -> str | None:
 
 
 def _name(url: str) -> str:
-    """The file's own name, of letters that any disk takes. Raises: UsageError where it is no URL."""
+    """The file's own name, in characters that any file system allows. Raises: UsageError where it isn't a URL."""
     try:
         parts = urlsplit(url)
         if not parts.hostname:
@@ -132,7 +132,7 @@ def _name(url: str) -> str:
 
 @contextmanager
 def _alone(file: Path, note: Note) -> Iterator[None]:
-    """No two processes fetch one file at once: the second waits, and finds it there."""
+    """Only one process downloads a file at a time: a second one waits, and then finds it there."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(file.with_name(file.name + ".lock"))
@@ -149,10 +149,10 @@ def _alone(file: Path, note: Note) -> Iterator[None]:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Raises: UsageError, or ResourceError where the disk is full, with what helps."""
+    """Raises: UsageError, or ResourceError where the disk is full, with a hint."""
     try:
         yield
     except OSError as error:
         wrong = from_os_error(error)
-        hint = "What is fetched goes to the folder that DMN_CACHE names, if it names one."
+        hint = "Downloads go to the user's cache folder, or to the one that DMN_CACHE names."
         raise type(wrong)(wrong.message, where=error.filename or folder, hint=hint) from error

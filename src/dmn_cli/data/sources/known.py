@@ -9,7 +9,7 @@ class Published(NamedTuple):
     """Where a file is published."""
 
     url: str
-    sha256: str | None = None  # None: not known, and remembered when it first comes
+    sha256: str | None = None  # None: not known, so it is recorded at the first download
     member: str | None = None  # what is meant of the archive that it is
 
 

@@ -15,11 +15,11 @@ from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import Vocabulary
 
 Vectors = Callable[[Path, Vocabulary], FoundVectors]
-"""Finds vectors for the words of the vocabulary of the data set in a folder, whose stories are all written."""
+"""Finds vectors for the vocabulary of the data set in a folder, whose stories are all written."""
 
 
 def attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str, Any]:
-    """Writes the vectors of the words, adds the extra words to the vocabulary, and returns what dataset.json says."""
+    """Writes the vectors, adds the extra words to the vocabulary, and returns what dataset.json says about them."""
     found = vectors(folder, vocabulary)
     wanted = len(vocabulary.words)
     vocabulary.extra = found.extra
@@ -43,7 +43,7 @@ def attach(folder: Path, vocabulary: Vocabulary, vectors: Vectors) -> dict[str, 
 
 
 def _coverage(known: np.ndarray, counts: np.ndarray) -> dict[str, int]:
-    """How many of a split's words have a vector: each once (types), and as often as it occurs (tokens)."""
+    """How many of a split's words have a vector: distinct words (types), and all of their occurrences (tokens)."""
     return {
         "types": int((counts > 0).sum()),
         "types_found": int((counts[known] > 0).sum()),

@@ -1,7 +1,7 @@
-"""Stories → chunks of plain numbers: the first half of writing a data set, and all of it that needs no tokenizer.
+"""Stories → chunks of integers: the first half of writing a data set, the half that needs no tokenizer.
 
-A chunk has its own numbers for its sentences, answers and tasks, in the order in which they first occur. So it can be
-made without knowing what came before it, in another process too, and is small to hand over.
+A chunk has ids of its own for its sentences, answers and tasks, in the order in which they first occur. So it can be
+made without knowing what came before it, in another process too, and is small enough to be sent back cheaply.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUMBERS = 1 << 20
 
 
 class Chunk(NamedTuple):
-    """Some stories that follow one another. All arrays are int32."""
+    """Consecutive stories. All arrays are int32."""
 
     sentences: list[str]  # the distinct ones, facts and questions
     answers: list[tuple[str, ...]]  # the distinct ones
@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
     position: np.ndarray  # (questions,) how many facts it sees
     answer: np.ndarray  # (questions,) positions in `answers`
     support: Ragged  # of each question
-    forms: dict[str, Form]  # of the questions that have one of their own, and of some others
+    forms: dict[str, Form]  # of all questions whose form isn't the usual one, and of some others
 
 
 def chunks(
@@ -56,7 +56,7 @@ def chunks(
 
 
 class _Growing:
-    """A chunk that stories are added to. What is called an end is where a row of a Ragged ends."""
+    """A chunk that stories are added to. `…_ends`: where the rows of a Ragged end."""
 
     def __init__(self) -> None:
         self.sentences: dict[str, int] = defaultdict(count().__next__)
@@ -111,13 +111,14 @@ def _array(values: list[int]) -> np.ndarray:
 
 
 def note_form(forms: dict[str, Form], question: str, form: Form) -> None:
-    """One wording, one form: that is how a model tells them apart. A question that came up before any other had a form
-    of its own is found out only if it comes up again.
+    """Notes the form of a question. A wording must always have the same one: that is how a model tells forms apart. (A
+    question that came up while all forms were the usual one is checked only when it comes up again.)
 
     Raises: DataError
     """
     if form != forms.setdefault(question, form):
         raise DataError(
-            f"the question {question!r} is asked of words and of sentences, or answered once and at each fact",
+            f"the question {question!r} has two forms: it is asked about words and about sentences, or answered both "
+            "once and at each fact",
             hint="Word the two questions differently.",
         )

@@ -2,15 +2,15 @@
 
     DIR/dataset.json        name, tasks, counts, tokenizer; written last
     DIR/vocabulary.json     words and answers
-    DIR/tokenizer.model     what the tokenizer needs, where it is one that was learnt
-    DIR/rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
+    DIR/tokenizer.model     the SentencePiece model, where the tokenizer has one
+    DIR/rules.json          the language's rules for words and sentences, unless only spaCy itself can apply them
     DIR/sentences.arrow     each distinct sentence once: words (list of word ids), text
-    DIR/vectors.safetensors where word vectors were asked for: ids (int32, of words), vectors (float32, a row an id)
-    DIR/{train,valid,test}.arrow   a row a story: task, facts (sentence ids), and for each of its questions the
+    DIR/vectors.safetensors where word vectors were asked for: ids (int32, of words), vectors (float32, one row per id)
+    DIR/{train,valid,test}.arrow   one row per story: task, facts (sentence ids), and for each of its questions the
                             sentence id, the position (how many facts it sees), the answer ids, the support positions
 
-Arrow IPC files, uncompressed, written in record batches as stories arrive and read memory-mapped: neither way does
-memory grow with the data. (What is held for each story is its length: 8 bytes.)
+Arrow IPC files, uncompressed, written in record batches as stories arrive and read memory-mapped: memory grows with the
+data in neither direction, but for 8 bytes a story, its length.
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ class Ragged:
 
 
 def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The numbers starts[0], starts[0] + 1, …, then those from starts[1], and so on, as one array."""
+    """lengths[0] numbers from starts[0] on, then lengths[1] from starts[1] on, and so forth, as one array."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)

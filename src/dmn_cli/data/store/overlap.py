@@ -1,8 +1,8 @@
 """Which held-out questions also occur in training: with the same facts before them, and the same answer.
 
-Each question becomes a number of 64 bits, by array operations alone. The numbers go to scratch files, those that could
-be equal to the same file, and the files are compared one after the other: memory holds one of them at a time. (That two
-different questions among ten million get one number has a chance of a few in a million.)
+Each question is hashed to 64 bits, by array operations alone. The hashes go to scratch files, equal ones to the same
+file, and the files are looked at one by one, so that memory holds one of them at a time. (The chance that any two
+different questions among ten million have the same hash is a few in a million.)
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from dmn_cli.data.store.chunks import Chunk
 from dmn_cli.data.store.layout import SPLITS
 
 _FILES = 64
-_QUESTION = np.dtype([("number", "u8"), ("task", "i2"), ("split", "i1")])
+_QUESTION = np.dtype([("hash", "u8"), ("task", "i2"), ("split", "i1")])
 
 
 class Overlap:
+    """Counts questions by split and task, and those of the held-out splits that training has too."""
+
     def __init__(self, folder: Path) -> None:
-        """The scratch files lie in `folder`, without a name, until they are closed."""
+        """The scratch files are in `folder`, without a name, until they are closed."""
         self._open = ExitStack()
         self._files: list[IO[bytes]] = []
         for _ in range(_FILES):
@@ -31,27 +33,27 @@ class Overlap:
             self._files.append(self._open.enter_context(file))
 
     def add(self, chunk: Chunk, task: np.ndarray) -> None:
-        """`task`: (stories,) the number of each story's task in the data set."""
+        """`task`: (stories,) the id of each story's task in the data set."""
         asked = np.diff(chunk.questions.offsets)
         rows = np.empty(len(chunk.position), _QUESTION)
-        rows["number"] = _numbers(chunk)
+        rows["hash"] = _hashes(chunk)
         rows["task"] = np.repeat(task, asked)
         rows["split"] = np.repeat(chunk.split, asked)
-        which = rows["number"] % np.uint64(_FILES)
+        which = rows["hash"] % np.uint64(_FILES)
         rows = rows[np.argsort(which, kind="stable")]
         ends = np.cumsum(np.bincount(which.astype(np.int64), minlength=_FILES))
         for file, some in zip(self._files, np.split(rows, ends[:-1]), strict=True):
             file.write(some.tobytes())
 
     def count(self, tasks: list[str]) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """How many questions each split has of each task, and how many of these, not of the training, occur there."""
+        """How many questions each split has for each task; and how many of the held-out ones occur in training."""
         there, seen = (np.zeros((len(SPLITS), len(tasks)), np.int64) for _ in range(2))
         for file in self._files:
             file.seek(0)
             rows = np.fromfile(file, _QUESTION)
             trained = rows["split"] == SPLITS.index("train")
             held_out = rows[~trained]
-            known = held_out[np.isin(held_out["number"], rows["number"][trained])]
+            known = held_out[np.isin(held_out["hash"], rows["hash"][trained])]
             for total, of in ((there, rows), (seen, known)):
                 np.add.at(total, (of["split"], of["task"]), 1)
         seen_in_training = _by_name(seen, tasks)
@@ -63,15 +65,15 @@ class Overlap:
 
 
 def _by_name(counts: np.ndarray, tasks: list[str]) -> dict[str, dict[str, int]]:
-    """Only of the tasks that have any."""
+    """Without the tasks that have none."""
     return {
         split: {task: int(n) for task, n in zip(tasks, row, strict=True) if n}
         for split, row in zip(SPLITS, counts, strict=True)
     }
 
 
-def _numbers(chunk: Chunk) -> np.ndarray:
-    """(questions,) equal for questions that are equal, in this process."""
+def _hashes(chunk: Chunk) -> np.ndarray:
+    """(questions,) the same for equal questions, within this process."""
     sentence = np.array([*map(hash, chunk.sentences)], np.int64).view(np.uint64)
     answer = np.array([*map(hash, chunk.answers)], np.int64).view(np.uint64)
     starts = chunk.facts.offsets[:-1]

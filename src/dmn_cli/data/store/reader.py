@@ -1,4 +1,4 @@
-"""Reads a prepared data set: memory-mapped, by rows."""
+"""Reads a prepared data set: memory-mapped, row by row."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest, load_versioned_json
 from dmn_cli.records.text import Example, Form
 
-_STORIES = 256  # that are read at a time, where all of them are
+_STORIES = 256  # how many are read at a time by what reads them all
 
 
 class Column:
-    """A list column of a file, in chunks. Rows are gathered from all of them at once, since the file as a whole is an
-    array of numbers, in which each chunk has its place."""
+    """A list column of a file, in chunks. Rows are gathered from all chunks at once: the whole file is one array of
+    integers, in which each chunk has its place."""
 
     def __init__(self, file: np.ndarray, chunks: list[pa.ListArray]) -> None:
-        """file: (bytes / 4,) int32, memory-mapped, where the chunks are"""
+        """`file`: (bytes / 4,) int32, the memory-mapped file that the chunks are views of."""
         self._file = file
         self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
         self._first_row = np.cumsum([0, *(len(offsets) - 1 for offsets in self._offsets)])[:-1]
@@ -49,7 +49,7 @@ class Column:
 
 
 def _place(part: np.ndarray, file: np.ndarray) -> int:
-    """Where a view on a file begins in it."""
+    """Where a view of a file begins in it."""
     return (part.ctypes.data - file.ctypes.data) // file.itemsize
 
 
@@ -57,7 +57,7 @@ _AGAIN = "Run dmn prepare again."
 
 
 def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> tuple[np.ndarray, list[pa.RecordBatch]]:
-    """A file as an array of int32, and its record batches. `check` is asked about its name before they are believed."""
+    """A file as an array of int32, and its record batches. `check` is called with its name before these are trusted."""
     try:
         mapped = pa.memory_map(str(path))
         file = mapped.read_buffer()
@@ -81,19 +81,19 @@ class Sentences:
         self.words = Column(file, [batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
 
-    def numbers(self, texts: list[str]) -> np.ndarray:
-        """Where some texts are, in ascending order."""
+    def ids_of(self, texts: list[str]) -> np.ndarray:
+        """The ids of some texts, in ascending order."""
         if not texts:
             return np.empty(0, np.int64)
         found = pc.is_in(self._texts, pa.array(texts, pa.string()))  # type: ignore[attr-defined]
         return np.flatnonzero(found.to_numpy())
 
-    def text(self, number: int) -> str:
-        return self._texts[int(number)].as_py()
+    def text(self, sentence: int) -> str:
+        return self._texts[int(sentence)].as_py()
 
 
 class Split:
-    """The stories of one split. Questions are numbered through: story i has those from question_offset[i] on."""
+    """The stories of one split. Its questions are numbered throughout: those of story i begin at question_offset[i]."""
 
     def __init__(self, path: Path, check: Callable[[str], None]) -> None:
         file, batches = _open(path, STORIES, check)
@@ -101,7 +101,7 @@ class Split:
         self.facts = Column(file, [batch.column("facts") for batch in batches])
         self.questions = Column(file, [batch.column("questions") for batch in batches])
         self.positions = Column(file, [batch.column("positions") for batch in batches])
-        self.answers = Column(file, [batch.column("answers").values for batch in batches])  # a row a question
+        self.answers = Column(file, [batch.column("answers").values for batch in batches])  # one row per question
         self.supports = Column(file, [batch.column("supports").values for batch in batches])
         self.question_offset = np.concatenate([[0], np.cumsum(self.questions.lengths, dtype=np.int64)])
 
@@ -157,13 +157,13 @@ class DataSet:
 
     @cached_property
     def forms(self) -> dict[str, Form]:
-        """The questions whose facts are words, or whose facts are answered one by one."""
+        """The questions whose facts are words, or that are answered at each fact."""
         return {question: Form(**form) for question, form in self.summary["forms"].items()}
 
     @cached_property
     def questions_of_each(self) -> np.ndarray:
-        """The numbers of the questions, as sentences, that are answered at each fact."""
-        return self.sentences.numbers([question for question, form in self.forms.items() if form.each])
+        """The sentence ids of the questions that are answered at each fact."""
+        return self.sentences.ids_of([question for question, form in self.forms.items() if form.each])
 
     @cached_property
     def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -201,7 +201,7 @@ class DataSet:
         answers = self.vocabulary.answers.items
         return Example(
             task=self.tasks[split.task[story]],
-            facts=[self.sentences.text(number) for number in facts],
+            facts=[self.sentences.text(sentence) for sentence in facts],
             question=self.sentences.text(int(split.questions.take(one)[0][nth])),
             answer=[answers[i] for i in split.answers.take(np.array([row]))[0]],
             support=split.supports.take(np.array([row]))[0].tolist(),
@@ -216,9 +216,9 @@ class DataSet:
 
 
 def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[str]]:
-    """The facts of the training stories, each of them a sentence, and their questions.
+    """The words of each fact and each question of the training stories.
 
-    Facts that are words, as of a text that is read word by word, are one sentence together.
+    Where the facts of a story are the words of a text, they are one sentence together.
     """
     split = Split(folder / "train.arrow", lambda name: None)
     sentences = Sentences(folder / "sentences.arrow", lambda name: None)

@@ -1,7 +1,7 @@
 """Stories → a prepared data set, as a stream: what `dmn prepare` writes. Its files are described in `layout.py`.
 
-Stories come as chunks of numbers (`chunks.py`). Here a chunk's own numbers become those of the data set, by array
-operations, and its columns go to the files as they are; only a sentence that is new is looked at by itself.
+Stories come as chunks of integers (`chunks.py`). Here a chunk's own ids become those of the data set, by array
+operations, and its columns go to the files as they are; only sentences that are new are looked at one by one.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _TASKS = 1 << 15
 
 
 class Limits(NamedTuple):
-    """How much is held in memory while a data set is written. None of it changes what the data set says."""
+    """How much is held in memory while a data set is written. They don't change what the data set says."""
 
-    rows: int = 1 << 16  # stories, or sentences, in one record batch, unless
-    bytes: int = 1 << 24  # fewer are as large as this
-    sentences: int = 500_000  # distinct ones that are remembered; past it, or past
-    letters: int = 1 << 26  # in all of them, one may be stored again
+    rows: int = 1 << 16  # stories or sentences in a record batch, which ends earlier
+    bytes: int = 1 << 24  # once it is as large as this
+    sentences: int = 500_000  # how many are remembered, so that none is stored twice; all are forgotten earlier
+    letters: int = 1 << 26  # once they have this many letters
 
 
 USUAL = Limits()
 
 
 class _Table:
-    """Rows that go to an Arrow file in record batches, small ones put together."""
+    """An Arrow file that rows are added to. Small record batches are put together."""
 
     def __init__(self, path: Path, schema: pa.Schema, limits: Limits) -> None:
         self.schema, self.limits = schema, limits
@@ -76,7 +76,7 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
 
 
 class _Sentences:
-    """Gives sentences their numbers, and writes each once. Remembers the last ones, with their words."""
+    """Gives sentences their ids, and writes each once. Remembers the latest ones, with their words."""
 
     def __init__(self, path: Path, tokenizer: Tokenizer, words: Index, limits: Limits) -> None:
         self.tokenizer, self.index, self.limits = tokenizer, words, limits
@@ -87,20 +87,20 @@ class _Sentences:
     def _forget(self) -> None:
         self.ids: dict[str, int] = {}
         self.letters = 0
-        self.first = self.count  # the number of the first that is remembered
-        self.words, self.ends = array("i"), array("q", [0])  # their words end to end, and where those of each end
+        self.first = self.count  # the id of the first one that is remembered
+        self.words, self.ends = array("i"), array("q", [0])  # their words, end to end, and where each sentence ends
 
-    def numbers(self, texts: list[str]) -> np.ndarray:
-        """(texts,) Remembers all of them until it is called again. Raises: DataError"""
+    def ids_of(self, texts: list[str]) -> np.ndarray:
+        """(texts,) All of them are remembered until it is called again. Raises: DataError where one has no words."""
         if len(self.ids) >= self.limits.sentences or self.letters >= self.limits.letters:
             self._forget()
         known, first = self.ids, self.count
-        numbers = [known[text] if text in known else self._new(text) for text in texts]
+        ids = [known[text] if text in known else self._new(text) for text in texts]
         if self.count > first:
             words, lengths = self.words_of(np.arange(first, self.count))
-            new = [text for text, number in zip(texts, numbers, strict=True) if number >= first]
+            new = [text for text, i in zip(texts, ids, strict=True) if i >= first]
             self.table.add(_lists(lengths, words), pa.array(new, pa.string()))
-        return np.array(numbers, np.int32)
+        return np.array(ids, np.int32)
 
     def _new(self, text: str) -> int:
         words = self.tokenizer(text)
@@ -109,19 +109,17 @@ class _Sentences:
         self.words.extend(map(self.index.add, words))
         self.ends.append(len(self.words))
         self.letters += len(text)
-        number = self.ids[text] = self.count
+        self.ids[text] = self.count
         self.count += 1
-        return number
+        return self.ids[text]
 
-    def words_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The words of sentences that are remembered, end to end, and how many each has."""
-        return Ragged(np.frombuffer(self.ends, np.int64), np.frombuffer(self.words, np.int32)).take(
-            numbers - self.first
-        )
+    def words_of(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The words of sentences that are remembered, end to end, and how many each sentence has."""
+        return Ragged(np.frombuffer(self.ends, np.int64), np.frombuffer(self.words, np.int32)).take(ids - self.first)
 
 
 class _Writer:
-    """Turns chunks into rows of numbers, giving words, answers and sentences their numbers as they come."""
+    """Turns chunks into rows, giving words, answers, sentences and tasks their ids as they come."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, limits: Limits) -> None:
         self.vocabulary = Vocabulary()
@@ -137,12 +135,12 @@ class _Writer:
         self.supports = 0
 
     def add(self, chunk: Chunk) -> None:
-        sentences = self.sentences.numbers(chunk.sentences)
+        sentences = self.sentences.ids_of(chunk.sentences)
         answers = self._answers(chunk.answers)
-        numbers = [self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks]
+        task_ids = [self.tasks.setdefault(task, len(self.tasks)) for task in chunk.tasks]
         if len(self.tasks) > _TASKS:
             raise DataError(f"there are more than {_TASKS:,} tasks")
-        task = np.array(numbers, np.int16)[chunk.task]
+        task = np.array(task_ids, np.int16)[chunk.task]
         for i, split in enumerate(SPLITS):
             stories = np.flatnonzero(chunk.split == i)
             if len(stories):
@@ -170,7 +168,8 @@ class _Writer:
         answers: Ragged,
         task: np.ndarray,
     ) -> None:
-        """Those stories of a chunk that are of one split. `sentences`, `answers`, `task`: what the numbers mean."""
+        """Adds those stories of a chunk that are in one split. `sentences`, `answers`, `task`: what the chunk's own ids
+        stand for."""
         facts, fact_lengths = chunk.facts.take(stories)
         asked, question_lengths = chunk.questions.take(stories)
         rows = spans(chunk.questions.offsets[stories].astype(np.int64), question_lengths)
@@ -195,7 +194,7 @@ class _Writer:
         self.answer_counts[split].add(answers.values, np.diff(answers.offsets), used)
 
     def close(self) -> None:
-        with ExitStack() as stack:  # each is closed, whatever becomes of the others
+        with ExitStack() as stack:  # each is closed, even where closing another fails
             for table in (self.sentences.table, *self.splits.values(), self.overlap):
                 stack.callback(table.close)
         for index, counts in (
@@ -206,13 +205,13 @@ class _Writer:
 
 
 class Counts:
-    """How often each number was seen."""
+    """How often each id was seen."""
 
     def __init__(self) -> None:
         self.values = np.zeros(0, np.int64)
 
     def add(self, ids: np.ndarray, lengths: np.ndarray, times: np.ndarray) -> None:
-        """Rows of ids, end to end: how long each is, and how many times it was seen."""
+        """Adds rows of ids, end to end; each row has a length, and was seen so many times."""
         seen = np.bincount(ids, np.repeat(times, lengths), minlength=len(self.values)).astype(np.int64)
         seen[: len(self.values)] += self.values
         self.values = seen
@@ -228,10 +227,11 @@ def write(
     source: dict[str, Any],
     vectors: Vectors | None = None,
 ) -> dict[str, Any]:
-    """Writes a data set from (split, story) pairs, all or nothing, and returns what its dataset.json says.
+    """Writes a data set from (split, story) pairs, all or nothing, and returns the contents of its dataset.json.
 
-    `source` says where the stories came from and is kept. `vectors` is asked for word vectors once all stories are
-    written. Raises: DataError where there is no story, and what `vectors` raises.
+    `source`: where the stories come from, for dataset.json. `vectors`: finds word vectors once all stories are written.
+
+    Raises: DataError where there is no story, and what `vectors` raises.
     """
     return write_chunks(out, chunks(stories), tokenizer, source, vectors)
 
@@ -244,7 +244,7 @@ def write_chunks(
     vectors: Vectors | None = None,
     limits: Limits = USUAL,
 ) -> dict[str, Any]:
-    """As `write` does, from chunks of stories."""
+    """Does what `write` does, from chunks of stories."""
     with atomic_directory(out) as folder:
         writer = _Writer(folder, tokenizer, limits)
         try:
@@ -284,7 +284,7 @@ def write_chunks(
 
 
 def _longest_answer(chunk: Chunk, answers: Ragged) -> int:
-    """The most words of an answer that is given once."""
+    """The most words of an answer to a question that isn't answered at each fact."""
     each = {question for question, form in chunk.forms.items() if form.each}
     of_each = [i for i, text in enumerate(chunk.sentences) if text in each] if each else []
     once = ~np.isin(chunk.questions.values, of_each)

@@ -1,7 +1,7 @@
 """A corpus to train word vectors on: the training split of a data set, and texts, as one file of sentences.
 
-A line has up to a thousand words, set apart by blanks. Cutting texts into words takes longer than training on them, so
-it is done by two processes where there is much of it.
+A line has up to a thousand words, separated by blanks. Splitting texts into words takes longer than training on them,
+so two processes do it where there is much text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _LINE = 1000  # words
 BLOCK = 1 << 18
 _PROCESSES = 2
 _FEW = 4 * _PROCESSES  # blocks that are held at a time
-_RENEWED = 400  # blocks after which the processes are new ones: a tokenizer remembers each word that it has seen
+_RENEWED = (
+    400  # blocks after which processes are replaced by new ones: a tokenizer remembers the words that it has seen
+)
 
 Block = list[str]
 
@@ -39,11 +41,11 @@ def write(
     *,
     block: int = BLOCK,
 ) -> int:
-    """Writes the corpus of some sentences, those of a data set, and of texts, and returns how many words it has.
+    """Writes a corpus of sentences, which are split into words already, and of texts. Returns how many words it has.
 
-    So many bytes of text, a `block`, are cut into words at a time.
+    `block`: how many bytes of the texts are split into words at a time.
 
-    Raises: UsageError where a text isn't there; DataError, with file:line, where it is no UTF-8.
+    Raises: UsageError where a text isn't there; DataError, with file:line, where it isn't UTF-8.
     """
     words = 0
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
@@ -51,19 +53,19 @@ def write(
             for line in _lines(sentence):
                 file.write(" ".join(line) + "\n")
                 words += len(line)
-        for lines, count in _cut(_blocks(texts, progress, block), tokenizer):
+        for lines, count in _split(_blocks(texts, progress, block), tokenizer):
             file.write(lines)
             words += count
     return words
 
 
 def size(texts: list[Path]) -> int:
-    """The bytes that `write` tells of."""
+    """The bytes on disk of the texts: the progress that `write` reports in all."""
     return archives.size(texts, is_text)
 
 
 def is_text(name: str) -> bool:
-    """Of an archive or a folder, what is named .txt, compressed or not. (A file by itself may have any name.)"""
+    """Whether a file of an archive or a folder is read: it is named .txt. (A file by itself may have any name.)"""
     return archives.suffix(name) == ".txt"
 
 
@@ -74,7 +76,7 @@ def _lines(words: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _blocks(texts: list[Path], progress: Callable[[int], None], size: int) -> Iterator[Block]:
-    """The lines of texts, about so many bytes at a time."""
+    """The lines of texts, in blocks of about so many bytes."""
     for path in texts:
         block, length = [], 0
         found = False
@@ -97,8 +99,8 @@ def _blocks(texts: list[Path], progress: Callable[[int], None], size: int) -> It
             yield block
 
 
-def _cut(blocks: Iterator[Block], tokenizer: Tokenizer) -> Iterator[tuple[str, int]]:
-    """Lines of words, and how many words, of each block in order. Of more than a few, by processes of their own."""
+def _split(blocks: Iterator[Block], tokenizer: Tokenizer) -> Iterator[tuple[str, int]]:
+    """Of each block, in order, its lines of words, and how many words these have. Of more than a few, by processes."""
     first = list(itertools.islice(blocks, _FEW))
     if len(first) < _FEW:
         yield from (_words(block, tokenizer) for block in first)
@@ -120,7 +122,7 @@ def _result(future: Future[tuple[str, int]]) -> tuple[str, int]:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise ResourceError("a process that cut texts into words was killed: memory may have run out") from error
+        raise ResourceError("a process that split texts into words was killed: memory may have run out") from error
 
 
 def _words(block: Block, tokenizer: Tokenizer) -> tuple[str, int]:
@@ -132,7 +134,7 @@ _tokenizer: Tokenizer
 
 
 def _start(spec: dict[str, Any], files: dict[str, bytes]) -> None:
-    """In a process of its own: Ctrl-C is for the one that started it."""
+    """Runs first in each process. Ctrl-C is for the process that started it."""
     global _tokenizer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _tokenizer = from_spec(spec, files)

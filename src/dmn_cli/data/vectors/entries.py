@@ -1,7 +1,7 @@
-"""The entries of a file of word vectors: a pass over all of them, and the vectors of those that are kept.
+"""The entries of a file of word vectors: one pass over all of them, and the vectors of those that are kept.
 
-A pass looks at the words alone. What is kept of a text or a binary is copied as it is to one temporary file, which
-gensim loads (`kept.py`); of what gensim saved, the rows are taken.
+The pass looks at words only. Entries of a text or a binary file that are kept are copied to a temporary file, which
+gensim then loads (`kept.py`); of what gensim saved, the rows are selected.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _MAX_WORD = 1 << 16  # bytes of a word in a binary file
 
 
 class Entries(Protocol):
-    """The entries of an open file, for one pass. Iterating raises DataError at the first that isn't one."""
+    """The entries of an open file, for one pass. Raises DataError at the first that is malformed."""
 
     size: int
 
     def __iter__(self) -> Iterator[Entry]: ...
 
     def text(self, entry: Entry) -> str | None:
-        """The word of an entry; None where it is no UTF-8 and that is usual. Raises: DataError where it isn't."""
+        """The word of an entry; None if it isn't UTF-8 and the format has such words. Raises: DataError otherwise."""
         ...
 
     def keeping(self, folder: Path | None = None) -> Kept:
-        """What entries can be added to. `folder`: for a temporary file; None: where the system has such."""
+        """What keeps entries. `folder`: for a temporary file; None: the system's folder for such files."""
         ...
 
 
 class TextEntries:
-    """Lines. How many numbers each has is counted; none is read."""
+    """Lines of text. The numbers of each line are counted, but not read."""
 
     def __init__(self, stream: Stream, name: str, size: int, words: int | None, first: bytes | None = None) -> None:
         """`words`: how many the header promises; `first`: the first line where there is no header."""
@@ -74,7 +74,10 @@ class TextEntries:
         return f"{self.name}:{place}"
 
     def _unusual(self, entry: bytes, line: bytes, place: int) -> tuple[bytes, bytes]:
-        """A word that has blanks in it, or numbers that are set apart in another way. Raises: DataError"""
+        """The word and the numbers, where the word has blanks in it or the numbers are separated in another way.
+
+        Raises: DataError where there are more or fewer numbers than there should be.
+        """
         if len(line) == MAX_LINE:
             raise DataError("the line is longer than 4 MiB", where=self._at(place))
         word, *row = entry.rsplit(None, self.size)
@@ -103,7 +106,7 @@ class TextEntries:
 
 
 class BinaryEntries:
-    """Records. A word that is no UTF-8 is passed over: word2vec itself cuts long ones within a character."""
+    """Binary records. A word that isn't UTF-8 is skipped: word2vec itself truncates long words within a character."""
 
     def __init__(self, stream: Stream, name: str, size: int, words: int) -> None:
         self.stream, self.name, self.size, self.words = stream, name, size, words
@@ -137,10 +140,10 @@ class BinaryEntries:
 
 
 class SavedEntries:
-    """What gensim saved: its words are in memory, its numbers too where they are few, else they stay on disk."""
+    """What gensim saved. Its words are in memory; its numbers too if they are few, or else they stay on disk."""
 
     def __init__(self, stream: Stream, name: str, path: Path | None) -> None:
-        """`path`: that of the file, beside which its vectors may lie; None: nowhere."""
+        """`path`: of the file, if its vectors may be in another one beside it."""
         self.name = name
         self.words, self.vectors = saved.load(stream, name, path)
         self.size = self.vectors.shape[1]
@@ -157,7 +160,7 @@ class SavedEntries:
 
 
 def trailing_numbers(fields: list[bytes]) -> int:
-    """How many fields at the end of a line are numbers; the first is the word, whatever it says."""
+    """How many fields at the end of a line are numbers. The first field is the word, whatever it looks like."""
     return sum(1 for _ in itertools.takewhile(_is_number, reversed(fields[1:])))
 
 

@@ -1,12 +1,12 @@
-"""Files of word vectors: where one is, and of which kind.
+"""Files of word vectors: where one is, and which format it has.
 
-    text      a line a word: the word, a blank, its numbers; with a header "words size" (word2vec, fastText .vec) or
-              without (GloVe)
+    text      one line per word: the word, a blank, its numbers; after a header "words size" (word2vec, fastText .vec)
+              or without one (GloVe)
     binary    a header "words size", then for each word its bytes, a blank and `size` little-endian float32 (word2vec)
     saved     what gensim's KeyedVectors.save writes
 
-each plain, compressed, or in an archive. The kind is found from the content. A file is read as a stream: what is held
-is a few mebibytes of it, however long it is (of a saved one, its words).
+Each may be plain, compressed, or in an archive. The format is recognised by the content. A file is read as a stream, a
+few mebibytes at a time, however long it is (of a saved one, all words are held).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class VectorFile(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The bytes on disk that reading it goes through."""
+        """Its bytes on disk, or those of the whole archive: the progress that reading it reports in all."""
         return archives.size([self.path])
 
 
 def find(file: str) -> VectorFile:
-    """FILE, or of an archive ARCHIVE:MEMBER, or ARCHIVE where it has one member.
+    """What FILE, ARCHIVE:MEMBER, or ARCHIVE if it has one member, stands for.
 
     Raises: UsageError where it isn't there, or where an archive has several members and none is named; DataError where
     an archive is damaged.
@@ -70,7 +70,7 @@ def find(file: str) -> VectorFile:
 def entries(source: VectorFile, progress: Callable[[int], None] = lambda n: None) -> Iterator[Entries]:
     """Opens a file of vectors. `progress` takes the bytes that have been read since the last call.
 
-    Raises: DataError where it is damaged or none, also while it is iterated over within the block.
+    Raises: DataError where it is damaged or isn't one, also while its entries are iterated over within the block.
     """
     found = archives.members(source.path, lambda inner: inner == source.member, progress, max_bytes=archives.LARGE)
     with closing(found):
@@ -80,7 +80,7 @@ def entries(source: VectorFile, progress: Callable[[int], None] = lambda n: None
 
 
 def check(source: VectorFile) -> None:
-    """Raises: DataError where the file doesn't begin like one of vectors."""
+    """Raises: DataError where the file doesn't begin like a file of vectors."""
     with entries(source) as found:
         next(iter(found), None)
 
@@ -94,10 +94,12 @@ def _opened(file: archives.Member) -> Entries:
         return SavedEntries(stream, name, None if file.packed else file.path)
     if head.startswith(b"\x93NUMPY"):
         raise DataError(
-            "has only the numbers of vectors saved by gensim", where=name, hint="Name the file beside it, without .npy."
+            "has only the numbers of vectors saved by gensim",
+            where=name,
+            hint="Give the file beside it, without .vectors.npy.",
         )
     if head.startswith(b"\xba\x16\x4f\x2f"):
-        raise DataError("is a fastText model, not vectors", where=name, hint="Take the .vec file that it came with.")
+        raise DataError("is a fastText model, not vectors", where=name, hint="Give the .vec file that it came with.")
     first = stream.readline(MAX_LINE)
     fields = first.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 12 for field in fields):
@@ -107,12 +109,12 @@ def _opened(file: archives.Member) -> Entries:
         return TextEntries(stream, name, size, None, first)
     words, size = map(int, fields)
     if not words or not 0 < size <= _MAX_SIZE:
-        raise DataError(f"its header promises {words:,} words of size {size:,}", where=f"{name}:1")
+        raise DataError(f"can't be: its header promises {words:,} words of size {size:,}", where=f"{name}:1")
     return (BinaryEntries if _is_binary(stream, size) else TextEntries)(stream, name, size, words)
 
 
 def _is_binary(stream: archives.Stream, size: int) -> bool:
-    """Whether what follows a header is no text: its line isn't one, and it has bytes that text has not."""
+    """Whether what follows a header isn't text: it has no line of numbers, and bytes that no text has."""
     start = stream.peek()
     if trailing_numbers(start.partition(b"\n")[0].split()) >= size:
         return False

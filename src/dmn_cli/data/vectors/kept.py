@@ -1,4 +1,4 @@
-"""The vectors of a file that are kept. What is kept of a text or a binary is loaded by gensim."""
+"""The vectors of the entries that are kept: loaded by gensim, or selected from a matrix."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import numpy as np
 from dmn_cli.errors import DataError
 
 Entry: TypeAlias = tuple[bytes, int, bytes]
-"""A word as it is spelled in the file, the place of its entry (a line, or a number from 1), and its numbers, unread."""
+"""A word as the file spells it, the place of its entry (a line, or a number from 1), and its numbers as bytes."""
 Wrong = Callable[[Entry, str], DataError]
-"""The error that says where an entry is, and what is wrong with it."""
+"""Makes the error that says where an entry is, and what is wrong with it."""
 
-_HEADER = 40  # bytes, blanks included: how many there are is known at the end
+_HEADER = 40  # bytes that are reserved for it: how many entries there are is known only at the end
 
 
 class Kept(Protocol):
-    """What is kept. It is a context: what it holds on disk is gone after the block."""
+    """Entries that are kept. It is a context: what it holds on disk is deleted at the end of the block."""
 
     def __enter__(self) -> Kept: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def add(self, entry: Entry) -> int:
-        """The number, from 0, of its row in `vectors`. Raises: DataError"""
+        """Keeps an entry, and returns the row that it has in `vectors`. Raises: DataError"""
         ...
 
     def vectors(self) -> np.ndarray:
-        """(kept, size) float32, all of it finite. Raises: DataError at the first entry that isn't a vector."""
+        """(entries, size) float32, all finite. Raises: DataError for the first entry whose numbers aren't."""
         ...
 
 
 class KeptRecords:
-    """Lines or records, copied with their numbers as they are to one file, as word2vec writes it, that gensim loads.
+    """Lines or records, whose numbers are copied unread to a temporary file in word2vec's format, which gensim loads.
 
-    Each has its row's number for a word: gensim divides a line at every blank, and takes each word once.
+    There each word is replaced by its row, since gensim would divide words at blanks, and drop those that come twice.
     """
 
     def __init__(self, size: int, wrong: Wrong, *, binary: bool, folder: Path | None = None) -> None:
-        """`folder`: where the temporary file is; None: where the system has such."""
+        """`folder`: for the temporary file; None: the system's folder for such files."""
         self._size, self._wrong, self._binary, self._folder = size, wrong, binary, folder
         self._entries: list[Entry] = []  # without their numbers
 
@@ -56,9 +56,7 @@ class KeptRecords:
 
     def add(self, entry: Entry) -> int:
         word, place, numbers = entry
-        if not self._binary and (
-            b"_" in numbers or not numbers.isascii()
-        ):  # Python reads 1_0 as 10, and so does gensim
+        if not self._binary and (b"_" in numbers or not numbers.isascii()):  # gensim would read 1_0 as 10
             wrong = next(number for number in numbers.split() if b"_" in number or not number.isascii())
             raise self._wrong(entry, f"{wrong.decode(errors='replace')!r} is not a number")
         row = len(self._entries)
@@ -81,7 +79,7 @@ class KeptRecords:
         return _finite(vectors, self._entries, self._wrong)
 
     def _first_wrong(self) -> DataError | None:
-        """Tries the lines one by one."""
+        """The error of the first line that gensim can't load, found by trying the lines one by one."""
         self._file.seek(_HEADER)
         for entry in self._entries:
             with tempfile.NamedTemporaryFile(prefix=".dmn-", dir=self._folder) as one:
@@ -90,12 +88,12 @@ class KeptRecords:
                 try:
                     _loaded(one.name, self._binary)
                 except ValueError as error:
-                    return self._wrong(entry, f"has what is not a number ({error})")
+                    return self._wrong(entry, f"has something that isn't a number ({error})")
         return None
 
 
 class KeptRows:
-    """Rows of a matrix that is there."""
+    """Rows of an existing matrix."""
 
     def __init__(self, matrix: np.ndarray, wrong: Wrong) -> None:
         self._matrix, self._wrong = matrix, wrong
@@ -118,15 +116,15 @@ class KeptRows:
 
 
 def _loaded(path: str, binary: bool) -> np.ndarray:
-    """The vectors of a file as gensim loads it. Raises: ValueError"""
+    """The vectors of a file, loaded by gensim. Raises: ValueError"""
     from gensim.models import KeyedVectors
 
-    with np.errstate(over="ignore"):  # what is infinite is found later
+    with np.errstate(over="ignore"):  # infinite numbers are found later
         return KeyedVectors.load_word2vec_format(path, binary=binary, datatype=np.float32).vectors
 
 
 def _finite(vectors: np.ndarray, entries: list[Entry], wrong: Wrong) -> np.ndarray:
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        raise wrong(entries[int(finite.argmin())], "has a number that is infinite or none (NaN)")
+        raise wrong(entries[int(finite.argmin())], "has a number that is infinite or not a number (NaN)")
     return vectors

@@ -21,11 +21,11 @@ def read(
     folder: Path | None = None,
     progress: Progress = lambda n: None,
 ) -> FoundVectors:
-    """The vectors that a file has for some words; `file` is as `files.find` takes it.
+    """The vectors that a file has for some words. `file`: as `files.find` takes it.
 
-    A word gets the vector of the first entry that is spelled like it, else of the first that differs only in case.
-    Also kept are the first `extra` entries that `keeps` accepts, wanted or not. `folder`: for a temporary file, which
-    holds no more than these entries; None: where the system has such.
+    A word gets the vector of the first entry that is spelled like it, or else of the first one that differs only in
+    case. The first `extra` entries that `keeps` accepts are added, wanted or not. `folder`: for a temporary file, which
+    holds these entries and no others; None: the system's folder for such files.
 
     Raises: UsageError where there is no such file; DataError where it is damaged, with file:line where it has lines.
     """
@@ -76,9 +76,9 @@ def of_file(
     folder: Path | None = None,
     progress: Progress = lambda n: None,
 ) -> FoundVectors:
-    """Those of a file for the words of a data set, and for its first `extra` words that the training split lacks.
+    """The vectors that a file has for the words of a data set, and for its first `extra` words that training lacks.
 
-    Raises: as `read`; DataError where the file has none of the words.
+    Raises: as `read` does; DataError where the file has none of the words.
     """
     keeps = unknown_to_training(vocabulary, tokenizer)
     wanted = vocabulary.words.items[2:]

@@ -1,8 +1,8 @@
-"""Vectors as gensim's `KeyedVectors.save` writes them: a pickle, and a .vectors.npy file beside it where they are many.
+"""Vectors as gensim's `KeyedVectors.save` writes them: a pickle and, if they are many, a .vectors.npy file beside it.
 
-A pickle can ask for any function of Python to be called. Here its names lead nowhere but to the small classes below,
+A pickle can call any function of Python. Here its names lead to the small classes below and nowhere else, and these are
 made anew for each file: nothing of gensim, of numpy or of Python itself can be called by what is in it. No other file
-of dmn reads one.
+of dmn reads pickles.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NUMBERS = {
 
 
 def load(stream: IO[bytes], name: str, path: Path | None) -> tuple[list[str], np.ndarray]:
-    """The words, and their vectors, (words, size). `path`: beside which the .vectors.npy may lie; None: nowhere.
+    """The words, and their vectors, (words, size). `path`: of the file, if the .vectors.npy may be beside it.
 
-    Raises: DataError where it isn't what gensim saves for a KeyedVectors, whatever it is.
+    Raises: DataError where the stream has anything but what gensim saves of a KeyedVectors.
     """
     try:
         saved = vars(_unpickler(stream).load())
@@ -33,23 +33,23 @@ def load(stream: IO[bytes], name: str, path: Path | None) -> tuple[list[str], np
         raise DataError(
             f"is a pickle, but not one of a gensim KeyedVectors ({error})",
             where=name,
-            hint="Of a model save the vectors alone: model.wv.save(FILE), or model.wv.save_word2vec_format(FILE).",
+            hint="Save a model's vectors alone: model.wv.save(FILE), or model.wv.save_word2vec_format(FILE).",
         ) from error
-    except Exception as error:  # whatever nonsense the pickle holds, it ends here
+    except Exception as error:  # a pickle can hold any nonsense
         raise DataError(f"is not a whole gensim KeyedVectors ({type(error).__name__})", where=name) from error
     words = saved.get("index_to_key", saved.get("index2word"))
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise DataError("is no gensim KeyedVectors: it has no list of words", where=name)
+        raise DataError("isn't a gensim KeyedVectors: it has no list of words", where=name)
     if "vectors" in saved:
         vectors = getattr(saved["vectors"], "values", None)
     elif path is None:
-        raise DataError("has its vectors in a file beside it, so it can't be compressed", where=name)
+        raise DataError("has its vectors in a file beside it, so it can't be compressed or in an archive", where=name)
     else:
         vectors = _beside(path.with_name(f"{path.name}.vectors.npy"))
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
-        raise DataError("is no gensim KeyedVectors: its vectors are no matrix", where=name)
+        raise DataError("isn't a gensim KeyedVectors: its vectors aren't a matrix", where=name)
     if len(vectors) < len(words):
-        raise DataError(f"is damaged: it has {len(words):,} words, and {len(vectors):,} vectors", where=name)
+        raise DataError(f"is damaged: it has {len(words):,} words, but {len(vectors):,} vectors", where=name)
     return words, vectors
 
 
@@ -64,7 +64,7 @@ def _beside(path: Path) -> np.ndarray:
 
 
 class _Bounded:
-    """A file of which no piece is asked for that nobody would write."""
+    """A file of which no absurdly large piece is read at once."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -79,16 +79,16 @@ class _Bounded:
 
 
 def _unpickler(stream: IO[bytes]) -> Any:
-    """An unpickler that makes vectors, arrays of numbers and what JSON has.
+    """An unpickler that makes vectors, arrays of numbers, and what JSON has.
 
-    It is Python's slower one: the quick one takes memory for any number that a damaged file has for a place.
+    It is Python's slower one: the quick one allocates as much memory as a damaged file says.
     """
 
     class Saved:
-        """Whatever has attributes."""
+        """An object with whatever attributes."""
 
     class Type:
-        """A type of numbers: the arguments of numpy.dtype, and its state."""
+        """The type of an array's numbers: takes numpy.dtype's arguments, and its state."""
 
         def __init__(self, kind: str, *ignored: object) -> None:
             if kind not in _NUMBERS:
@@ -102,7 +102,7 @@ def _unpickler(stream: IO[bytes]) -> Any:
             return np.frombuffer(data, f"{self.order}{self.kind}")
 
     class Array:
-        """An array of numbers: made empty, and then filled."""
+        """An array of numbers, made empty and then filled."""
 
         values: np.ndarray
 
@@ -114,7 +114,7 @@ def _unpickler(stream: IO[bytes]) -> Any:
             self.values = kind.read(_bytes(data)).reshape(shape, order="F" if by_columns else "C")
 
     class Flat(Array):
-        """An array as pickle's protocol 5 has it: at once."""
+        """An array as pickle's protocol 5 makes it, in one step."""
 
         def __init__(self, data: bytes, kind: Type, shape: tuple[int, ...], order: str) -> None:
             self.values = kind.read(_bytes(data)).reshape(shape, order="F" if order == "F" else "C")
@@ -131,7 +131,7 @@ def _unpickler(stream: IO[bytes]) -> Any:
         return bytes(data)
 
     class Text:
-        """Bytes, as pickle's protocol 2 has them: spelled in Latin-1."""
+        """Bytes, as pickle's protocol 2 spells them: as text in Latin-1."""
 
         def __init__(self, text: str, encoding: str) -> None:
             self.data = text.encode("latin-1")

@@ -14,8 +14,8 @@ from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
 
 EPOCHS = 5
-_SMALL = 1_000_000  # words of a corpus up to which one thread trains, so that the same seed gives the same vectors
-_MAX_DISTINCT = 10_000_000  # words that are counted at a time; past it, the rarest are forgotten
+_SMALL = 1_000_000  # words of a corpus on which one thread trains, so that the same seed gives the same vectors
+_MAX_DISTINCT = 10_000_000  # words that are counted; beyond that, the rarest are forgotten
 
 
 def trained(
@@ -30,15 +30,15 @@ def trained(
     texts: Iterable[str] = (),
     progress: Progress = lambda n: None,
 ) -> FoundVectors:
-    """Trains vectors, skip-gram with negative samples, on a corpus of so many words, which `corpus.write` wrote.
+    """Trains vectors, by skip-gram with negative samples, on a corpus of so many words, written by `corpus.write`.
 
-    Every word of the training split gets one; of other words of the texts those that occur five times. `extra`: as in
-    `of_file`, where the file is the words by how often they occur. `texts` are named as the origin.
+    Every word of the training split gets a vector, and every other word that occurs five times. `extra`: how many
+    words that training lacks are added, the most frequent first. `texts`: what the origin names.
 
-    A corpus of up to a million words is trained on by one thread: the same seed gives the same vectors. A longer one is
-    trained on by two, which makes them differ a little from run to run.
+    With up to a million words, one thread trains, and the same seed gives the same vectors. With more, two threads do,
+    and the vectors differ a little from run to run.
 
-    `progress` is told of the epochs, EPOCHS in all.
+    `progress` takes 1 after each of EPOCHS.
 
     Raises: DataError where there is no word to train a vector for.
     """
@@ -54,12 +54,12 @@ def trained(
 
 
 def _train(path: Path, known: set[str], size: int, seed: int, workers: int, progress: Progress) -> Any:
-    """gensim's KeyedVectors of a corpus file: a sentence a line, its words set apart by blanks."""
+    """gensim's KeyedVectors of a corpus file: one sentence per line, its words separated by blanks."""
     from gensim import utils
     from gensim.models.callbacks import CallbackAny2Vec
     from gensim.models.word2vec import Word2Vec
 
-    class Told(CallbackAny2Vec):
+    class Counted(CallbackAny2Vec):
         def on_epoch_end(self, model: Any) -> None:
             progress(1)
 
@@ -82,5 +82,5 @@ def _train(path: Path, known: set[str], size: int, seed: int, workers: int, prog
     model.build_vocab(corpus_file=str(path), trim_rule=rule)
     if not len(model.wv):
         raise DataError("no word occurs five times, so there are none to train vectors for")
-    model.train(corpus_file=str(path), total_words=model.corpus_total_words, epochs=EPOCHS, callbacks=[Told()])
+    model.train(corpus_file=str(path), total_words=model.corpus_total_words, epochs=EPOCHS, callbacks=[Counted()])
     return model.wv

@@ -1,6 +1,6 @@
-"""What the form of a word says, so that one that was never met isn't a blank: how it is written, and its endings.
+"""What the form of a word says: its shape and its endings, so that a word that training lacks isn't a blank.
 
-They are read after the word as further words of the same fact. Each begins with a blank, as no word does.
+They follow the word as further words of the same fact. Each begins with a blank, which no word of a text does.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ def is_affix(word: str) -> bool:
 
 
 def shape(word: str) -> str:
-    """X for capitals, x for other letters, 0 for digits, the rest as it is, and what repeats only once."""
+    """X for a capital, x for any other letter, 0 for a digit, other characters as they are; repetitions count once."""
     kinds = ("0" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in word)
     return _RUNS.sub(r"\1", "".join(kinds))

@@ -1,7 +1,7 @@
-"""spaCy's words and sentences, with no trained pipeline. The only file that knows spaCy.
+"""spaCy's words and sentences, without a trained pipeline. The only file that knows spaCy.
 
-Its import takes longer than all else that answering does, so a language's rules are written to a file (`written`) that
-`rules.py` reads without it. It is asked itself where a language isn't cut by rules alone, as Chinese.
+Importing spaCy takes longer than all else that answering does, so a language's rules are written to a file (`written`)
+that `rules.py` applies without it. spaCy itself is called for languages that have more than such rules, like Chinese.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SpacyItself:
-    """Cuts texts into words and sentences, as `rules.Rules` does."""
+    """Splits texts into words and sentences, as `rules.Rules` does."""
 
     def __init__(self, language: str) -> None:
         """Raises: UsageError where spaCy doesn't know the language."""
@@ -36,7 +36,7 @@ class SpacyItself:
 
 @cache
 def written(language: str) -> bytes | None:
-    """The rules of a language as the file that `rules.Rules` reads; None where it has more than these.
+    """The rules of a language as a file that `rules.Rules` reads; None where the language has more than such rules.
 
     Raises: UsageError where spaCy doesn't know the language.
     """
@@ -68,7 +68,7 @@ def written(language: str) -> bytes | None:
 
 
 def _is_of_pattern(method: Callable[..., object], name: str) -> bool:
-    """Whether it is this method of a pattern that says by itself what it means, without flags."""
+    """Whether it is this method of a regular expression whose text alone, without flags, says what it means."""
     pattern = getattr(method, "__self__", None)
     return (
         isinstance(pattern, re.Pattern)

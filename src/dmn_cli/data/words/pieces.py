@@ -27,9 +27,9 @@ class SentencePieceTokenizer(OfLanguage):
     """Words are the pieces of a SentencePiece model (Kudo and Richardson 2018); `▁` marks where a word begins."""
 
     def __init__(self, model: bytes, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
-        """`language`: of the rules for sentences, and for facts that are words.
+        """`language`: whose rules split texts into sentences, and into facts that are words.
 
-        Raises: DataError where it isn't a SentencePiece model.
+        Raises: DataError where `model` isn't a SentencePiece model.
         """
         super().__init__("sentencepiece", language, lowercase, rules)
         self._model = model
@@ -44,23 +44,24 @@ class SentencePieceTokenizer(OfLanguage):
         return {**super().files, MODEL: self._model}
 
     def __call__(self, text: str) -> list[str]:
-        """Characters that the model drops, as it does control characters, are words where there is nothing else.
+        """The pieces of a text. Of a text that the model drops altogether, like control characters, what is between
+        blanks.
 
-        Raises: DataError where a model that looked sound spells what isn't text.
+        Raises: DataError where a model that looked sound yields what isn't text.
         """
         text = self.cased(text)
         try:
             return self._processor.encode(text, out_type=str) or text.split()
         except (RuntimeError, UnicodeDecodeError) as error:
-            raise DataError(f"the SentencePiece model is damaged: it can't cut {text!r} into pieces") from error
+            raise DataError(f"the SentencePiece model is damaged: it can't split {text!r} into pieces") from error
 
     def spelled(self, words: list[str]) -> list[str]:
-        """Pieces put together again."""
+        """Words, put together from their pieces."""
         return "".join(words).replace("▁", " ").split()
 
 
 class Untrained(OfLanguage):
-    """A SentencePiece tokenizer to be: it cuts sentences and spaCy's words, but its own words are yet to be learnt."""
+    """A SentencePiece tokenizer to be: it splits texts into sentences and spaCy's words, but has no pieces yet."""
 
     def __init__(self, pieces: int = PIECES, language: str = "en", lowercase: bool = True) -> None:
         super().__init__("sentencepiece", language, lowercase)
@@ -83,14 +84,14 @@ class Untrained(OfLanguage):
                 model_writer=model,
                 model_type="unigram",
                 vocab_size=self.pieces,
-                hard_vocab_limit=False,  # small data needn't have so many
+                hard_vocab_limit=False,  # small data may have fewer
                 character_coverage=1.0,
                 byte_fallback=False,
                 pad_id=0,
                 unk_id=1,
                 bos_id=-1,
                 eos_id=-1,
-                num_threads=1,  # the sums depend on their number
+                num_threads=1,  # rounding depends on their number
                 minloglevel=2,
             )
         except RuntimeError as error:
@@ -105,7 +106,7 @@ def _processor(model: bytes) -> SentencePieceProcessor:
     try:
         processor.LoadFromSerializedProto(model)
     except RuntimeError as error:
-        raise DataError("it is not a SentencePiece model, or a damaged one") from error
+        raise DataError("is not a SentencePiece model, or a damaged one") from error
     return processor
 
 
@@ -127,10 +128,10 @@ def sample(texts: Iterable[str], seed: int, *, max_texts: int = SAMPLE, max_char
 
 
 def _candidates(texts: list[str], pieces: int) -> list[str]:
-    """The most frequent words, each once more as it is and once with its last letter twice.
+    """The most frequent words, each as it is and with its last letter doubled.
 
-    SentencePiece takes for a piece only what several of its words (what stands between blanks) have in common. So
-    "moved" would never be one where there is neither "moved," nor "removed", however often it occurs.
+    SentencePiece makes a piece only of what several of its words (whatever is between blanks) have in common. So
+    "moved" would never be one, however often it occurs, unless there were "moved," or "removed" too.
     """
     counts = Counter(word for text in texts for word in _SHORT_WORD.findall(text))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[:pieces]
@@ -138,7 +139,7 @@ def _candidates(texts: list[str], pieces: int) -> list[str]:
 
 
 def _explained(error: RuntimeError, pieces: int) -> DataError | UsageError:
-    """What SentencePiece says when it can't be trained, in words that a person can act on."""
+    """What keeps SentencePiece from training, in words that a person can act on."""
     too_few = re.search(r"required_chars\D*\d+ vs (\d+)", str(error))
     if too_few:
         return UsageError(
@@ -148,6 +149,6 @@ def _explained(error: RuntimeError, pieces: int) -> DataError | UsageError:
     if "sentences_.empty" in str(error) or "all_chars_count" in str(error):
         return DataError(
             "the training stories have no text to learn pieces from",
-            hint="Take another --tokenizer, or a model that is there already with --pieces FILE.",
+            hint="Choose another --tokenizer, or give an existing model with --pieces FILE.",
         )
     return DataError(f"SentencePiece can't learn pieces from the training stories ({error})")

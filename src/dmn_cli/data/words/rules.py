@@ -1,14 +1,15 @@
-"""A language's rules for words and sentences, as spaCy has them, from a file and without spaCy.
+"""A language's rules for words and sentences, which spaCy wrote to a file, applied without spaCy.
 
-`Rules` cuts a text exactly as spaCy 3.8 does with a blank pipeline and its `sentencizer` (tokenizer.pyx and
-sentencizer.pyx there; "How spaCy's tokenizer works" in its documentation). What is between blanks is looked up among
-the special cases; else prefixes and suffixes are taken off it, one after the other, until what is left is a special
-case or one whole token, or nothing can be taken off; then it is divided at its infixes. Last, special cases that the
-affixes have torn apart are put together.
+`Rules` splits a text exactly as spaCy 3.8 does with a blank pipeline and its `sentencizer` (tokenizer.pyx and
+sentencizer.pyx there; "How spaCy's tokenizer works" in its documentation). What is between two blanks, a chunk, is
+looked up among the special cases. If it isn't one, prefixes and suffixes are taken off, one after the other, until the
+rest is a special case or a whole token, or has no affix; then it is divided at its infixes. Last, special cases that
+the affixes have torn apart are put together again.
 
-It takes time in proportion to the text, where spaCy takes the square of a run of affixes. The tokens differ only where
-an affix of more than 48 characters isn't one by its first or last 64 (a run of dots is), or where there is a special
-case or a whole token of more than 1000 characters within affixes.
+This takes time in proportion to the length of the text, whereas spaCy's time grows with the square of a run of affixes
+(`!!!!…`). The tokens are the same but for two cases: an affix of more than 48 characters that its first or last 64
+don't show to be one (those of a run of dots do), and a special case or a whole token of more than 1000 characters that
+has affixes around it.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from dmn_cli.errors import DataError
 
 FORMAT_VERSION = 1
 PATTERNS = ("prefix", "suffix", "infix", "token", "url")
-_CHUNKS = re.compile(r"\S+|(?:(?<!\S)|(?! ))\s+")  # a blank that follows a word goes with it, and is no part of a token
-_CACHE = 50_000  # chunks remembered, of at most
-_LETTERS = 50
-_WINDOW = 64  # characters among which an affix is looked for at first
-_MARGIN = 16  # of these, that what is found must leave over
-_LONG = 1000  # characters of a special case or a whole token, at most, once an affix is off
-_END = ""  # in a tree of phrases: one ends here; no token is empty
+_CHUNKS = re.compile(r"\S+|(?:(?<!\S)|(?! ))\s+")  # the blank after a word is no part of any token
+_CACHE = 50_000  # how many chunks are remembered, of at most
+_LETTERS = 50  # characters
+_WINDOW = 64  # characters in which an affix is looked for first
+_MARGIN = 16  # how many of them must be left over by what is found, or more are looked at
+_LONG = 1000  # characters of a special case or a whole token, at most, once an affix has been taken off
+_END = ""  # in a tree of phrases: a phrase ends here; no token is empty
 
 
 class Rules:
-    """Cuts texts into words and sentences."""
+    """Splits texts into words and sentences."""
 
     def __init__(self, content: bytes) -> None:
-        """`content`: what `written` returned. Raises: DataError where it isn't that."""
+        """`content`: what `written` returned. Raises: DataError where it is anything else."""
         try:
             value = json.loads(content)
             if value["format_version"] > FORMAT_VERSION:
@@ -57,23 +58,23 @@ class Rules:
         self._cut = _Cache(self._tokens_of)
 
     def words(self, text: str) -> list[str]:
-        """The words of a text, with the case as written."""
+        """The words of a text, in the case as written."""
         tokens = self._tokens(text)
         if found := self._found(tokens):
             tokens, _ = self._put_together(text, tokens, found)
         return [token for token in tokens if not token.isspace()]
 
     def sentences(self, text: str) -> list[str]:
-        """The sentences of a text, without blanks around them, never empty ones; a line end always ends one."""
+        """The sentences of a text, stripped of blanks, none of them empty; a line end always ends one."""
         return [sentence for line in text.splitlines() for part in self._parts(line) if (sentence := part.strip())]
 
     def divides(self, text: str) -> bool:
-        """Whether some of it is an affix or an infix."""
+        """Whether there is an affix or an infix in it."""
         spans = self._prefix(text), self._suffix(text)
         return any(end > start for start, end in spans) or next(self._infixes(text), None) is not None
 
     def _parts(self, line: str) -> Iterator[str]:
-        """A line, cut before each token that follows the end of a sentence and any more punctuation."""
+        """A line, divided before each token that follows the end of a sentence and any punctuation after that."""
         tokens = self._tokens(line)
         start, ended = 0, False
         for token, place in zip(*self._put_together(line, tokens, self._found(tokens)), strict=True):
@@ -85,15 +86,15 @@ class Rules:
         yield line[start:]
 
     def _tokens(self, text: str) -> list[str]:
-        """The tokens of a text before phrases are put together; they are the text, but for the blank after a word."""
+        """The tokens of a text before phrases are put together: the whole text, but for the blank after each word."""
         cut = self._cut
         chunks = text.split()
-        if chunks != text.split(" "):  # there are other blanks, or more of them, which are tokens too
+        if chunks != text.split(" "):  # other blanks, and any beyond the first, are tokens too
             chunks = _CHUNKS.findall(text)
         return [token for chunk in chunks for token in cut[chunk]]
 
     def _tokens_of(self, chunk: str) -> tuple[str, ...]:
-        """The tokens of what is between blanks, or of blanks."""
+        """The tokens of a chunk."""
         specials = self._specials
         prefixes: list[str] = []
         suffixes: list[str] = []
@@ -123,10 +124,10 @@ class Rules:
         return (*prefixes, *self._inner(chunk[start:end]), *reversed(suffixes))
 
     def _prefix_length(self, chunk: str, start: int, end: int) -> int:
-        """How much of chunk[start:end] is a prefix.
+        """How many characters of chunk[start:end] are its prefix.
 
-        It is looked for among the first characters, and among more of them only while what is found reaches nearly as
-        far as they do: else each of a thousand exclamation marks would be looked for among all of them.
+        It is looked for in the first few characters, and in more of them only if what is found there nearly fills them.
+        So it takes no longer to find each of a thousand exclamation marks than to find a single one.
         """
         width = _WINDOW
         while width < end - start:
@@ -138,7 +139,7 @@ class Rules:
         return last - first
 
     def _suffix_length(self, chunk: str, start: int, end: int) -> int:
-        """The same for suffixes, from the end."""
+        """How many characters of chunk[start:end] are its suffix, looked for in the same way from the end."""
         width = _WINDOW
         while width < end - start:
             first, last = self._suffix(chunk[end - width : end])
@@ -149,7 +150,7 @@ class Rules:
         return last - first
 
     def _inner(self, chunk: str) -> tuple[str, ...]:
-        """The tokens of what is left when the affixes are off."""
+        """The tokens of what is left of a chunk when its affixes have been taken off."""
         if not chunk:
             return ()
         special = self._specials.get(chunk)
@@ -161,7 +162,7 @@ class Rules:
         return tuple(chunk[start:end] for start, end in pairwise(cuts) if start < end)
 
     def _put_together(self, text: str, tokens: list[str], found: list[tuple[int, int]]) -> tuple[list[str], list[int]]:
-        """The same tokens, those that were `_found` as their special case has them, and where each begins."""
+        """The tokens, with those that were `_found` as their special cases divide them, and where each begins."""
         places = _places(text, tokens)
         new_tokens: list[str] = []
         new_places: list[int] = []
@@ -177,8 +178,11 @@ class Rules:
         return new_tokens + tokens[at:], new_places + places[at:]
 
     def _found(self, tokens: list[str]) -> list[tuple[int, int]]:
-        """Where phrases are, in order, as (start, end): the longest first, the first of these first, and of the others
-        those whose first and last token isn't in one that came before, even if that one itself was left out."""
+        """Where phrases are, as (start, end), in order of their start.
+
+        The longest phrases go first, and of equally long ones those that start earlier; a phrase is left out if its
+        first or its last token is in one that went before it, even if that one was left out itself.
+        """
         if self._phrases.keys().isdisjoint(tokens):
             return []
         matches: list[tuple[int, int]] = []
@@ -204,10 +208,10 @@ class Rules:
 def written(
     patterns: dict[str, str | None], specials: dict[str, list[str]], sentence_ends: list[str], *, all_phrases: bool
 ) -> bytes:
-    """A file that `Rules` reads; the same rules give the same bytes.
+    """The file that `Rules` reads; the same rules give the same bytes.
 
-    `patterns`: of PATTERNS, None where there is none; `all_phrases`: every special case may have been torn apart, not
-    only those with an affix, an infix or a blank in them (spaCy's `faster_heuristics` is off).
+    `patterns`: a regular expression for each of PATTERNS, or None. `all_phrases`: any special case may be torn apart,
+    and not only those that have an affix, an infix or a blank in them (spaCy's `faster_heuristics` is off).
     """
     value: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -221,7 +225,7 @@ def written(
         tokens
         for special in value["special_cases"]
         if all_phrases or " " in special or plain.divides(special)
-        # putting one token in its own place says nothing
+        # replacing a token by itself changes nothing
         if (tokens := plain._tokens(special)) != specials[special] or len(tokens) > 1
     ]
     return json.dumps(value, ensure_ascii=False, indent=0).encode()
@@ -234,7 +238,7 @@ def _pattern(value: Any) -> re.Pattern[str]:
     if value is None:
         return _NEVER
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a pattern may mean one day
+        warnings.simplefilter("ignore")  # they are about what a pattern may mean in future versions of Python
         return re.compile(value)
 
 
@@ -254,7 +258,7 @@ def _special(item: tuple[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _tree(phrases: list[list[str]]) -> dict[str, Any]:
-    """Token → the tree of what may follow it."""
+    """Token → tree of the tokens that may follow it."""
     root: dict[str, Any] = {}
     for phrase in phrases:
         node = root
@@ -265,7 +269,7 @@ def _tree(phrases: list[list[str]]) -> dict[str, Any]:
 
 
 class _Cache(dict[str, "tuple[str, ...]"]):
-    """Remembers what became of chunks, and forgets all of them once there are many."""
+    """Remembers the tokens of chunks, and forgets all of them once there are many."""
 
     def __init__(self, cut: Any) -> None:
         self.cut = cut
@@ -280,7 +284,7 @@ class _Cache(dict[str, "tuple[str, ...]"]):
 
 
 def _remembered(pattern: re.Pattern[str]) -> Callable[[str], tuple[int, int]]:
-    """Where a text has the pattern first, as (start, end); (0, 0) where it hasn't."""
+    """Returns where a pattern first occurs in a text, as (start, end), or (0, 0) where it doesn't."""
 
     @lru_cache(1 << 12)
     def span(text: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which tokenizer: by what a user chose, or by the spec that travels with a data set and a model."""
+"""The tokenizer that a user chose, or that a spec describes, which travels with a data set and a model."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ KINDS = {"spacy": SpacyTokenizer, "whitespace": WhitespaceTokenizer}
 
 
 class Choice(NamedTuple):
-    """What a user chose."""
+    """The options of a tokenizer, as a user chose them."""
 
     kind: str = "spacy"
     language: str = "en"
     lowercase: bool = True
-    pieces: str | None = None  # how many SentencePiece should learn (None: PIECES), or the file of a model
+    pieces: str | None = None  # for SentencePiece: how many to learn (None: PIECES), or the file of a model
     affixes: bool = False
 
     @property
     def learns(self) -> bool:
-        """Whether its tokenizer may have something to learn from the training stories."""
+        """Whether its tokenizer may have to learn from the training stories."""
         return self.kind == "sentencepiece"
 
     def tokenizer(self) -> Tokenizer | Untrained:
@@ -39,24 +39,24 @@ class Choice(NamedTuple):
 def choose(
     kind: str, language: str, lowercase: bool, pieces: str | None, with_affixes: bool = False
 ) -> Tokenizer | Untrained:
-    """`pieces`: how many SentencePiece should learn (None: PIECES), or the file of a model.
+    """`pieces`: for SentencePiece: how many to learn (None: PIECES), or the file of a model.
 
     Raises: UsageError where these don't go together, the file isn't there or spaCy doesn't know the language; DataError
     where the file isn't a model.
     """
     tokenizer = _chosen(kind, language, lowercase, pieces, with_affixes)
-    from_spacy.written(language)  # a language that isn't known is told of now, and not when all has been read
+    from_spacy.written(language)  # an unknown language is an error now, and not once all has been read
     return tokenizer
 
 
 def _chosen(kind: str, language: str, lowercase: bool, pieces: str | None, with_affixes: bool) -> Tokenizer | Untrained:
     if kind != "sentencepiece":
         if pieces is not None:
-            raise UsageError("--pieces is for --tokenizer sentencepiece", hint="Leave one out, or give both.")
+            raise UsageError("--pieces is for --tokenizer sentencepiece", hint="Give both, or neither.")
         tokenizer = KINDS[kind](language, lowercase)
         return Affixed(tokenizer) if with_affixes else tokenizer
     if with_affixes:
-        raise UsageError("--affixes is for words, and sentencepiece makes pieces of words")
+        raise UsageError("--affixes is for words, and sentencepiece splits them into pieces")
     if pieces is None or pieces.isdecimal():
         number = PIECES if pieces is None else int(pieces[:9])
         if not 1 <= number <= _MOST_PIECES:
@@ -71,7 +71,7 @@ def _chosen(kind: str, language: str, lowercase: bool, pieces: str | None, with_
         )
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise DataError(f"it is larger than {_LARGEST_FILE >> 20} MiB, which no SentencePiece model is")
+            raise DataError(f"is larger than {_LARGEST_FILE >> 20} MiB, which no SentencePiece model is")
         return SentencePieceTokenizer(path.read_bytes(), language, lowercase)
     except DataError as error:
         raise DataError(error.message, where=path, hint="Give a .model file as SentencePiece writes it.") from error
@@ -83,7 +83,7 @@ def file_names(spec: dict[str, Any]) -> tuple[str, ...]:
 
 
 def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
-    """The tokenizer that a data set or a model was made with.
+    """The tokenizer that a spec and its files describe.
 
     Raises: DataError where a file isn't the one that it was made with; UsageError where spaCy doesn't know its
     language; KeyError where the spec or the files lack something.

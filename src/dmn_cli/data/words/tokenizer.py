@@ -1,7 +1,7 @@
 """Text → words.
 
-A tokenizer is described by its `spec`, plain JSON, and by its `files`, if it has any; both travel with the data set and
-the model, so that a question is cut into words exactly as the training data was (`spec.py`).
+A tokenizer is described by its `spec`, which is plain JSON, and by its `files`, if it has any. Both travel with the
+data set and the model, so that a question is split into words exactly as the training data was (`spec.py`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ RULES = "rules.json"
 class Tokenizer(Protocol):
     @property
     def spec(self) -> dict[str, Any]:
-        """Its kind, its language, whether it is `lowercase` (true if missing), the SHA-256 of each of its files."""
+        """Its kind, its language, whether it is `lowercase` (true if missing), and the SHA-256 of each of its files."""
         ...
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What it needs beside the spec, by name."""
+        """What it needs in addition to the spec, by name."""
         ...
 
     def __call__(self, text: str) -> list[str]:
-        """The words of a text, never empty ones; at least one where the text isn't blank."""
+        """The words of a text: none of them empty, and at least one if the text isn't blank."""
         ...
 
     def words(self, text: str) -> list[str]:
@@ -37,7 +37,7 @@ class Tokenizer(Protocol):
         ...
 
     def spelled(self, words: list[str]) -> list[str]:
-        """Some of a text's words that follow one another, as a person would name them."""
+        """Consecutive words of a text, as a person would write them."""
         ...
 
     def sentences(self, text: str) -> list[str]:
@@ -49,9 +49,9 @@ class OfLanguage:
     """The words and sentences of a language, with the case as written, by spaCy's rules without a trained pipeline."""
 
     def __init__(self, kind: str, language: str, lowercase: bool, rules: bytes | None = None) -> None:
-        """`rules`: the language's as a file that was carried along; else they are asked of spaCy once they are needed.
+        """`rules`: the file with the language's rules that came with the spec; None: they come from spaCy when needed.
 
-        That may raise UsageError where spaCy doesn't know the language, or DataError where the file is damaged.
+        What needs them raises UsageError where spaCy doesn't know the language, DataError where the file is damaged.
         """
         self.kind, self.language, self.lowercase = kind, language, lowercase
         self._given = rules
@@ -79,7 +79,7 @@ class OfLanguage:
 
     @cached_property
     def _rules(self) -> bytes | None:
-        """The file; None where the language isn't cut by rules alone."""
+        """The file; None where the language has more than rules."""
         return self._given or from_spacy.written(self.language)
 
     @cached_property
@@ -88,22 +88,22 @@ class OfLanguage:
 
 
 class SpacyTokenizer(OfLanguage):
-    """Words are what spaCy's rules for a language say."""
+    """Splits texts into words by spaCy's rules for a language."""
 
     def __init__(self, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
         """Raises: UsageError where spaCy doesn't know the language; DataError where the rules are damaged."""
         super().__init__("spacy", language, lowercase, rules)
-        self.words("")  # what is wrong is told of now
+        self.words("")  # raises what there is to raise
 
     def __call__(self, text: str) -> list[str]:
         return [self.cased(word) for word in self.words(text)]
 
 
 class WhitespaceTokenizer(OfLanguage):
-    """Words are what stands between blanks: for text that is tokenised already."""
+    """Splits texts at blanks: for text that is tokenised already."""
 
     def __init__(self, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
-        """`language`: of the rules by which a text is cut into sentences."""
+        """`language`: whose rules split texts into sentences."""
         super().__init__("whitespace", language, lowercase, rules)
 
     def __call__(self, text: str) -> list[str]:
@@ -114,7 +114,7 @@ class WhitespaceTokenizer(OfLanguage):
 
 
 class Affixed:
-    """Each word of another tokenizer, and after it what its form says (`affixes`)."""
+    """Each word of another tokenizer, followed by what its form says (`affixes`)."""
 
     def __init__(self, tokenizer: SpacyTokenizer | WhitespaceTokenizer) -> None:
         self.tokenizer = tokenizer

@@ -1,8 +1,8 @@
-"""Words and answers, each with a number.
+"""The ids of words and of answers.
 
-Two lists: the words that are read, and the words that answers are made of. A data set's vocabulary covers all of its
-splits, with how often each occurs in which; a model's covers only what its training data holds, so that nothing of a
-test set reaches it. Numbers of one are mapped onto the other's by the words themselves (`mapping`).
+Two lists: the words that are read, and the words that answers consist of. A data set's vocabulary covers all of its
+splits, and says how often each word occurs in which; a model's covers only what its training data has, so that nothing
+of a test set reaches it. The words themselves map the ids of one to those of the other (`mapping`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ END = "<end>"  # answer id 0: it closes every answer
 
 
 class Index:
-    """A growing list of strings, each with its number, and how often each was seen in each split."""
+    """A growing list of strings, whose positions are their ids, and how often each occurs in each split."""
 
     def __init__(self, items: list[str], counts: dict[str, list[int]] | None = None) -> None:
         self.items = items
@@ -38,14 +38,14 @@ class Index:
         return i
 
     def add_unseen(self, items: Iterable[str]) -> None:
-        """Adds what occurs in no split."""
+        """Adds strings that occur in no split."""
         for item in items:
             self.add(item)
         for counts in self.counts.values():
             counts += [0] * (len(self) - len(counts))
 
     def restricted_to(self, split: str, keep: int) -> Index:
-        """Those that occur in a split, after the first `keep` special ones."""
+        """Those that occur in a split, after the first `keep`, which are special."""
         counts = self.counts[split]
         return Index([item for i, item in enumerate(self.items) if i < keep or counts[i]])
 
@@ -57,16 +57,16 @@ class Index:
 class Vocabulary:
     words: Index = field(default_factory=lambda: Index([PADDING, UNKNOWN]))
     answers: Index = field(default_factory=lambda: Index([END]))
-    extra: list[str] = field(default_factory=list)  # words that training lacks, and that have a vector all the same
+    extra: list[str] = field(default_factory=list)  # words that training lacks, but that have a vector
 
     def of_training(self) -> Vocabulary:
-        """What a model may know: the words and answers of the training split, and the extra words after them."""
+        """What a model may know: the words and answers of the training split, followed by the extra words."""
         words = self.words.restricted_to("train", 2)
         return Vocabulary(Index(words.items + self.extra), self.answers.restricted_to("train", 1), self.extra)
 
     @classmethod
     def joined(cls, parts: Iterable[Vocabulary]) -> Vocabulary:
-        """The words and answers of several, each once, in their order."""
+        """The words and answers of several vocabularies, each once, in the order in which they first occur."""
         joined = cls()
         for part in parts:
             for item in part.words.items:
@@ -109,10 +109,10 @@ class Vocabulary:
 
 
 def answer_text(words: Iterable[str], *, each: bool = False) -> str:
-    """An answer as a text: joined as bAbI joins a list; one word for each fact by blanks."""
+    """The words of an answer as one text: joined by commas, as in bAbI, or by blanks if there is one for each fact."""
     return (" " if each else ANSWER_SEPARATOR).join(words)
 
 
 def mapping(source: Index, target: Index, missing: int) -> np.ndarray:
-    """ids of `source` → ids of `target`, an int64 array; what `target` lacks becomes `missing`."""
+    """id in `source` → id in `target`, as an int64 array; what `target` lacks gets the id `missing`."""
     return np.array([target.ids.get(item, missing) for item in source.items], dtype=np.int64)

@@ -1,9 +1,9 @@
-"""The built-in story world: all twenty bAbI families, told and asked about from what happens in small worlds.
+"""The built-in story world: stories and questions of all twenty bAbI families, from what happens in small worlds.
 
-Written from what the tasks are (Weston et al. 2015, arXiv 1502.05698, sec. 3) and what the published files show: the
-words, the forms of sentences, how long stories are, what is asked when, and how often each answer is right. One module
-for each kind of reasoning, and a family is a function from a setting to a tale. An answer and its supporting facts are
-read off the world, never guessed from the text.
+Written from the description of the tasks (Weston et al. 2015, arXiv 1502.05698, sec. 3) and from what the published
+files show: words, forms of sentences, lengths of stories, what is asked when, and how often each answer is right. There
+is a module for each kind of reasoning, and a family is a function from a setting to a tale. Answers and supporting
+facts are read off the world, never guessed from the text.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ from dmn_cli.errors import UsageError
 from dmn_cli.records.text import Story
 
 T = TypeVar("T")
-_TRIES = 1000  # stories in a row that can't be told, before we say so
+_TRIES = 1000  # how many stories in a row may turn out to be untellable
 
 
 @dataclass(frozen=True)
 class Dials:
-    """How a world differs from bAbI's; None where it doesn't."""
+    """How a world differs from bAbI's. None: it doesn't."""
 
-    facts: tuple[int, int] | None = None  # in a story, at least and at most; its questions then come at its end
-    distractors: int = 0  # further facts in each story, about people whom no question is about
+    facts: tuple[int, int] | None = None  # in a story, at least and at most; all questions then come at its end
+    distractors: int = 0  # facts that are added to each story, about people whom no question is about
     people: int | None = None
     places: int | None = None
     things: int | None = None
@@ -72,7 +72,7 @@ BABI = Dials()
 
 @dataclass(frozen=True)
 class Cast(Generic[T]):
-    """Who or what a family can tell of: bAbI's own come first."""
+    """The people, places or things that a family's stories can be about: bAbI's own come first."""
 
     names: tuple[T, ...]
     usual: int
@@ -93,7 +93,7 @@ class Family:
     places: Cast[str] | None = None
     things: Cast[str] | None = None
     questions: int = 5  # in a story, at most
-    step: int = 1  # so many facts belong together
+    step: int = 1  # how many facts belong together
 
 
 _PEOPLE = _cast(AT_HOME, MORE_PEOPLE)
@@ -134,10 +134,11 @@ FAMILIES = {
 
 
 def stories(task: str, questions: int, seed: int, split: str, dials: Dials = BABI) -> Iterator[Story]:
-    """Stories of one family with `questions` questions in all. Seed, task, split and dials decide everything, on every
-    machine; a longer run begins as a shorter one does.
+    """Stories of one family, with `questions` questions in all.
 
-    Raises: UsageError where such a story can't be told.
+    They depend on the seed, task, split and dials alone, on every machine; more of them begin with the same ones.
+
+    Raises: UsageError where there can't be such a story.
     """
     family = FAMILIES[task]
     dice = Dice(seed, task, split)
@@ -149,17 +150,17 @@ def stories(task: str, questions: int, seed: int, split: str, dials: Dials = BAB
 
 
 def check(tasks: Iterable[str], dials: Dials) -> None:
-    """Raises: UsageError where a task has no such stories."""
+    """Raises: UsageError where one of the tasks can't have such stories."""
     for name in ("people", "places", "things"):
         count: int | None = getattr(dials, name)
         casts = {task: cast for task in tasks if (cast := getattr(FAMILIES[task], name))}
         if count is not None and not casts:
-            raise UsageError(f"--{name}: there are none in these tasks")
+            raise UsageError(f"--{name}: these tasks have none")
         for task, cast in casts.items():
             if count is not None and not cast.least <= count <= len(cast.names):
                 raise UsageError(f"--{name} {count}: {task} takes {cast.least} to {len(cast.names)}")
     if dials.held_out_names and (dials.people or 0) > len(HELD_OUT):
-        raise UsageError(f"--people {dials.people}: of held-out names there are {len(HELD_OUT)}")
+        raise UsageError(f"--people {dials.people}: there are {len(HELD_OUT)} held-out names")
     for task in tasks:
         for length in dials.facts or ():
             next(stories(task, 1, 0, "test", replace(dials, facts=(length, length))))
@@ -185,7 +186,7 @@ def _tale(task: str, family: Family, dice: Dice, split: str, dials: Dials) -> Ta
         return _distract(tale, family.step, setting, dials.distractors) if dials.distractors else tale
     raise UsageError(
         f"{task} can't be told in {setting.length or 'so few'} facts with {_counts(setting)}",
-        hint="Try more of them, or other --facts.",
+        hint="Try more of these, or other --facts.",
     )
 
 
@@ -195,11 +196,13 @@ def _counts(setting: Setting) -> str:
 
 
 def _distract(tale: Tale, step: int, setting: Setting, count: int) -> Tale:
-    """The tale with moves of strangers in between."""
+    """The tale, with moves of strangers inserted."""
     dice = setting.dice
     places = setting.places or HOUSE
-    slots = sorted(step * int(dice.random() * -(-len(tale.facts) // step)) for _ in range(count))  # before which fact
-    moved = [i + bisect_right(slots, i) for i in range(len(tale.facts) + 1)]  # where each fact stands now
+    slots = sorted(
+        step * int(dice.random() * -(-len(tale.facts) // step)) for _ in range(count)
+    )  # each before this fact
+    moved = [i + bisect_right(slots, i) for i in range(len(tale.facts) + 1)]  # where each fact is now
     facts = [f"{dice.choice(STRANGERS)} {dice.choice(WENT)} the {dice.choice(places)}." for _ in range(moved[-1])]
     for i, fact in zip(moved, tale.facts, strict=False):
         facts[i] = fact

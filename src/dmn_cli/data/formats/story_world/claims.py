@@ -1,8 +1,8 @@
 """Whether somebody is somewhere: yes, no or maybe.
 
-qa6    moves say where somebody is
-qa9    some facts say only where somebody is not
-qa10   some facts say only in which of two places somebody is
+qa6    facts say where somebody went
+qa9    some facts only say where somebody is not
+qa10   some facts only say in which of two places somebody is
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def certain(setting: Setting) -> Tale:
 
 
 def negated(setting: Setting) -> Tale:
-    """qa9: of somebody who is said not to be in a place, the question is about that place."""
+    """qa9. If somebody is said not to be in a place, the question is about that place."""
     world = World(setting)
     left: dict[Person, str] = {}
 
@@ -48,7 +48,7 @@ def negated(setting: Setting) -> Tale:
 
 
 def indefinite(setting: Setting) -> Tale:
-    """qa10: of somebody who is in one of two places, "maybe" is the answer for both, and "no" for every other."""
+    """qa10. If somebody is in one of two places, the answer is "maybe" for both, and "no" for any other place."""
     world = World(setting)
     either: dict[Person, tuple[str, str]] = {}
 
@@ -73,7 +73,7 @@ def indefinite(setting: Setting) -> Tale:
 def _claims(
     setting: Setting, world: World, act: Callable[[Person, str], str], ask: Callable[[Person], Question]
 ) -> Tale:
-    """`act` has what is said of a person who goes to a place; each fact makes the earlier ones about them old."""
+    """`act` returns what is said of a person who goes to a place. A fact replaces earlier ones about a person."""
 
     def tell(facts: int) -> None:
         for _ in range(facts):
@@ -86,7 +86,7 @@ def _claims(
 
 
 def _place(world: World, person: Person) -> str:
-    """Half of the questions are about where the person is, half about another place."""
+    """The place to ask about: in half of the cases the one where the person is, in the others another one."""
     return person.place if world.dice.chance(0.5) else world.elsewhere(person)
 
 

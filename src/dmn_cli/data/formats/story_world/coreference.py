@@ -1,4 +1,4 @@
-"""Who is meant: by a pronoun, by two names, by both.
+"""Who is meant: by a pronoun, by two names, or by both.
 
     qa11   Mary went to the kitchen. Then she moved to the garden.
     qa12   Mary and John went to the kitchen.
@@ -36,7 +36,7 @@ def pairs_and_pronouns(setting: Setting) -> Tale:
 
 def _walks(setting: Setting, *, together: int, then: bool) -> Tale:
     world = World(setting)
-    named: dict[Person, int] = {}  # the fact that names those who went where they are now
+    named: dict[Person, int] = {}  # the fact in which a person was named last
 
     def go(people: list[Person], who: str) -> None:
         place = world.elsewhere(*people)

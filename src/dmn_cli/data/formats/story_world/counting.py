@@ -1,7 +1,7 @@
-"""What somebody carries. Supporting facts are all that tell of a thing that came into these hands or left them.
+"""What somebody carries. The supporting facts are all those about things that the person took, got, left or gave.
 
 qa7   How many objects is Mary carrying?   none, one, two, ...
-qa8   What is Mary carrying?               a list in the order in which they were first taken, or nothing
+qa8   What is Mary carrying?               a list, in the order in which things were first taken, or nothing
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def objects(setting: Setting) -> Tale:
 
 
 def lists(setting: Setting) -> Tale:
-    """qa8: supporting facts thing by thing."""
+    """qa8. The supporting facts are ordered by thing."""
     world = World(setting, (MOVE, TAKE, LEAVE))
 
     def ask() -> Iterator[Question]:
@@ -45,7 +45,7 @@ def lists(setting: Setting) -> Tale:
 
 
 def _handlers(world: World) -> Iterator[Person]:
-    """Those who took, left or gave something lately."""
+    """The people who took, left or gave something in the latest events."""
     return (event.person for event in world.recent() if event.thing)
 
 

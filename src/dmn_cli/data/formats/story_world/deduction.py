@@ -11,7 +11,7 @@ _KINDS = {"mouse": "mice", "wolf": "wolves", "cat": "cats", "sheep": "sheep"}
 
 
 def deduction(setting: Setting) -> Tale:
-    """Each kind is afraid of another; an animal comes only after its kind."""
+    """Each kind is afraid of another one. What kind an animal is, is said only after what its kind is afraid of."""
     dice = setting.dice
     kinds = list(_KINDS)
     length = setting.length or len(kinds) + len(setting.people)

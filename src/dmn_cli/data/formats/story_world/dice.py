@@ -1,5 +1,5 @@
-"""Chance that falls the same on every machine and every Python: all of it from `Random.random`, which alone keeps its
-sequence from one version to the next."""
+"""Randomness that is the same on every machine and with every Python: all of it comes from `Random.random`, the only
+method whose sequence stays the same from version to version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Dice:
         return items[int(self.random() * len(items))]
 
     def drawn(self, items: Sequence[T]) -> Iterator[T]:
-        """All of them in a random order, as far as anybody asks."""
+        """The items in random order, drawn as they are asked for."""
         pool = list(items)
         while pool:
             i = int(self.random() * len(pool))

@@ -1,7 +1,7 @@
 """Rooms to the north, south, east and west of one another.
 
-qa4    What is north of the kitchen?                     one fact says it, one way round or the other
-qa19   How do you go from the kitchen to the garden?     two steps, each along a fact
+qa4    What is north of the kitchen?                     one fact says so, in this direction or the opposite one
+qa19   How do you go from the kitchen to the garden?     two steps, and a fact about each
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ _DIRECTIONS = tuple(_OPPOSITE)
 
 
 class Map:
-    """`doors[room][direction]` is the room that lies there."""
+    """`doors[room][direction]` is the room in that direction."""
 
     def __init__(self, setting: Setting) -> None:
         self.dice = setting.dice
         self.doors: dict[str, dict[str, str]] = {}
 
     def build(self, room: str, direction: str, other: str) -> None:
-        """`other` lies in that direction from `room`."""
+        """Puts `other` in that direction from `room`."""
         self.doors.setdefault(room, {})[direction] = other
         self.doors.setdefault(other, {})[_OPPOSITE[direction]] = room
 
     def told(self) -> list[tuple[str, str, str]]:
-        """Each door once, as (room, direction, other): room lies in that direction from other. From a room drawn at
-        random to one of its neighbours, until all are told: rooms with one door come first, and as the subject."""
+        """Each door once, as (room, direction, other): room is in that direction from other.
+
+        A room is drawn at random, then one of its doors, until all doors have been drawn: so rooms with one door tend
+        to come first, and to be the subject.
+        """
         rooms = list(self.doors)
         untold = {frozenset((room, other)) for room in rooms for other in self.doors[room].values()}
         facts: list[tuple[str, str, str]] = []
@@ -49,7 +52,7 @@ def _sentences(facts: list[tuple[str, str, str]]) -> list[str]:
 
 
 def relations(setting: Setting) -> Tale:
-    """qa4: three rooms in a row, or as many as it takes."""
+    """qa4: three rooms in a row, or as many as the given length needs."""
     dice = setting.dice
     length = setting.length or 2
     if length >= len(setting.places):
@@ -71,7 +74,7 @@ def relations(setting: Setting) -> Tale:
 
 
 def paths(setting: Setting) -> Tale:
-    """qa19: a way of two steps, and rooms that lead nowhere beside it."""
+    """qa19: a path of two steps, and other rooms beside it."""
     dice = setting.dice
     length = setting.length or 5
     if length < 2 or length >= len(setting.places):

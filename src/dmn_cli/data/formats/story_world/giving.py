@@ -1,4 +1,4 @@
-"""qa5: who gave what to whom. The supporting fact is the gift, the last one that the question fits."""
+"""qa5: who gave what to whom. The supporting fact is the gift: the latest one that the question can be about."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gifts(setting: Setting) -> Tale:
 
 
 def _about(world: World, gift: Event, *, what: bool) -> Question:
-    """Each form asks for one part of the gift. `what`: the givers' and receivers' names tell what it was."""
+    """Each form asks for one part of the gift. `what`: whether the names of giver and receiver determine the thing."""
     assert gift.thing
     assert gift.receiver
     giver, thing, receiver = gift.person.name, gift.thing.name, gift.receiver.name

@@ -1,6 +1,6 @@
-"""qa14: Where was Julie before the park? The facts say when it was, and are not told in that order.
+"""qa14: Where was Julie before the park? The facts say when somebody was where, and aren't in that order.
 
-What happened since the last question is told in an order in which nothing stands in its own place.
+What has happened since the last question is told in an order in which no fact is in its own place.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class _Visit:
 def hours(setting: Setting) -> Tale:
     dice = setting.dice
     facts: list[str] = []
-    visits: list[_Visit] = []  # in the order of the hours, for each person
+    visits: list[_Visit] = []  # those of a person are in the order of the hours
     days: dict[str, list[_Visit]] = {person.name: [] for person in setting.people}
-    asked = 0  # facts that stand in their final order
+    asked = 0  # how many facts are in their final order
 
     def tell(count: int) -> None:
         for _ in range(count):

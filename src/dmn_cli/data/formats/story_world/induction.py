@@ -1,6 +1,6 @@
 """qa16: Lily is a frog, Lily is green, Brian is a frog. What color is Brian?
 
-Where several others of the kind have a colour, the one counts that was said last to be of that kind.
+If several others of that kind have a colour, the one counts whose kind was said last.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _COLOURS = ("gray", "green", "white", "yellow")
 
 
 def induction(setting: Setting) -> Tale:
-    """Each animal is said to be of a kind, then of a colour; the one left without a colour is asked about."""
+    """Facts say the kind of each animal, then its colour. The question is about one whose colour isn't said."""
     dice = setting.dice
     length = setting.length or 2 * len(setting.people) - 1
     kinds = {animal: dice.choice(_KINDS) for animal in setting.some_people(length // 2 + 1)}
-    usual: dict[str, str] = {}  # the colour of a kind, which changes with each animal that is said to be of it
-    said: dict[str, int] = {}  # animal → the fact of its kind, in the order of telling
+    usual: dict[str, str] = {}  # kind → its colour, which changes with each animal that is said to be of that kind
+    said: dict[str, int] = {}  # animal → the fact that says its kind, in the order of the facts
     seen: dict[str, tuple[str, int]] = {}  # animal → its colour, and the fact that says so
     facts: list[str] = []
     unfinished = list(kinds)

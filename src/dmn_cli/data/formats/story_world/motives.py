@@ -1,6 +1,6 @@
 """qa20: Sumit is tired. Where will sumit go? Why did sumit get the pajamas?
 
-Everybody's state is told, then where they go, then what they get, unless somebody has it already.
+The facts say what state somebody is in, then where they go, then what they get, unless somebody has it already.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _MOTIVES = {
 
 
 def motives(setting: Setting) -> Tale:
-    """A question after each fact."""
+    """There is a question after each fact."""
     dice = setting.dice
     states = {person.name: dice.choice(tuple(_MOTIVES)) for person in setting.people}
-    said: dict[str, int] = {}  # person → the fact of their state
+    said: dict[str, int] = {}  # person → the fact that says their state
     gone: set[str] = set()
     left = {thing for _, thing in _MOTIVES.values()}
     busy = list(states)

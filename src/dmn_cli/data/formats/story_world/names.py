@@ -1,4 +1,4 @@
-"""Who and what there is to tell of. The first of each list are bAbI's own."""
+"""The people, places and things of the world. bAbI's own come first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Name(NamedTuple):
-    """Of a person or an animal."""
+    """What a person or an animal is called."""
 
     name: str
     pronoun: str
@@ -21,7 +21,7 @@ def _names(women: str, men: str) -> tuple[Name, ...]:
     return tuple(name for woman, man in pairs for name in (Name(woman, "she"), Name(man, "he")))
 
 
-# bAbI's own: the order is that in which its people and things are served.
+# bAbI's own, in the order in which its generator considers them.
 AT_HOME = (Name("John", "he"), Name("Mary", "she"), Name("Sandra", "she"), Name("Daniel", "he"))
 GIVERS = (Name("Mary", "she"), Name("Fred", "he"), Name("Bill", "he"), Name("Jeff", "he"))
 IN_TOWN = (Name("Fred", "he"), Name("Mary", "she"), Name("Bill", "he"), Name("Julie", "she"))
@@ -48,10 +48,10 @@ MORE_THINGS = words(
     sweater ticket towel toy umbrella vase violin wallet watch"""
 )
 
-# Nobody asks about these.
+# No question is about these.
 STRANGERS = words("Agnes Boyd Celia Dora Elmer Ferdinand Gwen Horace Ivy Jonas Lloyd Mildred Nigel Opal Phoebe Roy")
 
-# Never told of in training.
+# These never occur in training.
 HELD_OUT = _names(
     """Abigail Beatrice Camille Delia Esther Frida Greta Harriet Imogen Jasmine Kirsten Leonie Mabel Noelle Odette Petra
     Rowena Selma Thelma Viola Wilma Xenia Yolanda Zelda Adele""",

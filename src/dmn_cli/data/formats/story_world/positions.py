@@ -1,6 +1,6 @@
-"""qa17: Is the pink rectangle to the right of the blue square? Two facts place both beside a third shape.
+"""qa17: Is the pink rectangle to the right of the blue square? Two facts say where both are, relative to a third shape.
 
-A fact is a step along one axis: what is above something is neither to its left nor to its right.
+A fact is a step along one axis: a shape above another one is neither to its left nor to its right.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _OPPOSITE = {
 
 
 def positions(setting: Setting) -> Tale:
-    """Two shapes beside a third; of more facts, each places one more shape beside one that is there."""
+    """Two shapes beside a third one. Each further fact puts another shape beside one that is already there."""
     dice = setting.dice
     length = setting.length or 2
     if length < 2 or length >= len(setting.things):
         raise Untellable
     shapes = dice.shuffled(setting.things)[: length + 1]
-    beside = {shape: dict[str, str]() for shape in shapes}  # beside[a][side] is b: b lies on that side of a
+    beside = {shape: dict[str, str]() for shape in shapes}  # beside[a][side] is b: b is on that side of a
     facts: list[str] = [""] * length
     fact_of: dict[frozenset[str], int] = {}
     for count, fact in enumerate(dice.shuffled(range(length)), start=1):
@@ -46,7 +46,7 @@ def positions(setting: Setting) -> Tale:
         )
         fact_of[frozenset((old, new))] = fact
 
-    # Two shapes beside the same one can be compared.
+    # two shapes beside the same one can be compared
     pairs = [(a, b, middle) for middle, sides in beside.items() for a, b in permutations(sides.items(), 2)]
     questions: list[Question] = []
     for _ in range(setting.questions):

@@ -1,5 +1,5 @@
-"""qa18: Does the chocolate fit in the chest? Two facts say so: through something that is bigger than the one and
-smaller than the other."""
+"""qa18: Does the chocolate fit in the chest? Two facts say so, about something that is bigger than the one and smaller
+than the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MORE_CONTAINERS = words(
 
 
 def sizes(setting: Setting) -> Tale:
-    """Five facts, and five more until two of them can be joined."""
+    """Five facts, and then five more at a time until two of them can be combined."""
     dice = setting.dice
     containers = [thing for thing in setting.things if thing not in SWEETS]
     things = [*SWEETS, *dice.shuffled(containers)]  # by size

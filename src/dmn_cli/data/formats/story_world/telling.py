@@ -1,4 +1,4 @@
-"""How any story is told: in rounds of facts and questions, as bAbI does, or with a length that was asked for."""
+"""How a story is told: in rounds of facts and questions, as in bAbI, or with a given length."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dmn_cli.data.formats.story_world.dice import Dice
 from dmn_cli.data.formats.story_world.names import Name
 from dmn_cli.records.text import Question
 
-WINDOW = 5  # bAbI asks about what was told in the last so many facts
+WINDOW = 5  # bAbI asks about what the last facts say: so many of them
 
 
 class Untellable(Exception):
-    """This story can't be told, or nothing can be asked about it."""
+    """There is no such story, or nothing can be asked about it."""
 
 
 class Tale(NamedTuple):
@@ -25,7 +25,7 @@ class Tale(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one story is told of."""
+    """What a story is made from."""
 
     dice: Dice
     people: tuple[Name, ...]
@@ -36,11 +36,11 @@ class Setting:
 
     @property
     def window(self) -> int:
-        """Of the facts told last, so many can be asked about: with a length of its own, the whole story."""
+        """How many of the last facts can be asked about: in a story with a given length, all of them."""
         return self.length or WINDOW
 
     def some_people(self, count: int) -> list[str]:
-        """The names of so many. Raises: Untellable"""
+        """The names of so many people. Raises: Untellable"""
         if not 1 <= count <= len(self.people):
             raise Untellable
         people = self.people if count == len(self.people) else self.dice.shuffled(self.people)[:count]
@@ -50,9 +50,9 @@ class Setting:
 def in_rounds(
     setting: Setting, facts: list[str], tell: Callable[[int], None], ask: Callable[[], Iterator[Question]]
 ) -> Tale:
-    """Two facts, a question if one can be asked, and on. With a length, all the questions come at the end.
+    """Two facts, a question if one can be asked, and so on. With a given length, all questions come at the end.
 
-    `tell(n)` adds n facts, n = 1 or 2. `ask()` has what could be asked now, in a random order.
+    `tell(n)` adds n facts, n = 1 or 2. `ask()` yields what could be asked now, in random order.
 
     Raises: Untellable
     """
@@ -69,9 +69,9 @@ def in_rounds(
 
 
 def different(questions: Iterator[Question], count: int) -> list[Question]:
-    """The first so many that differ in their text.
+    """The first so many questions with different texts.
 
-    Raises: Untellable where there is none.
+    Raises: Untellable where there are none.
     """
     seen: dict[str, Question] = {}
     for question in questions:

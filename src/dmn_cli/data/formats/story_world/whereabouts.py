@@ -42,7 +42,7 @@ def things(setting: Setting) -> Tale:
 
 
 def things_before(setting: Setting) -> Tale:
-    """qa3: of the places that somebody brought the thing to in one go, one, and the one before it."""
+    """qa3: one of the places that somebody has carried the thing to without leaving it, and the place before that."""
     world = World(setting, (MOVE, TAKE, LEAVE), there=0.2)
 
     def ask() -> Iterator[Question]:

@@ -1,7 +1,7 @@
-"""People who walk between places, take things along, leave them and give them away; and what was told of it.
+"""People who walk between places, take things along, leave them and give them away; and the facts that say so.
 
-Everybody and everything is somewhere from the start, but a question may only rest on what was told: `Person.came`,
-`Thing.handled` and `Thing.carried` hold the positions of facts.
+Everybody and everything is somewhere from the start, but a question may only depend on what the facts say, so
+`Person.came`, `Thing.handled` and `Thing.carried` know the positions of the facts.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Thing:
     name: str
     place: str
     holder: Person | None = None
-    handled: Event | None = None  # how it was taken, left or given last
-    carried: list[Stay] = field(default_factory=list)  # where it was brought since it was taken last
-    stay: Stay | None = None  # where it was brought, or left, last
+    handled: Event | None = None  # the last time that it was taken, left or given
+    carried: list[Stay] = field(default_factory=list)  # where it has been brought since it was taken last
+    stay: Stay | None = None  # where it was brought or left last
 
 
 class Event(NamedTuple):
-    """Somebody did something, and a fact tells it."""
+    """Somebody did something, and a fact says so."""
 
     act: str
     fact: int
@@ -55,9 +55,11 @@ class Event(NamedTuple):
 
 
 class World:
-    """`acts`: what people do, each as often as it is named. `there`: how often they take a thing "there"."""
+    """What people do, one fact after the other."""
 
     def __init__(self, setting: Setting, acts: Sequence[str] = (MOVE,), *, there: float = 1.0) -> None:
+        """`acts`: what people do; an act that is named twice is done twice as often. `there`: the probability that a
+        fact says that a thing was taken "there"."""
         self.dice = setting.dice
         self.places = setting.places
         self.people = [Person(*name, self.dice.choice(self.places)) for name in setting.people]
@@ -69,7 +71,7 @@ class World:
         self.events: list[Event] = []
 
     def recent(self) -> Iterator[Event]:
-        """What was told last, in a random order."""
+        """The latest events, in random order."""
         return self.dice.drawn(self.events[-self.window :])
 
     def tell(self, facts: int) -> None:
@@ -78,7 +80,7 @@ class World:
                 pass
 
     def _act(self, person: Person, act: str) -> bool:
-        """False where it can't be done."""
+        """Returns whether it could be done."""
         if act == MOVE:
             place = self.dice.choice(self.places)
             if place == person.place:
@@ -102,7 +104,7 @@ class World:
         return True
 
     def _gift(self) -> tuple[Person, Thing, Person] | None:
-        """The first thing that can be given, to the first person there, whoever would act: as in bAbI."""
+        """(giver, thing, receiver): the first thing that can be given, to the first person there, as in bAbI."""
         for thing in self.things:
             if giver := thing.holder:
                 for person in self.people:
@@ -151,6 +153,6 @@ class World:
         self.events.append(thing.handled)
 
     def say(self, text: str) -> int:
-        """The number of the new fact."""
+        """Adds a fact, and returns its position."""
         self.facts.append(text)
         return len(self.facts) - 1
