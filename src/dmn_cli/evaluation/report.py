@@ -53,7 +53,7 @@ class Report:
         }
 
     def below(self, required: dict[str, float]) -> list[str]:
-        """What fell short, in words. required: by task name, or `mean`. Raises: UsageError for a task that isn't there."""
+        """What fell short, in words. required: by task name, or `mean`. Raises: UsageError for an unknown task."""
         check_names(required, self.tasks)
         short = []
         for name, score in required.items():

@@ -86,7 +86,7 @@ class Training:
         self.run.save(self.state)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Trains to the end. `stop` is asked between steps; once it is true, the state is saved, and Stopped is last."""
+        """Trains to the end. `stop` is asked between steps; once it is true, the state is saved and Stopped is last."""
         began = time.perf_counter() - self.state.seconds
         self.help(self.learner.processes - 1)
         try:
