@@ -7,6 +7,7 @@ import lzma
 import re
 import shutil
 import tarfile
+import time
 import zipfile
 from contextlib import suppress
 from itertools import islice
@@ -37,6 +38,12 @@ def written(language: str) -> bytes:
 @functools.cache
 def rules(language: str) -> Rules:
     return Rules(written(language))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported() -> None:
+    """spaCy draws random numbers when it is imported, which no strategy may do."""
+    rules("en")
 
 
 @functools.cache
@@ -134,6 +141,63 @@ def test_any_text_is_cut_as_spacy_cuts_it(language: str, data: st.DataObject) ->
 @example("'Cause I'm...gonna!!! He said.\x1f. \x85 New\u2028line")
 def test_any_english_text_is_cut_as_spacy_cuts_it(text: str) -> None:
     check("en", text)
+
+
+RUNS = [
+    "!",
+    ".",
+    "?!",
+    "(",
+    ")",
+    "-",
+    "—",
+    "…",
+    "'",
+    '"',
+    "'s",
+    "n't",
+    ":)",
+    ":",
+    "/",
+    "_",
+    "$",
+    "km",
+    "1",
+    "a",
+    "a.",
+    "€",
+    "😀",
+]
+
+
+@st.composite
+def long_texts(draw: st.DrawFn) -> str:
+    """Runs of what is taken off at the ends, as long as the windows in which that is looked for, and longer."""
+    run = st.tuples(st.sampled_from(RUNS) | st.sampled_from(PARTS), st.integers(1, 220)).map(
+        lambda run: run[0] * run[1]
+    )
+    return "".join(draw(st.lists(run | st.sampled_from(PARTS) | st.sampled_from(RUNS), min_size=1, max_size=5)))[:500]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "hu", "tr"])
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+@example(None)
+def test_long_runs_are_cut_as_spacy_cuts_them(language: str, data: st.DataObject | None) -> None:
+    if data:
+        check(language, data.draw(long_texts()))
+        return
+    for run in RUNS:
+        check(language, f"{run * 100}shed{run * 100} {run * 70}. x{run * 65}don't{run * 63}")
+
+
+@pytest.mark.parametrize("run", ["!", ".", "(", "?!.,;:)]}'", "—", ":)", "'s", "$", "😀"])
+def test_a_run_takes_time_in_proportion_to_its_length(run: str) -> None:
+    """The square of this length would take many minutes."""
+    started = time.process_time()
+    words = rules("en").words("shed" + run * (40_000 // len(run)) + " " + run * (40_000 // len(run)) + "shed")
+    assert "".join(words).count("shed") == 2
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("language", ["en", "de", "gd"])

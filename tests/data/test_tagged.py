@@ -119,6 +119,53 @@ def test_columns_may_be_divided_by_tabs() -> None:
     assert sentences("New York\tNNP\nis\tVBZ\n") == [("New York|is", "NNP|VBZ")]
 
 
+NUMBERED = "1\tRain\tNN\n2\tfell\tVBD\n\n1\tSnow\tNN\n"
+ONTONOTES = "#begin document (a/b); part 000\na/b 0 0 Rain NN *\na/b 0 1 fell VBD *\n\n#end document\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "where", "likely"),
+    [
+        (NUMBERED, "column 1", 1, "--word-column 2 --tag-column 3"),
+        (NUMBERED.replace("2\t", "1-2\t"), "column 1", 1, "--word-column 2 --tag-column 3"),
+        ("1 Rain\n2 fell\n", "column 1", 1, "--word-column 2 --tag-column 3"),
+        (ONTONOTES, "column 2", 2, "--word-column 4 --tag-column 5"),
+    ],
+)
+def test_numbers_are_no_words_nor_tags(text: str, column: str, where: int, likely: str) -> None:
+    with pytest.raises(DataError, match=f"{column} has only numbers") as caught:
+        sentences(text)
+    assert caught.value.where == f"here:{where}"
+    assert likely in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "told"),
+    [
+        (NUMBERED, (2, 3), [("Rain|fell", "NN|VBD"), ("Snow", "NN")]),
+        (NUMBERED, (2, None), [("Rain|fell", "NN|VBD"), ("Snow", "NN")]),
+        (NUMBERED, (3, 1), [("NN|VBD", "1|2"), ("NN", "1")]),
+        (ONTONOTES, (4, 5), [("Rain|fell", "NN|VBD")]),
+        ("NN Rain\nVBD fell\n", (None, 1), [("Rain|fell", "NN|VBD")]),
+        ("Rain 0\nfell 1\n", (None, None), [("Rain|fell", "0|1")]),  # where else would the tags be?
+        ("Rain _ _ O\nfell _ _ B-X\n", (None, None), [("Rain|fell", "O|B-X")]),
+    ],
+)
+def test_which_columns_are_read(text: str, columns: tuple[int | None, int | None], told: list[tuple[str, str]]) -> None:
+    word, tag = columns
+    lines = text.encode().splitlines(keepends=True)
+    found = read(lines, "here", "columns", word_column=word, tag_column=tag)
+    assert [("|".join(words), "|".join(tags)) for words, tags in found] == told
+
+
+def test_comments_stand_between_sentences() -> None:
+    """With blanks or tabs in them; but # is a word, too, and so is #rain."""
+    text = "# id 17\tdomain=x\nRain NN\n# #\n\n# a comment\n# made\n\n# #\n5 CD\n\n#rain NN\n"
+    assert sentences(text) == [("Rain|#", "NN|#"), ("#|5", "#|CD"), ("#rain", "NN")]
+    with pytest.raises(DataError, match="the line has 3 columns"):
+        sentences("Rain NN\n# a comment\n", "columns")
+
+
 @pytest.mark.parametrize(
     ("format_", "text", "where", "said"),
     [
@@ -318,7 +365,8 @@ TAGS = st.text("ABCN$.:|+", min_size=1, max_size=4)
 @given(st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=9), max_size=5))
 @pytest.mark.parametrize("format_", FORMATS)
 def test_what_is_written_is_read(format_: Format, told: list[list[tuple[str, str]]]) -> None:
-    found = read(written(told, format_).encode().splitlines(keepends=True), "here", format_)
+    lines = written(told, format_).encode().splitlines(keepends=True)
+    found = read(lines, "here", format_, word_column=1, tag_column=2)  # said, since the words may be numbers
     assert [list(zip(words, tags, strict=True)) for words, tags in found] == told
 
 
@@ -340,6 +388,17 @@ def test_any_bytes_give_sentences_or_a_clear_error(content: bytes, format_: Form
         assert len(words) == len(tags) > 0
         assert all(word.strip() for word in words)
         assert all(tags)
+
+
+def test_the_columns_of_the_command(dmn: Dmn, tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(NUMBERED)
+    command = ("prepare", "tagged", tmp_path / "a.tsv", "--tokenizer", "whitespace", "--out", tmp_path / "out")
+    fails(dmn(*command), 3, "a.tsv:1", "--word-column 2 --tag-column 3")
+    fails(dmn(*command, "--word-column", 2, "--format", "trees"), 2, "--format columns")
+    fails(dmn(*command, "--word-column", 2, "--tag-column", 2), 2, "two columns")
+    result = dmn(*command, "--word-column", 2, "--tag-column", 3, "--json")
+    assert result.document["answers"] == 2
+    assert result.document["source"]["word_column"] == 2
 
 
 def test_the_command(dmn: Dmn, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ import io
 import json
 import pickle
 import struct
+import tarfile
 import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +148,7 @@ def test_real_files_are_read_as_gensim_reads_them(name: str) -> None:
 
 @needs(_SAMPLES / "pretrained.vec")
 def test_a_real_file_whose_header_is_wrong() -> None:
-    with pytest.raises(DataError, match="tells of 3 words, and it has 1"):
+    with pytest.raises(DataError, match="promises 3 words, and it has 1"):
         read(str(_SAMPLES / "pretrained.vec"), ["dummy"])
 
 
@@ -230,9 +232,9 @@ DAMAGED = [
     (b"a 1.5 2.5\nb 1.5 2.5 3.5\n", ":2", "has 3 numbers, not 2"),
     (b"2 3\na 1.5 2.5\nb 1.5 2.5\n", ":2", "has 2 numbers, not 3"),
     (b"2 2\na 1.5 2.5 3.5\nb 1.5 2.5 3.5\n", ":2", "has 3 numbers, not 2"),
-    (b"3 2\na 1.5 2.5\nb 1.5 2.5\n", "", "tells of 3 words, and it has 2"),
+    (b"3 2\na 1.5 2.5\nb 1.5 2.5\n", "", "promises 3 words, and it has 2"),
     (b"1 2\na 1.5 2.5\nb 1.5 2.5\n", ":2", "goes on after the 1 words"),
-    (b"a 1.5 2.5\nb 1.5 x\n", ":2", "'x' is not a number"),
+    (b"a 1.5 2.5\nb 1.5 x\n", ":2", "could not convert string to float: 'x'"),
     (b"a 1.5 2.5\nb 1.5 1_0\n", ":2", "'1_0' is not a number"),
     (b"a 1.5 2.5\nb nan 1\n", ":2", "infinite or none"),
     (b"a 1.5 2.5\nb inf 1\n", ":2", "infinite or none"),
@@ -347,10 +349,40 @@ def test_a_zip_with_several_members(path: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain:with a colon"
     plain.write_bytes(glove())
     assert read(str(plain), ["ß"]).vectors.tolist() == [ALL["ß"]]
-    with pytest.raises(UsageError, match="is not a zip"):
+    with pytest.raises(UsageError, match="is not an archive"):
         read(f"{plain}:member", ["x"])
     with pytest.raises(UsageError, match="no such file"):
         read(str(tmp_path / "none.zip:member"), ["x"])
+
+
+def test_what_a_system_leaves_in_an_archive_is_no_member(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {"v.txt": glove(), "__MACOSX/._v.txt": b"\0\5\26\7", ".DS_Store": b"x"}.items():
+            archive.writestr(name, content)
+    assert read(str(path), ["ß"]).vectors.tolist() == [ALL["ß"]]
+
+
+def test_any_archive_will_do(tmp_path: Path) -> None:
+    """And what is read of it is told to its end."""
+    path = tmp_path / "v.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        for name, content in {"v.bin": binary(), "readme": b"All about it."}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    told: list[int] = []
+    assert read(f"{path}:v.bin", ["ß"], progress=told.append).vectors.tolist() == [ALL["ß"]]
+    assert sum(told) == path.stat().st_size
+
+
+def test_the_temporary_file_is_gone(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(glove())
+    (tmp_path / "scratch").mkdir()
+    for wanted, content in ((["ß"], glove()), (["b"], b"a 1.5 2.5\nb 1.5 x\n")):
+        path.write_bytes(content)
+        with suppress(DataError):
+            assert len(read(str(path), wanted, folder=tmp_path / "scratch").words) == 1
+        assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_memory_does_not_grow_with_the_file(path: Path) -> None:

@@ -123,7 +123,7 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
     def from_file(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         assert choice.file is not None
         with stage("reading vectors", files.find(choice.file).size) as advance:
-            return read.of_file(choice.file, vocabulary, tokenizer, choice.extra_words, advance)
+            return read.of_file(choice.file, vocabulary, tokenizer, choice.extra_words, folder, advance)
 
     def trained(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         path, texts = folder / "corpus.txt", list(choice.texts)

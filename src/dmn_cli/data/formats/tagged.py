@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -61,15 +62,21 @@ def read(
     column: Column = "upos",
     format_: Format | None = None,
     progress: Callable[[int], None] = lambda n: None,
+    *,
+    word_column: int | None = None,
+    tag_column: int | None = None,
 ) -> Iterator[tuple[str, Story]]:
     """(split, story) pairs. A file is of the split that it, or its folder, is named after, or of the training.
 
-    Where none is of the validation, a tenth of the training sentences is held out. `progress` is told how many bytes
-    have been read on disk.
+    Where none is of the validation, a tenth of the training sentences is held out. The columns are as
+    `tagged_text.read` takes them. `progress` takes the bytes on disk that have been read since the last call.
 
     Raises: DataError, with file:line, at the first line that isn't as it should be, or where there is no sentence.
     """
-    told = _stories(sources, task, column, format_, progress)
+    read_text = partial(
+        tagged_text.read, format_=format_, column=column, word_column=word_column, tag_column=tag_column
+    )
+    told = _stories(sources, task, read_text, progress)
     validated = any(split_in_name(name) == "valid" for source in sources for name in source.chosen)
     count = 0
     for count, pair in enumerate(told if validated else hold_out(told, seed), start=1):  # noqa: B007
@@ -79,7 +86,10 @@ def read(
 
 
 def _stories(
-    sources: list[Chosen], task: str, column: Column, format_: Format | None, progress: Callable[[int], None]
+    sources: list[Chosen],
+    task: str,
+    read_text: Callable[..., Iterator[tagged_text.Sentence]],
+    progress: Callable[[int], None],
 ) -> Iterator[tuple[str, Story]]:
     for source in sources:
         for member in archives.members(source.path, source.chosen.__contains__, progress):
@@ -89,7 +99,7 @@ def _stories(
                 or member.name == str(source.path)
                 or archives.suffix(member.inner) in _FORMAT_OF
             )
-            for words, tags in tagged_text.read(member.lines(), member.name, format_, column, sure=sure):
+            for words, tags in read_text(member.lines(), member.name, sure=sure):
                 question = Question(QUESTION, len(words), tuple(tags), each=True)
                 yield split or "train", Story(task, tuple(words), (question,), words=True)
 

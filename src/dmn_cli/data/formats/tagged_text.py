@@ -1,7 +1,7 @@
 """Sentences whose words have a part-of-speech tag each, in the formats that they are given in.
 
-conllu      1 <tab> I <tab> _ <tab> PRON <tab> PRP …    Universal Dependencies: ten columns, two of them with tags
-columns     I PRP B-NP                                  CoNLL-2000 and 2003: word, tag and whatever follows
+conllu      1 <tab> I <tab> _ <tab> PRON <tab> PRP …    Universal Dependencies: `tagged_columns.py`
+columns     I PRP B-NP                                  CoNLL-2000 and 2003: there, too
 slash       I/PRP see/VBP ./.                           Brown, the Penn Treebank's `tagged`
 underscore  I_PRP see_VBP ._.                           MASC, the Stanford tagger
 trees       (S (NP (PRP I)) (VP (VBP see)) (. .))       the Penn Treebank's `combined`
@@ -14,16 +14,26 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from dmn_cli.data.formats.tagged_columns import (
+    PIECES,
+    Lines,
+    Sentence,
+    checked_tag,
+    checked_word,
+    columns,
+    conllu,
+    no_tag,
+    row,
+    wrong,
+)
 from dmn_cli.errors import DataError
 
 Format = Literal["conllu", "columns", "slash", "underscore", "trees"]
 Column = Literal["upos", "xpos"]
-_Lines = Iterable[tuple[int, str]]  # numbered from 1, without their ends
 
 _HEAD = 1 << 16  # characters that a format is recognised by
-_PIECES = re.compile(r"[^ \t\r\n\f\v]+")  # other blanks, as French has them in numbers, are of the word
 _PARTS = re.compile(r"[()]|[^() \t\r\n\f\v]+")
 _TREE = re.compile(r"\s*\((?s:.*?)\(\s*[^\s()]+\s+[^\s()]+\s*\)")
 _ESCAPED = re.compile(r"\\([/*])")
@@ -31,18 +41,20 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{
 _MOST_PIECES = 8  # of one word with blanks; more are words that have no tag
 
 
-class Sentence(NamedTuple):
-    words: list[str]
-    tags: list[str]  # one for each word
-
-
 def read(
-    lines: Iterable[bytes], name: str, format_: Format | None = None, column: Column = "upos", *, sure: bool = True
+    lines: Iterable[bytes],
+    name: str,
+    format_: Format | None = None,
+    column: Column = "upos",
+    *,
+    word_column: int | None = None,
+    tag_column: int | None = None,
+    sure: bool = True,
 ) -> Iterator[Sentence]:
     """The sentences of one file, none of them empty. Without a format it is the one that the file looks like.
 
-    `name` is that of the file; `column` is for conllu. A file that looks like no format is an error if it is `sure`
-    that it has sentences, and has none otherwise.
+    `name` is that of the file; `column` is for conllu, `word_column` and `tag_column` (from 1) are for columns. A file
+    that looks like no format is an error if it is `sure` that it has sentences, and has none otherwise.
 
     Raises: DataError, with file:line, at the first line that isn't as it should be.
     """
@@ -68,9 +80,9 @@ def read(
         )
     every = chain(head, numbered)
     if format_ == "conllu":
-        yield from _conllu(every, name, 3 if column == "upos" else 4)
+        yield from conllu(every, name, 3 if column == "upos" else 4)
     elif format_ == "columns":
-        yield from _columns(every, name)
+        yield from columns(every, head, name, word_column, tag_column)
     elif format_ == "trees":
         yield from _trees(every, name)
     elif format_ == "underscore":
@@ -82,17 +94,20 @@ def read(
 def looks_like(lines: list[str], name: str) -> Format | None:
     """What most of the first lines, none of them empty, are like; `name` is that of the file."""
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    if name.endswith((".conllu", ".conllu.gz")) or any(len(row) == 10 and row[0][:1].isdigit() for row in rows):
+    if name.endswith((".conllu", ".conllu.gz")) or any(
+        len(fields) == 10 and fields[0][:1].isdigit() for fields in rows
+    ):
         return "conllu"
-    pieces = [piece for line in lines if not _is_chunk_end(line) for piece in _PIECES.findall(line)]
+    pieces = [piece for line in lines if not _is_chunk_end(line) for piece in PIECES.findall(line)]
     pieces = [piece for piece in pieces if piece not in ("[", "]")]
     marked = {mark: sum(0 < piece.rfind(mark) < len(piece) - 1 for piece in pieces) for mark in "/_"}
     if 2 * max(marked.values()) > len(pieces):
         return "slash" if marked["/"] >= marked["_"] else "underscore"
     if _TREE.match("\n".join(lines)):
         return "trees"
-    (columns, count), *_ = Counter(len(_row(line)) for line in lines).most_common(1)
-    return "columns" if columns > 1 and count > 1 and 2 * count > len(lines) else None
+    said = [line for line in lines if not line.startswith("#")] or lines
+    (width, count), *_ = Counter(len(row(line)) for line in said).most_common(1)
+    return "columns" if width > 1 and count > 1 and 2 * count > len(said) else None
 
 
 def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
@@ -109,88 +124,15 @@ def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
             ) from error
 
 
-def _conllu(lines: _Lines, name: str, column: int) -> Iterator[Sentence]:
-    words: list[str] = []
-    tags: list[str] = []
-    number_of: dict[str, int] = {}  # sent_id → line
-    for number, line in lines:
-        if not line.strip():
-            if words:
-                yield Sentence(words, tags)
-                words, tags = [], []
-            continue
-        if line.startswith("#"):
-            key, _, value = line[1:].partition("=")
-            value = value.strip()
-            if key.strip() == "sent_id" and number_of.setdefault(value, number) != number:
-                raise _wrong(f"sentence {value!r} is in line {number_of[value]} already", name, number)
-            continue
-        fields = line.split("\t")
-        if len(fields) != 10:
-            raise _wrong(
-                f"a column is missing: the line has {len(fields)}, not 10"
-                if len(fields) < 10
-                else f"the line has {len(fields)} columns, not 10",
-                name,
-                number,
-                "The columns of CoNLL-U are divided by tabs.",
-            )
-        if fields[0] != str(len(words) + 1):
-            if re.fullmatch(r"\d+[-.]\d+", fields[0]):  # several words in one, or a word that isn't said
-                continue
-            raise _wrong(
-                f"the word's id is {fields[0][:20]!r}, where {len(words) + 1} comes next",
-                name,
-                number,
-                "Words are counted from 1 in each sentence, and an empty line ends it.",
-            )
-        words.append(_word(fields[1], name, number))
-        tags.append(_tag(fields[column], fields[1], name, number))
-    if words:
-        yield Sentence(words, tags)
-
-
-def _row(line: str) -> list[str]:
-    return line.split("\t") if "\t" in line else _PIECES.findall(line)
-
-
-def _columns(lines: _Lines, name: str) -> Iterator[Sentence]:
-    words: list[str] = []
-    tags: list[str] = []
-    width = 0
-    for number, line in lines:
-        fields = _row(line)
-        if not line.strip() or fields[0] == "-DOCSTART-":
-            if words:
-                yield Sentence(words, tags)
-                words, tags = [], []
-            continue
-        width = width or len(fields)
-        if len(fields) < 2 or len(fields) != width:
-            least = max(width, 2)
-            raise _wrong(
-                f"a column is missing: the line has {len(fields)}, not {least}"
-                if len(fields) < least
-                else f"the line has {len(fields)} columns, and those before it have {width}",
-                name,
-                number,
-                "A line is a word, its tag, and whatever follows, divided by blanks or tabs.",
-            )
-        words.append(_word(fields[0], name, number))
-        tags.append(_tag(fields[1], fields[0], name, number))
-    if words:
-        yield Sentence(words, tags)
-
-
-def _slash(lines: _Lines, name: str) -> Iterator[Sentence]:
+def _slash(lines: Lines, name: str) -> Iterator[Sentence]:
     """A line is a sentence."""
     for number, line in lines:
-        pairs = [_slashed(piece, name, number) for piece in _PIECES.findall(line)]
+        pairs = [_slashed(piece, name, number) for piece in PIECES.findall(line)]
         if pairs:
             yield Sentence([word for word, _ in pairs], [tag for _, tag in pairs])
 
 
-def _chunks(lines: _Lines, name: str) -> Iterator[Sentence]:
+def _chunks(lines: Lines, name: str) -> Iterator[Sentence]:
     """The Penn Treebank's `tagged`: noun phrases in brackets, several lines to a sentence.
 
     A sentence ends after a word with the tag `.` that is not in brackets, and at a line of `====`; empty lines are
@@ -200,7 +142,7 @@ def _chunks(lines: _Lines, name: str) -> Iterator[Sentence]:
     tags: list[str] = []
     inside = False
     for number, line in lines:
-        pieces = _PIECES.findall(line)
+        pieces = PIECES.findall(line)
         if _is_chunk_end(line):
             pieces, inside = [], False
             if words:
@@ -232,10 +174,10 @@ def _slashed(piece: str, name: str, number: int) -> tuple[str, str]:
     word, mark, tag = piece.rpartition("/")
     if not mark:
         word, tag = piece, ""
-    return _word(_unescaped(word), name, number), _tag(tag, word, name, number)
+    return checked_word(_unescaped(word), name, number), checked_tag(tag, word, name, number)
 
 
-def _underscore(lines: _Lines, name: str) -> Iterator[Sentence]:
+def _underscore(lines: Lines, name: str) -> Iterator[Sentence]:
     """A line is a sentence. A word may have blanks in it, as MASC's `D. C._NNP`, and even a line end.
 
     A tag with no word, as some in MASC, is left out.
@@ -244,7 +186,7 @@ def _underscore(lines: _Lines, name: str) -> Iterator[Sentence]:
     tags: list[str] = []
     begun: list[tuple[str, int]] = []  # pieces of a word whose tag comes later, and their lines
     for number, line in lines:
-        pieces = _PIECES.findall(line)
+        pieces = PIECES.findall(line)
         for piece in pieces:
             word, mark, tag = piece.rpartition("_")
             if not mark:
@@ -256,17 +198,17 @@ def _underscore(lines: _Lines, name: str) -> Iterator[Sentence]:
             begun = []
             if word:
                 words.append(word)
-                tags.append(_tag(tag, word, name, number))
+                tags.append(checked_tag(tag, word, name, number))
         if begun and (not pieces or len(begun) > _MOST_PIECES):
             break
         if words and not begun:
             yield Sentence(words, tags)
             words, tags = [], []
     if begun:
-        raise _no_tag(begun[0][0], name, begun[0][1])
+        raise no_tag(begun[0][0], name, begun[0][1])
 
 
-def _trees(lines: _Lines, name: str) -> Iterator[Sentence]:
+def _trees(lines: Lines, name: str) -> Iterator[Sentence]:
     """A tree is a sentence, on one line or several. What has the tag -NONE- is not said, and left out."""
     words: list[str] = []
     tags: list[str] = []
@@ -279,7 +221,7 @@ def _trees(lines: _Lines, name: str) -> Iterator[Sentence]:
                 if not labels:
                     began = number
                 elif inside[-1] or (not labels[-1] and len(labels) > 1):
-                    raise _wrong(
+                    raise wrong(
                         f"{inside[-1]!r} is beside a node"
                         if inside[-1]
                         else f"the tree is not balanced: the one that begins in line {began} isn't closed before this",
@@ -291,11 +233,11 @@ def _trees(lines: _Lines, name: str) -> Iterator[Sentence]:
                 labels.append("")
                 inside.append(None)
             elif not labels:
-                raise _wrong("the tree is not balanced: it is closed before its end", name, number)
+                raise wrong("the tree is not balanced: it is closed before its end", name, number)
             elif part == ")":
                 tag, word = labels.pop(), inside.pop()
                 if word is None:
-                    raise _wrong("a node has no words", name, number)
+                    raise wrong("a node has no words", name, number)
                 if word and tag != "-NONE-":
                     words.append(_BRACKETS.get(word) or _unescaped(word))
                     tags.append(tag)
@@ -307,30 +249,10 @@ def _trees(lines: _Lines, name: str) -> Iterator[Sentence]:
             elif inside[-1] is None:
                 inside[-1] = part
             else:
-                raise _no_tag(part, name, number)
+                raise no_tag(part, name, number)
     if labels:
-        raise _wrong(f"the tree is not balanced: {len(labels)} open nodes at the end of the file", name, began)
+        raise wrong(f"the tree is not balanced: {len(labels)} open nodes at the end of the file", name, began)
 
 
 def _unescaped(word: str) -> str:
     return _ESCAPED.sub(r"\1", word) if "\\" in word else word
-
-
-def _word(word: str, name: str, number: int) -> str:
-    if not word.strip():
-        raise _wrong("the word is missing", name, number)
-    return word
-
-
-def _tag(tag: str, word: str, name: str, number: int) -> str:
-    if tag in ("", "_") or not tag.strip():
-        raise _no_tag(word, name, number)
-    return tag
-
-
-def _no_tag(word: str, name: str, number: int) -> DataError:
-    return _wrong(f"a tag is missing: {word[:60]!r} has none", name, number)
-
-
-def _wrong(message: str, name: str, number: int, hint: str | None = None) -> DataError:
-    return DataError(message, where=f"{name}:{number}", hint=hint)

@@ -18,7 +18,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,13 @@ _READ_WHOLE = (  # headers of a tar that have names that are too long for the us
 _BLOCK = 1 << 20  # bytes that are read at a time
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
-    *(RuntimeError, ValueError, OverflowError, struct.error),  # what the readers run into where nothing makes sense
+    *(
+        RuntimeError,
+        ValueError,
+        OverflowError,
+        LookupError,
+        struct.error,
+    ),  # what the readers run into where nothing makes sense
 )
 
 Stream: TypeAlias = "io.BufferedReader[Any]"
@@ -79,7 +85,7 @@ def members(
     progress: Progress = lambda n: None,
     *,
     max_bytes: int = MAX_BYTES,
-) -> Iterator[Member]:
+) -> Generator[Member, None, None]:
     """Those that are `wanted`: of a folder sorted by name, of an archive in its own order. A file by itself always is.
 
     Archives within a folder or another archive aren't looked into; compressed files are decompressed. `max_bytes`: how
@@ -262,7 +268,7 @@ def _in_zip(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Itera
 
 
 def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_header_of(path, max_bytes)) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_header_of(path, max_bytes)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
             inner = str(PurePosixPath(info.name))
