@@ -38,8 +38,34 @@ def cache_folder() -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
+    """In UTF-8, whatever the machine's locale is."""
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(_encoded(text))
+
+
+def as_text(name: str) -> str:
+    """What a word of the command line, or a path, says. Python keeps the bytes of it that the machine's locale doesn't
+    know as surrogates, which no text may hold: they are read as UTF-8, and what isn't UTF-8 becomes `�`."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # of half a character that was spelled out, as in JSON
+        return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def as_path(text: str) -> Path:
+    """A path that was read as text, also where the machine's locale doesn't know all of its characters."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = os.fsdecode(text.encode("utf-8", "surrogateescape"))
+    return Path(text)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return as_text(text).encode()
 
 
 def file_digest(path: Path) -> str:
@@ -62,8 +88,8 @@ def to_json(value: Any, **layout: Any) -> str:
 
 
 def json_line(value: Any) -> bytes:
-    """A line of JSON; what UTF-8 can't spell becomes `?`."""
-    return to_json(value).encode(errors="replace") + b"\n"
+    """A line of JSON, in UTF-8 (see `as_text`)."""
+    return _encoded(to_json(value)) + b"\n"
 
 
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from dmn_cli import __version__
 from dmn_cli.cli import ask, evaluate, train
+from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
@@ -76,6 +77,7 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages, which are ready sooner
+    speak_utf_8()
     leave_out_unused()
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
@@ -109,8 +111,6 @@ def main() -> None:
 
 
 def _fail(error: DmnError) -> None:
-    from dmn_cli.cli.output import show_error
-
     if _debugging and not isinstance(error, Interrupted):
         import traceback
 

@@ -51,7 +51,7 @@ def command(
     cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
     source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
     warn_of_names(shared.output, reader.names(files), unless=", but for lines that name a split")
-    named = task or shared.out.name
+    named = shared.task_name(task)
     write(
         shared,
         lambda advance: reader.read(files, named, shared.seed, cut, facts, advance),

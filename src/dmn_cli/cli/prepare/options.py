@@ -158,6 +158,12 @@ class Shared:
         texts = tuple(self.local(self.text or []))
         return VectorChoice(None, self.extra_words, self.vector_size or USUAL_SIZE, texts)
 
+    def task_name(self, given: str | None) -> str:
+        """That of --out where none was given."""
+        from dmn_cli.files import as_text
+
+        return as_text(given or self.out.name)
+
     def fetched(self, path: str, *names: str) -> Local:
         """A path as it is; of a URL, or of one of these known names, where its copy lies, fetched if need be."""
         from dmn_cli.data.sources.fetch import fetch
