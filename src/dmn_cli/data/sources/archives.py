@@ -262,7 +262,7 @@ def _in_zip(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Itera
 
 
 def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_header_of(path, max_bytes)) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_header_of(path, max_bytes)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
             inner = str(PurePosixPath(info.name))
