@@ -1,4 +1,7 @@
-"""Writing without ever leaving half a file behind: everything goes to a temporary name, is flushed, and is renamed."""
+"""Files: written whole or not at all, in UTF-8, with JSON that is checked when it is read.
+
+Everything is written to a temporary name, flushed, and renamed, so that nothing half-written is ever left behind.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def cache_folder() -> Path:
-    """Where dmn keeps what it can make or fetch again: as DMN_CACHE says, or as is usual for the user's system."""
+    """Where dmn keeps what it can make or fetch again: the folder that DMN_CACHE names, or the system's usual one."""
     import platformdirs
 
     return Path(os.environ.get("DMN_CACHE") or platformdirs.user_cache_dir("dmn")).expanduser()
@@ -80,7 +83,7 @@ _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def to_json(value: Any, **layout: Any) -> str:
-    """JSON as the standard has it: what it has no number for becomes null."""
+    """JSON as the standard has it: infinities and NaN, which it can't write, become null."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout) if layout else _LINE.encode(value)
     except ValueError:
@@ -93,7 +96,7 @@ def json_line(value: Any) -> bytes:
 
 
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:
-    """The JSON object that a line is. Raises: DataError where it isn't one `like` this."""
+    """The JSON object in a line. Raises: DataError where it isn't one `like` this."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -137,7 +140,7 @@ def write_json(path: Path, value: Any) -> None:
 def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lambda path: False) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
 
-    An empty folder is as good as none. Another may be overwritten only where `ours` knows it as one that dmn wrote.
+    An empty folder is as good as none. Any other may be overwritten only where `ours` recognises it as written by dmn.
 
     Raises: UsageError
     """
@@ -163,7 +166,8 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lamb
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `path` that takes its place, and that of what stood there, at the end."""
+    """Yields a temporary folder beside `path` that takes its place, and replaces what was there, once the block has
+    ended well."""
     path = path.resolve()  # the folder that a link points at
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -50,7 +50,7 @@ def command(
         if story is not None or question is not None:
             raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
         if why:
-            raise UsageError("--why is for people; what --batch writes always holds the gates")
+            raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
     elif (story is None) != (question is None):
         raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
 

@@ -25,19 +25,19 @@ def command(
     data: Annotated[
         list[Path], typer.Argument(metavar="DATA", help="Data sets made by dmn prepare.", show_default=False)
     ],
-    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    split: Annotated[str, typer.Option(help="What to measure on: test, valid or train.")] = "test",
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-under",
             metavar="NAME=SCORE",
-            help="Exit with 1 below it: mean=0.95, qa2=0.9, …",
+            help="Exit with code 1 below this score: mean=0.95, qa2=0.9, … May be repeated.",
             show_default=False,
         ),
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Write every question with its answer here, as JSON lines.", show_default=False),
+        typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
     device: Device = "auto",
@@ -83,7 +83,7 @@ def command(
 def _written(
     predictions: Path | None, vocabulary: Vocabulary, *, force: bool
 ) -> Iterator[Callable[[Batches, Judged], None]]:
-    """Yields what writes each batch that was judged to `predictions`, if anywhere. Raises: UsageError"""
+    """Yields what writes each judged batch to the file `predictions`, where there is one. Raises: UsageError"""
     from dmn_cli.evaluation.predictions import writer
     from dmn_cli.files import atomic_file, check_output
 

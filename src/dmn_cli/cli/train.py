@@ -32,31 +32,31 @@ def command(
         str | None, typer.Option(help="dmn-plus (the default) or dmn, the original.", show_default=False)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file of settings, over the preset.", show_default=False)
+        Path | None, typer.Option(help="A TOML file of settings, which override the preset's.", show_default=False)
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example model.passes=5.", show_default=False),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most so many epochs.", min=1, show_default=False)] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides everything that is random.", min=0, show_default=False)
+    epochs: Annotated[
+        int | None, typer.Option(help="Train for at most this many epochs.", min=1, show_default=False)
     ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
     freeze_vectors: Annotated[
         bool,
         typer.Option(
-            "--freeze-vectors", help="Keep the vectors that the data brings as they are: training.vectors_rate=0."
+            "--freeze-vectors", help="Don't train the word vectors that come with the data: training.vectors_rate=0."
         ),
     ] = False,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")] = False,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a Dynamic Memory Network; the model that validates best is kept.
 
-    Ctrl-C saves and says how to go on.
+    Ctrl-C saves the run and says how to continue it.
 
     Example: dmn train data/two --out runs/two --set model.passes=5
     """
@@ -98,7 +98,7 @@ def _settings(
     resume: bool,
     force: bool,
 ) -> Settings:
-    """Of a new run, which may be written then, or of the one to resume. Raises: UsageError"""
+    """The settings of a new run, whose folder is free to be written, or of the run to resume. Raises: UsageError"""
     from dmn_cli.files import check_output
     from dmn_cli.settings.load import is_settings, load, parse_override
 
@@ -108,7 +108,7 @@ def _settings(
         return settings
     if preset or config or sets or force or any(key != "training.epochs" for key, _ in chosen):
         raise UsageError(
-            "--resume goes on with the run's own settings",
+            "--resume continues with the run's own settings",
             hint="Only --epochs and --device can be given with it.",
         )
     if not (out / "config.toml").is_file():
@@ -140,7 +140,7 @@ def _trained(output: Output, training: Training, data: list[Path], out: Path) ->
             if isinstance(event, Stopped):
                 raise Interrupted(
                     f"at epoch {event.epoch}, step {event.step}; everything is saved",
-                    hint=f"Go on with: {_resume_command(data, out)}",
+                    hint=f"Continue with: {_resume_command(data, out)}",
                 )
     assert isinstance(event, Finished)
     return event
@@ -154,7 +154,7 @@ def _resume_command(data: list[Path], out: Path) -> str:
 
 @contextmanager
 def _until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields a question to ask between steps: has Ctrl-C or a termination signal come? A second one ends at once."""
+    """Yields what tells between steps whether Ctrl-C or a termination signal came. A second one ends dmn at once."""
     asked = False
 
     def handler(number: int, frame: object) -> None:
