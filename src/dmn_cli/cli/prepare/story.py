@@ -23,34 +23,36 @@ def command(
     tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",
     questions: Annotated[
         int,
-        typer.Option(help="For each family: so many to train and validate on, a tenth as many to test on.", min=20),
+        typer.Option(
+            help="How many each family has to train and validate on; a tenth as many are added to test on.", min=20
+        ),
     ] = 1000,
     facts: Annotated[
         str | None,
         typer.Option(
             metavar="MIN-MAX",
-            help="How long stories are, instead of as long as bAbI's. Their questions then come at their end.",
+            help="How many facts a story has, instead of as many as in bAbI. Its questions then come at its end.",
             show_default=False,
         ),
     ] = None,
     distractors: Annotated[
-        int, typer.Option(help="More facts in each story, about people whom no question is about.", min=0)
+        int, typer.Option(help="Facts to add to each story, about people whom no question asks about.", min=0)
     ] = 0,
-    people: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
-    places: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
-    things: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    people: Annotated[int | None, typer.Option(help="How many people there are.", show_default=False)] = None,
+    places: Annotated[int | None, typer.Option(help="How many places there are.", show_default=False)] = None,
+    things: Annotated[int | None, typer.Option(help="How many things there are.", show_default=False)] = None,
     names: Annotated[
         Literal["usual", "held-out"],
         typer.Option(help="held-out: the people of the test stories have names that never occur in training."),
     ] = "usual",
     format_: Annotated[
         Literal["dmn", "babi"],
-        typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
+        typer.Option("--format", help="A data set for dmn, or bAbI's text files for any program that reads them."),
     ] = "dmn",
     *,
     shared: Shared,
 ) -> None:
-    """Make stories in the built-in world: all twenty bAbI families, told and asked about as there, without end.
+    """Make stories of the built-in world: all twenty bAbI families, told and asked about as in bAbI, without end.
 
     Example: dmn prepare story --tasks 1,2 --questions 10000 --out data/world
     """
@@ -60,7 +62,7 @@ def command(
     from dmn_cli.data.formats.splits import hold_out
 
     if shared.export and format_ == "babi":
-        raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
+        raise UsageError("--export writes JSON lines, --format babi writes text: choose one")
     if (shared.vectors or shared.train_vectors) and format_ == "babi":
         raise UsageError("--format babi writes text, which has no word vectors")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
