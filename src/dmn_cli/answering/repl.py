@@ -100,7 +100,7 @@ class Session:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
         facts = self.predictor.encoder.tokenizer.sentences(as_path(name).expanduser().read_text(encoding="utf-8"))
-        return Reply(f"Read {len(facts)} facts.", warning=self._add(facts).warning)
+        return Reply(f"Read {_facts(len(facts))}.", warning=self._add(facts).warning)
 
     def _save(self, name: str) -> Reply:
         if not name:
@@ -109,4 +109,8 @@ class Session:
         if path.exists():
             return Reply(f"{path} exists already; choose another name.", error=True)
         write_text(path, "".join(f"{fact}\n" for fact in self.facts))
-        return Reply(f"Wrote {len(self.facts)} facts to {path}.")
+        return Reply(f"Wrote {_facts(len(self.facts))} to {path}.")
+
+
+def _facts(number: int) -> str:
+    return "1 fact" if number == 1 else f"{number} facts"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Quiet
-from dmn_cli.cli.output import Output
+from dmn_cli.cli.output import Output, plural
 from dmn_cli.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _report(output: Output, finished: Finished, data: list[Path], out: Path) -> 
         }
     )
     output.result(
-        f"Done after {finished.epochs} epochs, {finished.seconds:.0f} s: {finished.reason}.\n"
+        f"Done after {plural(finished.epochs, 'epoch')}, {finished.seconds:.0f} s: {finished.reason}.\n"
         f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
         f"{out / 'model'} is ready. Next: dmn eval {out} {' '.join(map(str, data))}"
     )

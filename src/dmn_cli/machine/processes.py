@@ -21,7 +21,7 @@ from dmn_cli.machine.threads import cores
 
 T = TypeVar("T")
 Advance = Callable[[int], None]
-"""Is told of progress."""
+"""Takes the progress that was made since the last call."""
 Make = Callable[[Advance], Iterable[T]]
 
 _PROCESSES = 8  # at most: what is made must be taken by one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -58,7 +58,7 @@ def command(
     """
     wanted = [f"qa{n}" for n in numbers(tasks, 20)]
 
-    from dmn_cli.data.formats import babi_files, story_world
+    from dmn_cli.data.formats import story_world
     from dmn_cli.data.formats.splits import hold_out
 
     if shared.export and format_ == "babi":
@@ -70,23 +70,37 @@ def command(
     counts = {"train": questions, "test": questions // 10}
     source = {"format": "story", "tasks": wanted, "questions": questions, "seed": shared.seed, **dials.turned()}
 
-    def of(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
+    def told(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
         return _counted(story_world.stories(task, counts[split], shared.seed, split, dials), advance)
 
-    def to_learn_from(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
-        return hold_out(((split, story) for story in of(split, task, advance)), shared.seed)
+    def held_out(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+        return hold_out(((split, story) for story in told(split, task, advance)), shared.seed)
 
-    files = [(split, task) for split in counts for task in wanted]
     shared.check()
     total = len(wanted) * sum(counts.values())
-    if format_ == "dmn":
-        write(shared, [partial(to_learn_from, *file) for file in files], total, source)
-        return
+    if format_ == "babi":
+        _write_text(shared, told, wanted, counts, total, source)
+    else:
+        write(shared, [partial(held_out, split, task) for split in counts for task in wanted], total, source)
+
+
+def _write_text(
+    shared: Shared,
+    told: Callable[[str, str, Callable[[int], None]], Iterator[Story]],
+    tasks: list[str],
+    counts: dict[str, int],
+    total: int,
+    source: dict[str, Any],
+) -> None:
+    """Writes bAbI's text files: one for each split and task. counts: the questions of a task in each split"""
+    from dmn_cli.data.formats import babi_files
+
     start = time.perf_counter()
     with progress(shared.output, "telling", total) as advance:
-        babi_files.write(shared.out, ((*file, of(*file, advance)) for file in files), source)
+        files = ((split, task, told(split, task, advance)) for split in counts for task in tasks)
+        babi_files.write(shared.out, files, source)
     seconds = round(time.perf_counter() - start, 3)
-    shared.output.json({"out": str(shared.out), "tasks": wanted, "questions": counts, "seconds": seconds})
+    shared.output.json({"out": str(shared.out), "tasks": tasks, "questions": counts, "seconds": seconds})
     shared.output.result(f"{shared.out} is ready. Next: dmn prepare babi {shared.out} --out DATA")
 
 
