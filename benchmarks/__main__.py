@@ -5,8 +5,8 @@
     python -m benchmarks --data qa1 --hidden 80,256     these networks and no others
     python -m benchmarks growth             time and memory as facts, questions and passes grow
 
-Each figure stands next to its floor (`floors.py`). Machines are shared and noisy: all that is compared is measured in
-turns, the best of several rounds counts, and the ratios are what to quote.
+Each figure stands next to its floor (`floors.py`). Machines are shared and noisy: whatever is compared is measured in
+turns, the best of several rounds counts, and ratios are what to quote.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Floors: what a computation can't be quicker than.
+"""Floors: times that a computation can't beat.
 
 products    its matrix products alone, one after the other, on operands of the same shapes, strides and type that lie
-            in memory as the real ones did, written to memory that is there already: no gradients to keep track of,
-            nothing allocated. What it costs to call a product from Python, about a microsecond, is in it.
-bytes       the time that copying takes for what the products read and write, operands and results once each, at the
-            rate at which a large tensor is copied. Small networks stay in the caches, so this one can be beaten.
+            in memory as the real ones did, written to memory that is already there: no gradients to keep track of,
+            nothing to allocate. It includes what a call from Python costs, about a microsecond for each product.
+bytes       the time it takes to copy what the products read and write, operands and results once each, at the rate at
+            which a large tensor is copied. Small networks stay in the caches, so this one can be beaten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import Work, seconds_of
-from dmn_cli.kernels import c_library as native
+from dmn_cli.kernels import c_library
 
 _NAMES = frozenset({"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot"})
 _ARENA = 1 << 29  # bytes
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Those that differ: a row that is repeated counts once."""
+        """Of distinct elements: a row that is repeated counts once."""
         count = 1
         for n, step in zip(self.size, self.stride, strict=True):
             count *= n if step else 1
@@ -62,7 +62,7 @@ class Product:
     result: Place
     in_place: bool  # what is added is the result
     options: dict[str, Any]  # alpha, beta
-    library: str  # torch's setting that chooses it (`dmn_cli.model.products`)
+    library: str  # torch's setting that chooses it (`dmn_cli/kernels/products.py`)
 
     @property
     def flops(self) -> int:
@@ -119,7 +119,7 @@ class Products:
         return sum(product.bytes for product in self.calls)
 
     def replay(self) -> Work:
-        """Does them all again, and nothing else. The results go where nobody reads, so that numbers don't grow."""
+        """Computes them all again, and nothing else. Nobody reads the results, so that numbers don't grow."""
         read, written = (_Memory(self.device), _Memory(self.device))
         for product in self.calls:
             read.hold(product.operands[1:] if product.in_place else product.operands)
@@ -146,16 +146,16 @@ class Products:
 
 
 def recorded(work: Work, device: torch.device) -> Products:
-    """The products of one run, backward passes included; not those within a kernel such as cuDNN's GRU. What
-    is in C can't be seen, so torch computes it here."""
-    with native.without(), _Recorder() as recorder:
+    """The products of one run, backward passes included; not those within a kernel such as cuDNN's GRU. Those of the
+    kernels in C can't be seen, so torch computes here."""
+    with c_library.without(), _Recorder() as recorder:
         work()
     return Products(recorder.products, device)
 
 
 class _Memory:
-    """Random numbers that stand in for the memory in which tensors lay. What overlapped there does so here; past
-    `_ARENA` bytes, other tensors share it too."""
+    """Random numbers in place of the memory in which tensors lay. What overlapped there overlaps here; past `_ARENA`
+    bytes, other tensors share it too."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -1,6 +1,6 @@
-"""The two ways to run a GatedGRU, called alike: how it is called stands here alone.
+"""The two ways to run a GatedGRU, called alike.
 
-What it is compared with runs as in any torch program, so without our choice of the library that multiplies.
+What it is compared with runs as in any torch program: without our choice of the library that multiplies.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def plain(gru: GatedGRU, x: Tensor, gates: Tensor | None) -> Tensor:
 
 @cache
 def _packing(rows: int, steps: int, device: torch.device) -> Packing:
-    """It comes with the batch, so making it is none of the loop's."""
+    """It comes with the batch, so making it isn't part of the loop."""
     return Packing.of(torch.full((rows,), steps)).to(device)
 
 
 @contextmanager
 def usual_products() -> Iterator[None]:
-    """torch chooses by itself which library multiplies (`dmn_cli.model.products`)."""
+    """Meanwhile torch chooses by itself which library multiplies (`dmn_cli/kernels/products.py`)."""
     ours = library()
     choose_library("none")
     try:
@@ -47,7 +47,7 @@ def usual_products() -> Iterator[None]:
 
 @contextmanager
 def plain_loops() -> Iterator[None]:
-    """All networks run their recurrences by the plain loop."""
+    """Meanwhile all networks compute their recurrences by the plain loop."""
 
     def run(
         self: GatedGRU, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None

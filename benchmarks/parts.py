@@ -1,7 +1,7 @@
 """Both cores: whole epochs of training with whole batches and one or two threads, and with batches in two parts and one
-process or two (`training/parts.py`).
+process or two (`training/helpers.py`).
 
-All that training does is in it, the making of batches and the waiting for the other process included.
+All that training does is included, also making the batches and waiting for the other process.
 """
 
 from __future__ import annotations

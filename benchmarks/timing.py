@@ -1,4 +1,4 @@
-"""Times of several things, taken in turns so that what else the machine does hits them alike."""
+"""Times of several things, measured in turns so that whatever else the machine does affects them alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Work = Callable[[], object]
 
 
 def seconds_of(work: Work, device: torch.device) -> float:
-    """Of one run, all that it has left to the device to do included."""
+    """Of one run, including all that it leaves for the device to do."""
     _wait(device)
     start = time.perf_counter()
     work()

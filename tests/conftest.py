@@ -87,14 +87,15 @@ class _Terminal(io.TextIOWrapper):
 
 @pytest.fixture(scope="session")
 def dmn() -> Dmn:
-    """dmn(*args, stdin=b"", terminal=False) → Result: the entry point, run within this process.
+    """dmn(*args, stdin=b"", terminal=False, encoding="utf-8") → Result: the entry point, run within this process.
 
-    With `terminal`, stdout and stderr say that they are terminals.
+    With `terminal`, stdout and stderr say that they are terminals. `encoding`: of both, at the beginning.
     """
 
-    def run(*args: object, stdin: bytes = b"", terminal: bool = False) -> Result:
+    def run(*args: object, stdin: bytes = b"", terminal: bool = False, encoding: str = "utf-8") -> Result:
         kind = _Terminal if terminal else io.TextIOWrapper
-        out, err = (kind(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+        out = kind(io.BytesIO(), encoding=encoding, newline="")
+        err = kind(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="")
         with (
             mock.patch.object(sys, "argv", ["dmn", *map(str, args)]),
             mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")),
@@ -107,7 +108,7 @@ def dmn() -> Dmn:
         texts = []
         for stream in (out, err):
             stream.flush()
-            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+            texts.append(stream.buffer.getvalue().decode(stream.encoding))  # type: ignore[attr-defined]
         return Result(int(ended.value.code or 0), *texts)
 
     return run

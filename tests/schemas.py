@@ -1,8 +1,8 @@
 """What `--json` prints, as schemas: every key, its type and its range; no other key may be there."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -70,3 +70,53 @@ class EpochLine(_Document):
     learning_rate: Annotated[float, Field(gt=0)]
     waiting: Fraction
     seconds: Seconds
+
+
+class Answered(_Document):
+    """dmn ask --json, and a line of the prompt's"""
+
+    answer: str
+    answers: list[str] = []  # one for each fact, where the question asks for that
+    confidence: Fraction
+    gates: list[list[Fraction]]  # [pass][fact]
+    facts: Annotated[list[str], Field(min_length=1)]
+    read: list[Annotated[int, Field(ge=0)]]
+    unknown_words: list[str]
+
+    @model_validator(mode="after")
+    def fits(self) -> "Answered":
+        """Everything that is by fact has as many as there are facts."""
+        facts = len(self.facts)
+        assert all(len(gates) == facts for gates in self.gates)
+        assert self.read == sorted(set(self.read))
+        assert all(fact < facts for fact in self.read)
+        assert len(self.answers) == (facts if "answers" in self.model_fields_set else 0)
+        return self
+
+
+class AnsweredLine(Answered):
+    """A line of dmn ask --batch"""
+
+    id: Any = None  # absent where the question has none
+
+
+class RefusedLine(_Document):
+    """A line of dmn ask --batch that answers a bad one"""
+
+    id: Any
+    error: str
+
+
+class Predicted(_Document):
+    """A line of dmn eval --predictions"""
+
+    id: Annotated[int, Field(ge=0)]
+    task: str
+    story: Annotated[list[str], Field(min_length=1)]
+    question: str
+    answer: str
+    prediction: str
+    correct: bool
+    confidence: Fraction
+    support: list[Annotated[int, Field(ge=0)]]
+    read: list[Annotated[int, Field(ge=0)]]

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md: what `--help` says of dmn and of each of its commands."""
+"""Writes docs/cli.md: the `--help` of dmn and of each of its commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import typer.main
 
 from dmn_cli.cli.app import app
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "cli.md"
 
 _INTRODUCTION = """\
 # The command line
@@ -21,7 +22,7 @@ What `--help` says of `dmn` and of each command. Written by `tools/cli_reference
 """
 
 # nothing of the caller's environment comes through, so that the page is the same everywhere
-_ENVIRONMENT = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1"}
+_ENVIRONMENT = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT / "src")}
 _DMN = "from dmn_cli.cli.app import app; app(prog_name='dmn')"
 
 

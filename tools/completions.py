@@ -1,4 +1,4 @@
-"""Writes completions/: Typer's own completion scripts of dmn, for packages that install them."""
+"""Writes completions/: the completion scripts that Typer makes for dmn, for packages that install them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "completions"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "completions"
 
 # each shell's file under the name that its completion looks for
 FILES = {"bash": "dmn.bash", "zsh": "_dmn", "fish": "dmn.fish"}
@@ -18,7 +19,7 @@ def script(shell: str) -> str:
     """The completion script for a shell."""
     shown = subprocess.run(
         [sys.executable, "-c", _DMN],
-        env={"_DMN_COMPLETE": f"source_{shell}", "PYTHONUTF8": "1"},
+        env={"_DMN_COMPLETE": f"source_{shell}", "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT / "src")},
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # Typer warns there where it finds no new enough bash

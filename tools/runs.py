@@ -28,16 +28,16 @@ def trained(run: Path, data: Path | list[Path], *options: object) -> dict[str, A
     data = data if isinstance(data, list) else [data]
     done = run.with_name(f"{run.name}.train.json")
     if not done.exists():
-        done.write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)))
-    return json.loads(done.read_text())
+        done.write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)), encoding="utf-8")
+    return json.loads(done.read_text(encoding="utf-8"))
 
 
 def accuracy(run: Path, data: Path) -> float:
     """On the test split, measured once."""
     done = run.with_name(f"{run.name}.on.{data.name}.json")
     if not done.exists():
-        done.write_text(json.dumps(dmn("eval", run, data)))
-    return json.loads(done.read_text())["accuracy"]
+        done.write_text(json.dumps(dmn("eval", run, data)), encoding="utf-8")
+    return json.loads(done.read_text(encoding="utf-8"))["accuracy"]
 
 
 def percent(figures: list[float]) -> str:

@@ -8,8 +8,8 @@
     ├── ResourceError             5  the device, the memory or the disk does not suffice
     └── Interrupted             130  Ctrl-C or a termination signal
 
-The core raises these and returns values; only `cli` prints them and exits. A message says what is wrong, `where` says
-where (a file, or file:line), and `hint` says what to do.
+The core raises these; only `cli` prints them and exits. A message says what is wrong, `where` says where (a file, or
+file:line), and `hint` says what to do.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def from_os_error(error: OSError) -> DmnError:
-    """The project's own error for an operating system's one that nobody nearer to its cause has explained."""
+    """The error of ours for one of the operating system that nobody nearer to its cause has explained."""
     where = error.filename
     if error.errno in _DISK_FULL:
         return ResourceError(

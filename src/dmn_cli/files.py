@@ -1,4 +1,7 @@
-"""Writing without ever leaving half a file behind: everything goes to a temporary name, is flushed, and is renamed."""
+"""Files: written whole or not at all, in UTF-8, with JSON that is checked when it is read.
+
+Everything is written to a temporary name, flushed, and renamed, so that nothing half-written is ever left behind.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,41 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def cache_folder() -> Path:
-    """Where dmn keeps what it can make or fetch again: as DMN_CACHE says, or as is usual for the user's system."""
+    """Where dmn keeps what it can make or fetch again: the folder that DMN_CACHE names, or the system's usual one."""
     import platformdirs
 
     return Path(os.environ.get("DMN_CACHE") or platformdirs.user_cache_dir("dmn")).expanduser()
 
 
 def write_text(path: Path, text: str) -> None:
+    """In UTF-8, whatever the machine's locale is."""
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(_encoded(text))
+
+
+def as_text(name: str) -> str:
+    """What a word of the command line, or a path, says. Python keeps the bytes of it that the machine's locale doesn't
+    know as surrogates, which no text may hold: they are read as UTF-8, and what isn't UTF-8 becomes `�`."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # of half a character that was spelled out, as in JSON
+        return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def as_path(text: str) -> Path:
+    """A path that was read as text, also where the machine's locale doesn't know all of its characters."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = os.fsdecode(text.encode("utf-8", "surrogateescape"))
+    return Path(text)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return as_text(text).encode()
 
 
 def file_digest(path: Path) -> str:
@@ -54,7 +83,7 @@ _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def to_json(value: Any, **layout: Any) -> str:
-    """JSON as the standard has it: what it has no number for becomes null."""
+    """JSON as the standard has it: infinities and NaN, which it can't write, become null."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout) if layout else _LINE.encode(value)
     except ValueError:
@@ -62,12 +91,12 @@ def to_json(value: Any, **layout: Any) -> str:
 
 
 def json_line(value: Any) -> bytes:
-    """A line of JSON; what UTF-8 can't spell becomes `?`."""
-    return to_json(value).encode(errors="replace") + b"\n"
+    """A line of JSON, in UTF-8 (see `as_text`)."""
+    return _encoded(to_json(value)) + b"\n"
 
 
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:
-    """The JSON object that a line is. Raises: DataError where it isn't one `like` this."""
+    """The JSON object in a line. Raises: DataError where it isn't one `like` this."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -111,7 +140,7 @@ def write_json(path: Path, value: Any) -> None:
 def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lambda path: False) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
 
-    An empty folder is as good as none. Another may be overwritten only where `ours` knows it as one that dmn wrote.
+    An empty folder is as good as none. Any other may be overwritten only where `ours` recognises it as written by dmn.
 
     Raises: UsageError
     """
@@ -137,7 +166,8 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lamb
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `path` that takes its place, and that of what stood there, at the end."""
+    """Yields a temporary folder beside `path` that takes its place, and replaces what was there, once the block has
+    ended well."""
     path = path.resolve()  # the folder that a link points at
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)

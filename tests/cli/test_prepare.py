@@ -106,7 +106,7 @@ def test_lines_of_ones_own(dmn: Dmn, tmp_path: Path) -> None:
     result = dmn("prepare", "jsonl", path, "--out", out, "--json")
     assert result.document["tasks"] == ["mine"]
     assert result.document["splits"]["train"] == {"stories": 1, "questions": 30, "facts": 2}
-    path.write_text(json.dumps({**line, "answer": {}}))
+    path.write_text(json.dumps({**line, "answer": {"who": "John"}}))
     fails(
         dmn("prepare", "jsonl", path, "--out", tmp_path / "new", "--export", tmp_path / "e"), 3, f"{path}:1", "answer"
     )

@@ -47,7 +47,7 @@ def test_an_interrupted_training_goes_on_as_it_said(
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     fails(Result(process.returncode, out.decode(), err.decode()), 130, "saved")
-    [command] = re.findall("Go on with: (.*)", err.decode())
+    [command] = re.findall("Continue with: (.*)", err.decode())
     name, *words = shlex.split(command)
     assert name == "dmn"
     assert dmn(*words).code == 0

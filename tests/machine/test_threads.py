@@ -72,7 +72,7 @@ def test_no_thread_is_left_behind() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that is told")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc")
 def test_memory_is_asked_for_once_and_kept() -> None:
     """Of a large tensor, made and dropped again and again, the pages come but once, or a few times: something small
     may come to lie in its place."""

@@ -13,7 +13,7 @@ def test_a_gate_on_one_fact_makes_the_episode_that_fact() -> None:
     memory = net.episodic_memory
     c, q = torch.randn(4, 8).double(), torch.randn(1, 8).double()
     score = torch.tensor([-1e9, -1e9, 0.0, -1e9]).double()
-    memory.gate.forward = lambda features, m, q: score  # type: ignore[method-assign]
+    memory.gate.forward = lambda shared, m, q: score  # type: ignore[method-assign]
     whole = memory(Facts(c, Packing.of(torch.tensor([4]))), q)
     score = torch.zeros(1).double()
     alone = memory(Facts(c[2:3], Packing.of(torch.tensor([1]))), q)
@@ -26,7 +26,7 @@ def test_the_end_of_passes_keeps_the_memory() -> None:
     memory = net.episodic_memory
     of_facts, of_end = [0.0, -1e9], [-1e9]
     scores = iter([of_facts, of_end, [-1e9, -1e9], [0.0], of_facts, of_end])  # the second pass is the end's
-    memory.gate.forward = lambda features, m, q: torch.tensor(next(scores)).double()  # type: ignore[method-assign]
+    memory.gate.forward = lambda shared, m, q: torch.tensor(next(scores)).double()  # type: ignore[method-assign]
     facts = Facts(torch.randn(2, 8).double(), Packing.of(torch.tensor([2])))
     q = torch.randn(1, 8).double()
     stopped = memory(facts, q)

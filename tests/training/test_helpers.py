@@ -18,7 +18,7 @@ from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.events import Epoch, Stopped
-from dmn_cli.training.gradients import Done, added
+from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.learner import Learner
 from dmn_cli.training.loop import Training
@@ -67,7 +67,7 @@ def test_the_gradient_of_a_batch_is_the_sum_of_its_parts(data: DataSet, preset: 
         split.network.double()
         done = [split.compute(split.portion(planned, 1, 0, part), 1.0) for part in range(count)]
         assert (done[0].gradients[0] is None) == (count > len(planned.stories))
-        total = added(done)
+        total = summed(done)
         torch.testing.assert_close(total.losses, expected.losses)
         for one, other in zip(total.gradients, expected.gradients, strict=True):
             torch.testing.assert_close(one, other)
@@ -78,7 +78,7 @@ def test_sparse_gradients_are_added_too() -> None:
         return torch.ones(5, 2).mul(torch.isin(torch.arange(5), torch.tensor(rows))[:, None]).to_sparse(1).coalesce()
 
     losses = torch.zeros(2, dtype=torch.float64)
-    total = added([Done([sparse([0, 3]), None], losses), Done([sparse([3, 4]), torch.ones(1)], losses)])
+    total = summed([PartResult([sparse([0, 3]), None], losses), PartResult([sparse([3, 4]), torch.ones(1)], losses)])
     assert total.gradients[0] is not None
     assert total.gradients[0].is_coalesced()
     assert total.gradients[0].to_dense().tolist() == [[1, 1], [0, 0], [0, 0], [2, 2], [1, 1]]
@@ -104,7 +104,7 @@ def test_what_is_put_into_shared_memory_is_taken_from_it(data: DataSet) -> None:
     assert table is not None
     gradients[0] = (table * (torch.arange(len(table)) % 4 == 1)[:, None]).to_sparse(1).coalesce()
     gradients[3] = None
-    theirs.put(0, Done(gradients, torch.tensor([1.5, 2.5], dtype=torch.float64)))
+    theirs.put(0, PartResult(gradients, torch.tensor([1.5, 2.5], dtype=torch.float64)))
     taken = mine.take(0, [i == 0 for i in range(len(gradients))])
     assert taken.losses.tolist() == [1.5, 2.5]
     assert taken.gradients[3] is None
@@ -201,7 +201,7 @@ def test_a_helper_that_dies_is_done_without(data: DataSet, tmp_path: Path, when:
                 self.die()
             return super().ask(epoch, step, beta)
 
-        def answer(self, part: int) -> Done | None:
+        def answer(self, part: int) -> PartResult | None:
             if when == "before it answers":
                 self.die()
             return super().answer(part)

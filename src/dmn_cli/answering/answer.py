@@ -8,27 +8,27 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says, and why."""
+    """What the model answers, and what the answer rests on."""
 
     text: str
     confidence: float  # the probability that it gives to the whole answer
     facts: list[str]
     gates: list[list[float]]  # [pass][fact]: how far each pass let each fact through, to six decimals
     read: list[int]  # positions of the facts that it read (see records.output.facts_read)
-    unknown: list[str]  # words of the story and the question that it never saw in training
-    each: list[str] | None = None  # one word for each fact, where the question asks for that
+    unknown: list[str]  # words of the story and the question that never occurred in training
+    by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
 
     @property
     def shown(self) -> str:
         """The answer for a person: tags beside their words."""
-        if self.each is None:
+        if self.by_fact is None:
             return self.text
-        return " ".join(f"{fact}/{word}" for fact, word in zip(self.facts, self.each, strict=True))
+        return " ".join(f"{fact}/{word}" for fact, word in zip(self.facts, self.by_fact, strict=True))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "answer": self.text,
-            **({} if self.each is None else {"answers": self.each}),
+            **({} if self.by_fact is None else {"answers": self.by_fact}),
             "confidence": round(self.confidence, 6),
             "gates": self.gates,
             "facts": self.facts,
@@ -37,6 +37,6 @@ class Answer:
         }
 
 
-def naming(unknown: list[str]) -> str:
-    """What to tell a person about unknown words; nothing where there are none."""
-    return f"The model doesn't know: {', '.join(unknown)}" if unknown else ""
+def unknown_note(words: list[str]) -> str:
+    """What to tell a person about words that the model doesn't know; nothing where there are none."""
+    return f"The model doesn't know: {', '.join(words)}" if words else ""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmn_cli.artifact.model import Model
+from dmn_cli.data.words.vocabulary import UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
 from dmn_cli.records.text import Form
@@ -18,20 +19,22 @@ REMEMBERED = 4_000_000  # characters of distinct sentences
 
 
 class Encoded(NamedTuple):
-    ids: np.ndarray
-    unknown: list[str]
-    form: Form  # where it is a question
+    """A sentence, or a question."""
+
+    ids: np.ndarray  # (words,) word ids
+    unknown: list[str]  # its words that the vocabulary lacks
+    form: Form  # of the question, where it is one
 
 
-class Asked(NamedTuple):
-    """Some questions as a batch."""
+class AskedBatch(NamedTuple):
+    """Some of the questions that were asked, as a batch."""
 
-    places: list[int]  # of its questions among those that were asked
+    places: list[int]  # where its questions are among all that were asked
     batch: Batch
 
 
 class Encoder:
-    """Cuts text into words as the training data were, and puts them into the model's numbers."""
+    """Splits text into words as it was done for the training data, and looks up their ids in the model's vocabulary."""
 
     def __init__(self, model: Model, *, max_batch: int = MAX_BATCH, remembered: int = REMEMBERED) -> None:
         """max_batch: questions; remembered: characters of distinct sentences, past which all are forgotten."""
@@ -40,17 +43,17 @@ class Encoder:
         self._forms = {tuple(self.tokenizer(question)): form for question, form in model.forms.items()}
 
     def _forget(self) -> None:
-        """Sentences are remembered, and a tokenizer may remember their words, so that memory would grow with them."""
+        """Starts anew with the tokenizer too, which may remember words: memory doesn't grow with an endless stream."""
         self.tokenizer = self.model.tokenizer()
         self._encoded: dict[str, Encoded] = {}
         self._remembered = 0
 
     def form(self, question: str) -> Form:
-        """How the model learnt to take this question, which is told by its words. Raises as `encode` does."""
+        """How the training data had this question answered, recognised by its words. Raises as `encode` does."""
         return self.encode(question).form
 
     def story(self, value: str | Sequence[str], question: str) -> list[str]:
-        """A story as facts: a list as it is, a text cut into sentences, or into words where the question is about
+        """A story as facts: a list as it is; a text is split into sentences, or into words where the question is about
         words."""
         if not isinstance(value, str):
             return [fact.strip() for fact in value]
@@ -71,19 +74,21 @@ class Encoder:
         if not words:
             raise DataError(f"a fact or question without words: {text!r}")
         known = self.model.vocabulary.words.ids
-        ids = np.array([known.get(word, 1) for word in words])
+        ids = np.array([known.get(word, known[UNKNOWN]) for word in words])
         runs = [list(run) for is_known, run in groupby(words, known.__contains__) if not is_known]
         unknown = [word for run in runs for word in self.tokenizer.spelled(run)]
         return Encoded(ids, unknown, self._forms.get(tuple(words), Form()))
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
-        """The words of some sentences that the model never saw in training, each once."""
+        """The words of some sentences that never occurred in training, each once."""
         unknown = [word for encoded in map(self.encode, texts) for word in encoded.unknown]
         return list(dict.fromkeys(unknown))
 
-    def batches(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Asked]:
-        """Puts (facts, question) pairs into batches of stories of like length. A story, or the beginning of another
-        one, is read once for all of its questions. Raises as `answer` does.
+    def batches(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[AskedBatch]:
+        """(facts, question) pairs as batches of stories of similar length. A story, and any other that is the beginning
+        of it, is read once for all of its questions.
+
+        Raises: DataError where a story has no facts, or a fact or a question has no words.
         """
         if not asked:
             return []
@@ -91,52 +96,52 @@ class Encoder:
         stories = [facts.numbers(story) for story, _ in asked]
         if not all(stories):
             raise DataError("the story is empty", hint="Give at least one fact before the question.")
-        question = [questions.number(text) for _, text in asked]
-        tokens = [[self.encode(text).ids for text in sentences.texts] for sentences in (facts, questions)]
-        each = [self.form(text).each for _, text in asked]
+        question = questions.numbers([text for _, text in asked])
+        fact_ids, question_ids = ([self.encode(text).ids for text in part.texts] for part in (facts, questions))
+        each = np.array([self.form(text).each for _, text in asked])
+        groups = _shared(stories, self.max_batch)
+        lengths = np.array([len(stories[group[0]]) for group in groups])
+        sizes = np.array([len(group) for group in groups])
         batches = []
-        together = _shared(stories, self.max_batch)
-        length_of = np.array([len(stories[places[0]]) for places in together])
-        asked_of = np.array([len(places) for places in together])
-        for told in np.split(np.arange(len(together)), cuts(length_of, asked_of, self.max_batch, FACTS)):
-            places = [place for i in told for place in together[i]]
-            story = [stories[together[i][0]] for i in told]
-            length = length_of[told]
-            sentences, pointers = np.unique(np.concatenate(story), return_inverse=True)
-            asks, pointer = np.unique([question[place] for place in places], return_inverse=True)
+        for chosen in np.split(np.arange(len(groups)), cuts(lengths, sizes, self.max_batch, FACTS)):
+            places = [place for i in chosen for place in groups[i]]
+            longest = [stories[groups[i][0]] for i in chosen]
+            sentences, story = np.unique(np.concatenate(longest), return_inverse=True)
+            question_sentences, question_of = np.unique([question[place] for place in places], return_inverse=True)
             batch = from_arrays(
-                sentences=_rectangle([tokens[0][number] for number in sentences]),
-                story=padded(pointers, length, 0),
-                story_length=length,
-                question_sentences=_rectangle([tokens[1][number] for number in asks]),
-                question=pointer,
-                story_of=np.repeat(np.arange(len(told)), asked_of[told]),
+                sentences=_rectangle([fact_ids[number] for number in sentences]),
+                story=padded(story, lengths[chosen], 0),
+                story_length=lengths[chosen],
+                question_sentences=_rectangle([question_ids[number] for number in question_sentences]),
+                question=question_of,
+                story_of=np.repeat(np.arange(len(chosen)), sizes[chosen]),
                 facts_seen=np.array([len(stories[place]) for place in places]),
-                each=np.array([each[place] for place in places]),
+                each=each[places],
                 answer=np.zeros((len(places), 1)),
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),
             )
-            batches.append(Asked(places, batch))
+            batches.append(AskedBatch(places, batch))
         return batches
 
 
 def _shared(stories: list[list[int]], max_batch: int) -> list[list[int]]:
-    """The places of equal stories, and of those that others begin with, together; the longest of them comes first."""
-    together: list[list[int]] = []
-    first: list[int] = []
+    """Groups of questions that share a story: the places of equal stories, and of the beginnings of the longest one,
+    which comes first. Groups are in the order of that story's length."""
+    groups: list[list[int]] = []
+    longest: list[int] = []
     for place in sorted(range(len(stories)), key=stories.__getitem__, reverse=True):
         story = stories[place]
-        if first[: len(story)] == story and len(together[-1]) < min(max_batch, FACTS // len(first)):
-            together[-1].append(place)
+        if longest[: len(story)] == story and len(groups[-1]) < min(max_batch, FACTS // len(longest)):
+            groups[-1].append(place)
         else:
-            first = story
-            together.append([place])
-    return sorted(together, key=lambda places: len(stories[places[0]]))
+            longest = story
+            groups.append([place])
+    return sorted(groups, key=lambda group: len(stories[group[0]]))
 
 
 def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
-    """Rows of numbers, filled up with 0."""
+    """Rows of ids, padded with 0."""
     return padded(np.concatenate(rows), np.array([len(row) for row in rows]), 0)
 
 
@@ -145,9 +150,6 @@ class _Sentences:
 
     def __init__(self) -> None:
         self.texts: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        return self.texts.setdefault(text, len(self.texts))
 
     def numbers(self, texts: Sequence[str]) -> list[int]:
         known = self.texts

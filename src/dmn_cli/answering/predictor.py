@@ -1,4 +1,4 @@
-"""A model that is asked things. One-shot, stream and prompt all answer through here, and so answer alike."""
+"""A model that can be asked. One question, a stream and the prompt all go through here, and so get the same answers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 import torch
 
 from dmn_cli.answering.answer import Answer
-from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Asked, Encoder
+from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, AskedBatch, Encoder
 from dmn_cli.artifact import directory
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import facts_read
 
 
 class Computed(NamedTuple):
-    """What the network says of a batch; all arrays have a row a question."""
+    """What the network answers to a batch; each array has one row for each question."""
 
     words: np.ndarray  # (questions, steps) answer ids
-    confidence: np.ndarray
+    confidence: np.ndarray  # (questions,)
     gates: np.ndarray  # (questions, passes, facts) as they counted, to six decimals; no passes where there are no gates
     read: np.ndarray  # (questions, facts)
 
@@ -28,8 +28,8 @@ class Computed(NamedTuple):
 class Predictor:
     """Loads a model once and answers questions with it.
 
-    `answer` and `answer_all` go through three steps: `Encoder.batches` puts questions into numbers, `compute` asks the
-    network, and `said` puts its answers into words.
+    `answer` and `answer_all` take three steps: `Encoder.batches` turns questions into batches, `compute` runs the
+    network, and `answers` turns what it computed into text.
     """
 
     def __init__(
@@ -52,27 +52,27 @@ class Predictor:
     def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
         """Answers (facts, question) pairs, in their order. Raises as `answer` does."""
         batches = self.encoder.batches(asked)
-        return self.said(asked, batches, [self.compute(part.batch) for part in batches])
+        return self.answers(asked, batches, [self.compute(part.batch) for part in batches])
 
     def compute(self, batch: Batch) -> Computed:
-        """Asks the network."""
+        """Runs the network on one batch."""
         words, confidence, gates, _ = self.model.network.answer(batch.to(self.device))
         if gates is None:
             gates = confidence.new_zeros(len(batch), 0, batch.story.shape[1])
-        numbers = [tensor.cpu().numpy() for tensor in (words, confidence, gates, facts_read(gates))]
-        numbers[2] = numbers[2].astype(np.float64).round(6)
-        return Computed(*numbers)
+        columns = [tensor.cpu().numpy() for tensor in (words, confidence, gates, facts_read(gates))]
+        columns[2] = columns[2].astype(np.float64).round(6)
+        return Computed(*columns)
 
-    def said(
+    def answers(
         self,
         asked: Sequence[tuple[Sequence[str], str]],
-        batches: Sequence[Asked],
+        batches: Sequence[AskedBatch],
         computed: Sequence[Computed],
     ) -> list[Answer]:
-        """The answers to (facts, question) pairs, in their order, from what the network says of their `batches`."""
+        """The answers to (facts, question) pairs, in their order, from what the network computed for their batches."""
         answers: list[Answer | None] = [None] * len(asked)
-        for (places, batch), numbers in zip(batches, computed, strict=True):
-            rows = zip(places, batch.each.tolist(), *(column.tolist() for column in numbers), strict=True)
+        for (places, batch), columns in zip(batches, computed, strict=True):
+            rows = zip(places, batch.each.tolist(), *(column.tolist() for column in columns), strict=True)
             for place, each, words, confidence, gates, read in rows:
                 facts, question = asked[place]
                 answers[place] = Answer(
@@ -82,6 +82,6 @@ class Predictor:
                     gates=[gate[: len(facts)] for gate in gates],
                     read=[fact for fact, was_read in enumerate(read[: len(facts)]) if was_read],
                     unknown=self.encoder.unknown_words([*facts, question]),
-                    each=self.model.vocabulary.answer_words(words) if each else None,
+                    by_fact=self.model.vocabulary.answer_words(words) if each else None,
                 )
         return [answer for answer in answers if answer is not None]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from dmn_cli.answering.answer import Answer, naming
+from dmn_cli.answering.answer import Answer, unknown_note
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DmnError
-from dmn_cli.files import write_text
+from dmn_cli.files import as_path, write_text
 
 HELP = """\
 Type facts, one a line. End a line with ? to ask about them.
@@ -28,33 +27,32 @@ Type facts, one a line. End a line with ? to ask about them.
 
 @dataclass
 class Reply:
-    """What to show: text for a person, or an answer, with or without its reasons."""
+    """What to show: text for a person, or an answer."""
 
     text: str = ""
     warning: str = ""
     answer: Answer | None = None
-    why: bool = False
-    error: bool = False
-    end: bool = False
+    why: bool = False  # the answer is to be shown with what it rests on
+    error: bool = False  # the text says what is wrong
+    end: bool = False  # of the conversation
 
 
 @dataclass
 class Session:
+    """A conversation: the facts so far, and the last answer."""
+
     predictor: Predictor
     facts: list[str] = field(default_factory=list)
     last: Answer | None = None
 
     def reply(self, line: str) -> Reply:
-        """Takes one line; whatever is wrong with it is a reply too, never an exception."""
+        """Answers one line; whatever is wrong with it is a reply too, never an exception."""
         line = line.strip()
         try:
             if line.startswith("/"):
                 return self._command(line)
             if line.endswith("?"):
-                words = self.predictor.encoder.form(line).words
-                facts = self.predictor.encoder.story("\n".join(self.facts), line) if words else self.facts
-                self.last = self.predictor.answer(facts, line)
-                return Reply(answer=self.last, warning=self._unknown([line]))
+                return self._ask(line)
             return self._add([line]) if line else Reply()
         except DmnError as error:
             return Reply(str(error), error=True)
@@ -63,13 +61,20 @@ class Session:
         except UnicodeDecodeError:
             return Reply("the file is not UTF-8", error=True)
 
+    def _ask(self, question: str) -> Reply:
+        encoder, facts = self.predictor.encoder, self.facts
+        if encoder.form(question).words:
+            facts = encoder.story("\n".join(facts), question)
+        self.last = self.predictor.answer(facts, question)
+        return Reply(answer=self.last, warning=self._unknown([question]))
+
     def _add(self, facts: list[str]) -> Reply:
         warning = self._unknown(facts)
         self.facts += facts
         return Reply(warning=warning)
 
     def _unknown(self, texts: list[str]) -> str:
-        return naming(self.predictor.encoder.unknown_words(texts))
+        return unknown_note(self.predictor.encoder.unknown_words(texts))
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
@@ -94,14 +99,18 @@ class Session:
     def _load(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
-        facts = self.predictor.encoder.tokenizer.sentences(Path(name).expanduser().read_text(encoding="utf-8"))
-        return Reply(f"Read {len(facts)} facts.", warning=self._add(facts).warning)
+        facts = self.predictor.encoder.tokenizer.sentences(as_path(name).expanduser().read_text(encoding="utf-8"))
+        return Reply(f"Read {_facts(len(facts))}.", warning=self._add(facts).warning)
 
     def _save(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /save FILE", error=True)
-        path = Path(name).expanduser()
+        path = as_path(name).expanduser()
         if path.exists():
             return Reply(f"{path} exists already; choose another name.", error=True)
         write_text(path, "".join(f"{fact}\n" for fact in self.facts))
-        return Reply(f"Wrote {len(self.facts)} facts to {path}.")
+        return Reply(f"Wrote {_facts(len(self.facts))} to {path}.")
+
+
+def _facts(number: int) -> str:
+    return "1 fact" if number == 1 else f"{number} facts"

@@ -1,4 +1,4 @@
-"""The card of a model directory: its README, written from measured figures."""
+"""The model card: the README of a model directory, written from measured figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dmn_cli.settings.networks import NETWORKS
 
 
 def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
-    """metrics: a report as JSON; weights: how many it has"""
+    """metrics: a `Report` as JSON; weights: how many the network has"""
     rows = "\n".join(
         f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |" for name, task in metrics["tasks"].items()
     )

@@ -2,12 +2,12 @@
 
 config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the four files below
 model.safetensors   weights
-vocabulary.json     words and answers in the order of their numbers
-tokenizer.model     what the tokenizer needs, where it is one that was learnt
+vocabulary.json     words and answers in the order of their ids
+tokenizer.model     the pieces of words, where the tokenizer learnt them
 rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
-metrics.json        the validation that this model was chosen by
-golden.jsonl        a few validation questions with the answers it gave, in the form that dmn ask --batch reads
-README.md           a card, written from the figures above
+metrics.json        the validation by which this model was chosen
+golden.jsonl        a few validation questions with its answers, in the form that dmn ask --batch reads
+README.md           the model card, written from the figures above
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from dmn_cli.records.text import Form
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
 FORMAT_VERSION = 1
-_METADATA = {"format": "dmn"}  # one key, since safetensors writes several in the order of a hash table
+_METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
+_SIZES = ("max_answer_steps", "word_size", "each")  # those that the vocabulary doesn't say
 _CHECKED = ("model.safetensors", "vocabulary.json")
 
 
 def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
-    """Writes the directory, all of it or nothing."""
+    """Writes the directory, all of it or nothing. metrics: a `Report` as JSON; golden: lines of golden.jsonl"""
     with atomic_directory(path) as folder:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
         (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, _METADATA))
@@ -72,7 +73,7 @@ def find(path: Path) -> Path:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
-    """Reads a model directory, or that of a run, and checks it.
+    """Reads and checks a model directory, or that of a run.
 
     Raises: ModelError where it is missing, damaged or of a newer dmn.
     """
@@ -109,11 +110,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     return model
 
 
-_SIZES = ("max_answer_steps", "word_size", "each")  # the others are the vocabulary's
-
-
 def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:
-    """Raises: TypeError where they can't be meant."""
+    """Raises: TypeError where one isn't of its type."""
     if type(max_answer_steps) is not int or type(word_size) is not int or type(each) is not bool:
         raise TypeError("sizes")
     return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each)

@@ -1,4 +1,4 @@
-"""A model: a network with all that it takes to ask it things."""
+"""A model: a network with all that it takes to ask it questions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Model:
         return self.forms.get(question, Form())
 
     def tokenizer(self) -> Tokenizer:
-        """Raises: ModelError where this dmn, or the spaCy that it has, doesn't know it, or its file is none."""
+        """Raises: ModelError where this dmn or its spaCy doesn't know it, or one of its files is damaged."""
         try:
             return from_spec(self.tokenizer_spec, self.tokenizer_files)
         except DataError as error:

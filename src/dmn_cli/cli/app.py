@@ -14,22 +14,23 @@ from typer.core import TyperGroup
 
 from dmn_cli import __version__
 from dmn_cli.cli import ask, evaluate, train
+from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 
 
 class _ReaderGone(Exception):
-    """Whoever read our output has gone."""
+    """Whoever reads stdout has gone, as in `dmn … | head`."""
 
 
 class _Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """In the order of their use."""
+        """In the order in which they are used."""
         return ["prepare", "train", "eval", "ask"]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Keeps from Typer two exceptions that it has exit codes of its own for."""
+        """Keeps two exceptions from Typer, which would exit with codes of its own."""
         try:
             return super().invoke(ctx)  # type: ignore[arg-type]
         except BrokenPipeError as error:
@@ -74,43 +75,46 @@ def options(
 
 
 def main() -> None:
-    """The entry point: runs a command, and turns what went wrong into one message and an exit code."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for large pages, which are ready sooner
+    """The entry point: runs a command, and turns whatever goes wrong into one message and an exit code."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # has torch ask for large pages, which are ready sooner
+    speak_utf_8()
     leave_out_unused()
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
-    except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            sys.stdout.write(error.message + "\n")
-            sys.exit(UsageError.exit_code)
-        context = getattr(error, "ctx", None)
-        hint = f"{context.command_path} --help shows how." if context else None
-        _fail(UsageError(error.format_message(), hint=hint))
     except (BrokenPipeError, _ReaderGone):
-        # whoever read our output has gone; keep the interpreter from complaining when it flushes at exit
+        # keeps the interpreter from complaining when it flushes stdout at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         _fail(Interrupted("interrupted"))
-    except DmnError as error:
-        _fail(error)
-    except OSError as error:
-        _fail(from_os_error(error))
     except Exception as error:
-        # Python's, and torch's two without importing torch
-        named = type(error).__name__ in ("MemoryError", "OutOfMemoryError")
-        if named or "can't allocate memory" in str(error):
-            _fail(ResourceError("memory ran out", hint="Use a smaller training.batch_size or model.hidden."))
-        bug = DmnError(
-            f"{type(error).__name__}: {error}",
-            hint="This is a bug of dmn. Run dmn --debug … for the traceback and report it.",
-        )
-        _fail(bug)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stdout.write(str(error) + "\n")
+            sys.exit(UsageError.exit_code)
+        _fail(_explained(error))
+
+
+def _explained(error: Exception) -> DmnError:
+    """The error of ours that says what went wrong; where nobody foresaw it, that is a bug."""
+    if isinstance(error, DmnError):
+        return error
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help shows how." if context else None
+        return UsageError(error.format_message(), hint=hint)
+    if isinstance(error, OSError):
+        return from_os_error(error)
+    # Python's, and torch's two without importing torch
+    out_of_memory = type(error).__name__ in ("MemoryError", "OutOfMemoryError")
+    if out_of_memory or "can't allocate memory" in str(error):
+        return ResourceError("memory ran out", hint="Use a smaller training.batch_size or model.hidden.")
+    return DmnError(
+        f"{type(error).__name__}: {error}",
+        hint="This is a bug of dmn. Run dmn --debug … for the traceback and report it.",
+    )
 
 
 def _fail(error: DmnError) -> None:
-    from dmn_cli.cli.output import show_error
-
     if _debugging and not isinstance(error, Interrupted):
         import traceback
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dmn_cli.cli.options import Device, Json, Model, Quiet
 from dmn_cli.cli.output import Output, write_lines
-from dmn_cli.errors import DataError, UsageError
+from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.answering.predictor import Predictor
@@ -53,7 +50,7 @@ def command(
         if story is not None or question is not None:
             raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
         if why:
-            raise UsageError("--why is for people; what --batch writes always holds the gates")
+            raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
     elif (story is None) != (question is None):
         raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
 
@@ -68,14 +65,16 @@ def command(
     if batch is not None:
         _stream(predictor, batch)
     elif story is not None and question is not None:
-        _once(output, predictor, story, question, why)
+        _once(output, predictor, story, question, why=why)
     else:
-        _prompt(output, predictor, why)
+        from dmn_cli.cli.prompt import prompt
+
+        prompt(output, predictor, why=why)
 
 
 @contextmanager
 def _quick_start() -> Iterator[None]:
-    """Imports make very many objects that all stay: to look for garbage among them takes a tenth of the time."""
+    """Imports make very many objects, which all stay: to look for garbage among them takes a tenth of the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -85,142 +84,30 @@ def _quick_start() -> Iterator[None]:
             gc.enable()
 
 
-def _once(output: Output, predictor: Predictor, story: str, question: str, why: bool) -> None:
-    with _opened(story) as lines:
-        raw = b"\n".join(line.rstrip(b"\r\n") for line in lines)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{story}:{line}") from error
-    from dmn_cli.answering.answer import naming
+def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool) -> None:
+    from dmn_cli.answering.answer import unknown_note
+    from dmn_cli.cli.input import text_of
+    from dmn_cli.files import as_text
 
-    answer = predictor.answer(predictor.encoder.story(text, question), question)
+    question = as_text(question)
+    answer = predictor.answer(predictor.encoder.story(text_of(story), question), question)
     output.json(answer.as_json())
     if output.as_json:
         return
     if answer.unknown:
-        output.warning(naming(answer.unknown))
+        output.warning(unknown_note(answer.unknown))
     output.result(answer.shown)
     if why:
-        from dmn_cli.cli.why import show
+        from dmn_cli.cli.why import show_why
 
-        show(answer)
+        show_why(answer)
 
 
 def _stream(predictor: Predictor, name: str) -> None:
     from dmn_cli.answering.stream import answers
+    from dmn_cli.cli.input import lines_of
 
-    gc.freeze()  # or it looks through the whole program again and again, a fifth of the time
-    with _opened(name) as lines:
+    gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
+    with lines_of(name) as lines:
         for results in answers(predictor, lines):
             write_lines(b"".join(results))
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[Iterator[bytes]]:
-    """The lines of a file, or of stdin for `-`."""
-    if name == "-":
-        yield _lines(sys.stdin.buffer)
-        return
-    path = Path(name)
-    if not path.exists() or path.is_dir():  # a pipe by name will do
-        raise UsageError("there is no such file", where=name)
-    with path.open("rb", buffering=0) as file:
-        yield _lines(file)
-
-
-def _lines(file: Any) -> Iterator[bytes]:
-    """Lines as they come, read without the file's own lock: a thread that waits for more never holds up the end."""
-    try:
-        number = file.fileno()
-    except OSError:  # not a real file
-        yield from file
-        return
-    parts: list[bytes] = []
-    while block := os.read(number, 1 << 16):
-        first, *others = block.split(b"\n")
-        parts.append(first)
-        for other in others:
-            yield b"".join(parts)
-            parts = [other]
-    if any(parts):
-        yield b"".join(parts)
-
-
-def _prompt(output: Output, predictor: Predictor, why: bool) -> None:
-    from dmn_cli.answering.repl import Session
-    from dmn_cli.cli.why import show
-
-    typed = sys.stdin.isatty()
-    session = Session(predictor)
-    if typed:
-        output.note(
-            f"A {predictor.model.preset} model that knows {', '.join(predictor.model.tasks)}. /help says what to type."
-        )
-    with _history(typed):
-        while True:
-            try:
-                line = _typed() if typed else _piped()
-            except EOFError:
-                break
-            except UnicodeDecodeError:
-                output.error("error: the line is not UTF-8, so it is left out")
-                continue
-            except KeyboardInterrupt:
-                sys.stderr.write("\n")
-                continue
-            reply = session.reply(line)
-            if reply.end:
-                break
-            if reply.error:
-                output.error(f"error: {reply.text}")
-            elif reply.warning:
-                output.warning(reply.warning)
-            if reply.text and not reply.error:
-                output.result(reply.text)
-            if reply.answer:
-                output.json(reply.answer.as_json())
-                output.result(reply.answer.shown)
-                if (reply.why or why) and not output.as_json:
-                    show(reply.answer)
-            sys.stdout.flush()
-
-
-def _typed() -> str:
-    if sys.stdout.isatty():
-        return input("> ")
-    sys.stderr.write("> ")
-    sys.stderr.flush()
-    return input()
-
-
-def _piped() -> str:
-    line = sys.stdin.buffer.readline()
-    if not line:
-        raise EOFError
-    return line.decode()
-
-
-@contextmanager
-def _history(typed: bool) -> Iterator[None]:
-    """Line editing, with the lines of earlier sessions, where a person types."""
-    if not typed:
-        yield
-        return
-    try:
-        import readline
-    except ImportError:  # a Python without it: no history, nothing else is lost
-        yield
-        return
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    path = state / "dmn" / "history"
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        readline.read_history_file(path)
-    readline.set_history_length(1000)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            readline.write_history_file(path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from dmn_cli.cli.output import Output, plural, rows, stdout
 from dmn_cli.errors import ScoreTooLow, UsageError
 
 if TYPE_CHECKING:
+    from dmn_cli.data.batches import Batches
+    from dmn_cli.data.words.vocabulary import Vocabulary
+    from dmn_cli.evaluation.metrics import Judged
     from dmn_cli.evaluation.report import Report
 
 
@@ -21,19 +25,19 @@ def command(
     data: Annotated[
         list[Path], typer.Argument(metavar="DATA", help="Data sets made by dmn prepare.", show_default=False)
     ],
-    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    split: Annotated[str, typer.Option(help="What to measure on: test, valid or train.")] = "test",
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-under",
             metavar="NAME=SCORE",
-            help="Exit with 1 below it: mean=0.95, qa2=0.9, …",
+            help="Exit with code 1 below this score: mean=0.95, qa2=0.9, … May be repeated.",
             show_default=False,
         ),
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Write every question with its answer here, as JSON lines.", show_default=False),
+        typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
     device: Device = "auto",
@@ -53,9 +57,7 @@ def command(
     from dmn_cli.artifact import directory as model_directory
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
-    from dmn_cli.evaluation.predictions import writer
     from dmn_cli.evaluation.report import check_names, evaluate
-    from dmn_cli.files import atomic_file, check_output
     from dmn_cli.kernels.tune import tune
     from dmn_cli.machine.device import choose_device
 
@@ -67,12 +69,8 @@ def command(
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
     check_names(required, tasks)
-    options: dict[str, Any] = {}
-    with ExitStack() as stack:
-        if predictions:
-            check_output(predictions, force=force)
-            options["each"] = writer(stack.enter_context(atomic_file(predictions)), loaded.vocabulary)
-        report = evaluate(loaded.network, splits, where, batch_size=batch_size, **options)
+    with _written(predictions, loaded.vocabulary, force=force) as each:
+        report = evaluate(loaded.network, splits, where, batch_size=batch_size, each=each)
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:
@@ -81,8 +79,27 @@ def command(
         raise ScoreTooLow("; ".join(short))
 
 
+@contextmanager
+def _written(
+    predictions: Path | None, vocabulary: Vocabulary, *, force: bool
+) -> Iterator[Callable[[Batches, Judged], None]]:
+    """Yields what writes each judged batch to the file `predictions`, where there is one. Raises: UsageError"""
+    from dmn_cli.evaluation.predictions import writer
+    from dmn_cli.files import atomic_file, check_output
+
+    if predictions is None:
+        yield lambda batches, judged: None
+        return
+    check_output(predictions, force=force)
+    with atomic_file(predictions) as file:
+        yield writer(file, vocabulary)
+
+
 def _score(text: str) -> tuple[str, float]:
-    name, _, score = text.partition("=")
+    """NAME=SCORE → (name, score). Raises: UsageError"""
+    from dmn_cli.files import as_text
+
+    name, _, score = as_text(text).partition("=")
     try:
         value = float(score)
     except ValueError:

@@ -6,6 +6,8 @@ person is looking at a terminal.
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ class Output:
     def result(self, text: str) -> None:
         """A line of the result, for a person."""
         if not self.as_json:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(_printable(text) + "\n")
             sys.stdout.flush()
 
     def json(self, value: Any) -> None:
@@ -38,21 +40,22 @@ class Output:
             write_lines(json_line(value))
 
     def note(self, text: str) -> None:
-        """Something worth knowing while it runs."""
+        """Something worth knowing while the command runs."""
         if not self.quiet:
-            sys.stderr.write(text + "\n")
-
-    def error(self, text: str) -> None:
-        """Something that went wrong, after which it goes on."""
-        stderr().print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+            sys.stderr.write(_printable(text) + "\n")
 
     def warning(self, text: str) -> None:
+        """Something that may not be as the user expects."""
         if not self.quiet:
-            stderr().print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            _say(text, "yellow")
+
+    def error(self, text: str) -> None:
+        """Something that went wrong, after which the command goes on."""
+        _say(text, "red")
 
     @contextmanager
     def warned(self) -> Iterator[None]:
-        """What the program warns of within, without Python's frame around it."""
+        """Shows the warnings of what runs within, without Python's frame around them."""
         with warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = lambda message, *_: self.warning(str(message))
@@ -67,6 +70,19 @@ class Output:
     def table(self) -> bool:
         """Whether a person reads stdout: a table may use the width of the screen."""
         return not self.as_json and sys.stdout.isatty()
+
+
+def speak_utf_8() -> None:
+    """Has the streams carry any character. Where the machine has no locale, Python takes them for ASCII and fails at
+    the first é: there they become UTF-8. A terminal of another encoding shows what it doesn't know as \\u2192."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        errors = "strict" if stream is sys.stdin else "backslashreplace"
+        if codecs.lookup(stream.encoding).name == "ascii":
+            stream.reconfigure(encoding="utf-8", errors=errors)
+        elif stream is not sys.stdin:
+            stream.reconfigure(errors=errors)
 
 
 def write_lines(lines: bytes) -> None:
@@ -96,10 +112,23 @@ def show_error(error: DmnError) -> None:
 
     where = f"{error.where}: " if error.where else ""
     kind = ("stopped: ", "bold yellow") if isinstance(error, Interrupted) else ("error: ", "bold red")
-    line = Text.assemble(kind, (where, "bold"), error.message)
+    line = Text.assemble(kind, (_printable(where), "bold"), _printable(error.message))
     stderr().print(line, soft_wrap=True, highlight=False)
     if error.hint:
-        stderr().print(Text(f"  {error.hint}"), soft_wrap=True, highlight=False)
+        stderr().print(Text(f"  {_printable(error.hint)}"), soft_wrap=True, highlight=False)
+
+
+def _say(text: str, style: str) -> None:
+    stderr().print(_printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """With the names of files as they are on the disk."""
+    if text.isascii():
+        return text
+    from dmn_cli.files import as_text
+
+    return as_text(text)
 
 
 def plural(n: int, noun: str) -> str:
@@ -108,7 +137,7 @@ def plural(n: int, noun: str) -> str:
 
 
 def rows(lines: list[tuple[str, ...]]) -> str:
-    """Columns wide enough for what is in them, the first to the left and the others to the right."""
+    """Columns as wide as what is in them; the first is aligned to the left and the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(

@@ -1,7 +1,7 @@
-"""Options that several commands share, written once.
+"""A class's fields as options of several commands.
 
-Typer reads a command's options from its signature, and knows no way to take over those of a class. All `dmn prepare`
-commands have the same fifteen, so a signature is made for each: its own parameters, and after them the class's fields.
+Typer reads a command's options from its signature, and has no way to take them from a class. All `dmn prepare` commands
+share sixteen options, so each gets a signature that is put together here: its own parameters, then the class's fields.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, get_type_hints
 
 
 def sharing(shared: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command, whose last parameter is `shared`, the fields of this dataclass as options after its own.
+    """A decorator: the fields of the dataclass `shared` become options of a command, after its own.
 
-    The first of the fields has no default.
+    The command's last parameter is named `shared` and takes an instance. The first field has no default.
     """
 
     def shares(function: Callable[..., None]) -> Callable[..., None]:
@@ -30,10 +30,15 @@ def sharing(shared: type[Any]) -> Callable[[Callable[..., None]], Callable[..., 
         needed = [p for p in own if p.default is p.empty]
         optional = [p for p in own if p.default is not p.empty]
         command.__signature__ = inspect.Signature([*needed, theirs[0], *optional, *theirs[1:]])  # type: ignore[attr-defined]
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        command.__name__, command.__doc__ = function.__name__, _unwrapped(function.__doc__ or "")
         return command
 
     return shares
+
+
+def _unwrapped(text: str) -> str:
+    """Each paragraph as one line, since Typer's help keeps the line breaks of all but the first."""
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 @cache

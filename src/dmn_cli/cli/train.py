@@ -1,8 +1,7 @@
-"""dmn train: a data set → a run, with the best model in it."""
+"""dmn train: data sets → a run, with the best model in it."""
 
 from __future__ import annotations
 
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Quiet
-from dmn_cli.cli.output import Output, stderr
+from dmn_cli.cli.output import Output, plural
 from dmn_cli.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.settings.schema import Settings
-    from dmn_cli.training.events import Epoch, Event, Finished
+    from dmn_cli.training.events import Event, Finished
+    from dmn_cli.training.loop import Training
 
 
 def command(
@@ -32,31 +32,31 @@ def command(
         str | None, typer.Option(help="dmn-plus (the default) or dmn, the original.", show_default=False)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file of settings, over the preset.", show_default=False)
+        Path | None, typer.Option(help="A TOML file of settings, which override the preset's.", show_default=False)
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example model.passes=5.", show_default=False),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most so many epochs.", min=1, show_default=False)] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides everything that is random.", min=0, show_default=False)
+    epochs: Annotated[
+        int | None, typer.Option(help="Train for at most this many epochs.", min=1, show_default=False)
     ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
     freeze_vectors: Annotated[
         bool,
         typer.Option(
-            "--freeze-vectors", help="Keep the vectors that the data brings as they are: training.vectors_rate=0."
+            "--freeze-vectors", help="Don't train the word vectors that come with the data: training.vectors_rate=0."
         ),
     ] = False,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")] = False,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a Dynamic Memory Network; the model that validates best is kept.
 
-    Ctrl-C saves and says how to go on.
+    Ctrl-C saves the run and says how to continue it.
 
     Example: dmn train data/two --out runs/two --set model.passes=5
     """
@@ -67,12 +67,11 @@ def command(
         "training.vectors_rate": 0.0 if freeze_vectors else None,
     }
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
-    settings = _settings(out, preset, config, set_ or [], chosen, resume, force)
+    settings = _settings(out, preset, config, set_ or [], chosen, resume=resume, force=force)
 
     from dmn_cli.data.store.reader import DataSet
-    from dmn_cli.kernels.tune import compiled, tune
-    from dmn_cli.machine.device import choose_device, describe
-    from dmn_cli.training.events import Finished, Stopped
+    from dmn_cli.kernels.tune import tune
+    from dmn_cli.machine.device import choose_device
     from dmn_cli.training.loop import Training
 
     where = choose_device(device)
@@ -84,41 +83,9 @@ def command(
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
     else:
         training.begin(force=force)
-    weights = sum(p.numel() for p in training.learner.network.parameters())
-    questions = training.learner.questions
-    machine = describe(where, training.learner.processes, compiled=compiled())
-    output.note(f"{settings.preset} on {machine}: {weights:,} weights, {questions:,} questions")
-
-    event: Event | None = None
-    with _until_interrupted() as stop, output.warned(), _shown(output, settings) as show:
-        for event in training.events(stop):
-            show(event)
-            if isinstance(event, Stopped):
-                again = shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
-                raise Interrupted(
-                    f"at epoch {event.epoch}, step {event.step}; everything is saved",
-                    hint=f"Go on with: {again}",
-                )
-    assert isinstance(event, Finished)
-    _report(output, out, data, event)  # once the bar is gone
-
-
-def _report(output: Output, out: Path, data: list[Path], finished: Finished) -> None:
-    output.json(
-        {
-            "run": str(out),
-            "model": str(out / "model"),
-            "epochs": finished.epochs,
-            "reason": finished.reason,
-            "best": finished.best,
-            "seconds": finished.seconds,
-        }
-    )
-    output.result(
-        f"Done after {finished.epochs} epochs, {finished.seconds:.0f} s: {finished.reason}.\n"
-        f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
-        f"{out / 'model'} is ready. Next: dmn eval {out} {' '.join(map(str, data))}"
-    )
+    output.note(_summary(training))
+    finished = _trained(output, training, data, out)
+    _report(output, finished, data, out)
 
 
 def _settings(
@@ -127,9 +94,11 @@ def _settings(
     config: Path | None,
     sets: list[str],
     chosen: list[tuple[str, Any]],
+    *,
     resume: bool,
     force: bool,
 ) -> Settings:
+    """The settings of a new run, whose folder is free to be written, or of the run to resume. Raises: UsageError"""
     from dmn_cli.files import check_output
     from dmn_cli.settings.load import is_settings, load, parse_override
 
@@ -139,7 +108,7 @@ def _settings(
         return settings
     if preset or config or sets or force or any(key != "training.epochs" for key, _ in chosen):
         raise UsageError(
-            "--resume goes on with the run's own settings",
+            "--resume continues with the run's own settings",
             hint="Only --epochs and --device can be given with it.",
         )
     if not (out / "config.toml").is_file():
@@ -147,9 +116,45 @@ def _settings(
     return load(config=out / "config.toml", overrides=chosen)
 
 
+def _summary(training: Training) -> str:
+    """What is trained, where, and on how much."""
+    from dmn_cli.kernels.tune import compiled
+    from dmn_cli.machine.device import describe
+
+    learner = training.learner
+    machine = describe(training.device, learner.processes, compiled=compiled())
+    weights = sum(parameter.numel() for parameter in learner.network.parameters())
+    return f"{training.settings.preset} on {machine}: {weights:,} weights, {learner.questions:,} questions"
+
+
+def _trained(output: Output, training: Training, data: list[Path], out: Path) -> Finished:
+    """Trains to the end. Raises: Interrupted where it was asked to stop"""
+    from dmn_cli.cli.train_progress import shown
+    from dmn_cli.training.events import Finished, Stopped
+
+    event: Event | None = None
+    epochs = training.settings.training.epochs
+    with _until_interrupted() as stop, output.warned(), shown(output, epochs) as show:
+        for event in training.events(stop):
+            show(event)
+            if isinstance(event, Stopped):
+                raise Interrupted(
+                    f"at epoch {event.epoch}, step {event.step}; everything is saved",
+                    hint=f"Continue with: {_resume_command(data, out)}",
+                )
+    assert isinstance(event, Finished)
+    return event
+
+
+def _resume_command(data: list[Path], out: Path) -> str:
+    import shlex
+
+    return shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
+
+
 @contextmanager
 def _until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields a question to ask between steps: has Ctrl-C or a termination signal come? A second one ends at once."""
+    """Yields what tells between steps whether Ctrl-C or a termination signal came. A second one ends dmn at once."""
     asked = False
 
     def handler(number: int, frame: object) -> None:
@@ -166,42 +171,19 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
             signal.signal(number, old)
 
 
-@contextmanager
-def _shown(output: Output, settings: Settings) -> Iterator[Callable[[Event], None]]:
-    """Shows events: a bar and a line for each epoch on a terminal, plain lines elsewhere."""
-    from dmn_cli.training.events import Epoch, Step
-
-    if not output.live:
-
-        def plain(event: Event) -> None:
-            if isinstance(event, Epoch):
-                output.note(epoch_line(event))
-
-        yield plain
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
-        bar = progress.add_task("epoch 1", total=None)
-
-        def live(event: Event) -> None:
-            if isinstance(event, Epoch):
-                progress.console.print(
-                    epoch_line(event), style="green" if event.best else None, markup=False, highlight=False
-                )
-                progress.update(bar, completed=0)
-            elif isinstance(event, Step):
-                description = f"epoch {event.epoch}/{settings.training.epochs}  loss {event.loss:.4f}"
-                progress.update(bar, description=description, completed=event.step, total=event.steps)
-
-        yield live
-
-
-def epoch_line(event: Epoch) -> str:
-    best = "  best" if event.best else ""
-    gates = f"  gates {event.gate_loss:.4f}" if event.gate_loss else ""  # none where no supporting facts are known
-    return (
-        f"epoch {event.epoch:>3}  {event.seconds:6.1f} s  loss {event.loss:.4f}{gates}  "
-        f"validation {100 * event.validation.accuracy:6.2f} %  loss {event.validation.loss:.4f}{best}"
+def _report(output: Output, finished: Finished, data: list[Path], out: Path) -> None:
+    output.json(
+        {
+            "run": str(out),
+            "model": str(out / "model"),
+            "epochs": finished.epochs,
+            "reason": finished.reason,
+            "best": finished.best,
+            "seconds": finished.seconds,
+        }
+    )
+    output.result(
+        f"Done after {plural(finished.epochs, 'epoch')}, {finished.seconds:.0f} s: {finished.reason}.\n"
+        f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
+        f"{out / 'model'} is ready. Next: dmn eval {out} {' '.join(map(str, data))}"
     )

@@ -11,29 +11,40 @@ if TYPE_CHECKING:
     from dmn_cli.answering.answer import Answer
 
 
-def show(answer: Answer) -> None:
-    """A shaded table on a terminal; plain columns elsewhere. A star marks the facts that were read."""
-    passes = [f"pass {t + 1}" for t in range(len(answer.gates))]
-    if not sys.stdout.isatty():
-        table = [
-            (f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
-            for i, fact in enumerate(answer.facts)
-        ]
-        sys.stdout.write(rows([("  fact", *passes), *table]) + "\n")
-        sys.stdout.write(f"confidence {answer.confidence:.4f}\n")
-        return
+def show_why(answer: Answer) -> None:
+    """A shaded table on a terminal; plain columns elsewhere. A star or a dot marks the facts that were read."""
+    if sys.stdout.isatty() and not stdout().options.ascii_only:
+        _shaded_table(answer)
+    else:
+        _plain_columns(answer)
+
+
+def _passes(answer: Answer) -> list[str]:
+    return [f"pass {t + 1}" for t in range(len(answer.gates))]
+
+
+def _plain_columns(answer: Answer) -> None:
+    table = [
+        (f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
+        for i, fact in enumerate(answer.facts)
+    ]
+    sys.stdout.write(rows([("  fact", *_passes(answer)), *table]) + "\n")
+    sys.stdout.write(f"confidence {answer.confidence:.4f}\n")
+
+
+def _shaded_table(answer: Answer) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shaded = Table(caption=f"confidence {answer.confidence:.4f}", caption_justify="left")
-    shaded.add_column("fact")
-    for name in passes:
-        shaded.add_column(name, justify="right")
+    table = Table(caption=f"confidence {answer.confidence:.4f}", caption_justify="left")
+    table.add_column("fact")
+    for name in _passes(answer):
+        table.add_column(name, justify="right")
     for i, fact in enumerate(answer.facts):
         read = i in answer.read
         cells = [Text(f" {_block(row[i])} {row[i]:.2f} ", _shade(row[i])) for row in answer.gates]
-        shaded.add_row(Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
-    stdout().print(shaded)
+        table.add_row(Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
+    stdout().print(table)
 
 
 def _block(gate: float) -> str:

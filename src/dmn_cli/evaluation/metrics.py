@@ -1,4 +1,4 @@
-"""Questions → figures: pure functions of a model's answers and gates."""
+"""Questions → figures: pure functions of a network's answers and gates."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dmn_cli.records.output import facts_read
 
 
 def right_answers(words: Tensor, batch: Batch) -> Tensor:
-    """How many answers of each question are right: of a question that is answered once 0 or 1, and a list counts only
-    if it is exactly right, in its order; else how many facts got the right one. An answer word that the model doesn't
-    know (-1 before the end) is never right.
+    """How many answers to each question are right. A question that is answered once has 0 or 1, and a list of words
+    counts only if all of it is right, in its order; of the others, each fact with the right answer counts. An answer
+    word that the model doesn't know (-1 before the end) is never right.
 
-    words: (questions, steps) decoded, END from the end on → (questions,)
+    words: (questions, steps) as decoded, END from each one's end on → (questions,)
     """
     steps = max(words.shape[1], batch.answer.shape[1])
     ended = (batch.answer == END).cumsum(dim=1) > 0
@@ -38,13 +38,13 @@ def right_answers(words: Tensor, batch: Batch) -> Tensor:
 
 @dataclass(frozen=True)
 class Judged:
-    """One batch, answered and judged; all arrays have a row a question."""
+    """One batch, answered and judged; all arrays have a row for each question."""
 
     rows: np.ndarray  # the number of each question in its split
     words: np.ndarray  # (questions, steps) answer ids
     confidence: np.ndarray
-    right: np.ndarray  # how many of its answers are
-    answers: np.ndarray  # how many it asks for
+    right: np.ndarray  # how many of its answers are right
+    answers: np.ndarray  # how many it asks for: 1, or one for each fact
     loss: np.ndarray
     task: np.ndarray
     facts_read: np.ndarray  # (questions, facts)
@@ -54,7 +54,7 @@ class Judged:
 
 
 def judge(network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
-    """Answers every question of a split once, in batches of stories of like length, several at a time."""
+    """Answers every question of a split once, in batches of stories of similar length, several side by side."""
     plan = batches.plan(batch_size, facts=FACTS)
     judged = partial(judge_stories, network, batches, device=device)
     return in_order(judged, plan, networks_at_once(device))
@@ -97,9 +97,9 @@ class Tally:
     supports: int = 0
 
     def figures(self) -> dict[str, float | int]:
-        """accuracy, questions and loss; where facts are answered one by one (accuracy and loss are of these answers),
-        how many answers, and the share of questions with no mistake; where supporting facts are known, precision and
-        recall of the facts read."""
+        """accuracy, questions and loss. Where facts are answered one by one, accuracy and loss are of these answers,
+        and there are also their number and the share of questions without a mistake; where supporting facts are known
+        and the network has gates, precision and recall of the facts that were read."""
         figures: dict[str, float | int] = {
             "accuracy": self.right / self.answers,
             "questions": self.questions,

@@ -19,10 +19,8 @@ _GOLDEN = 8  # questions in golden.jsonl
 
 
 def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged], None]:
-    """Returns what writes a judged batch to `file`. `id` is the question's number in its split; the order is the
-    evaluation's.
-
-    A line can be asked again: dmn ask MODEL --batch FILE reads it.
+    """Returns a function that writes a judged batch to `file`, a line for each question, whose `id` is its number in
+    the split. They come in the order of the evaluation, and dmn ask MODEL --batch FILE can read them.
     """
 
     def write(batches: Batches, judged: Judged) -> None:

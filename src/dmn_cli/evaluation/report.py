@@ -1,4 +1,4 @@
-"""A model measured on a data set: what `dmn eval` prints, training selects by, and a model directory keeps."""
+"""A model measured on a data set: what `dmn eval` prints, training chooses by, and a model directory keeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
 from dmn_cli.records.network import Network
 
-PASSED = 0.95  # a bAbI task is failed below it (Weston et al. 2015)
+PASSED = 0.95  # below this a bAbI task counts as failed (Weston et al. 2015)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def failed(self) -> list[str]:
-        """bAbI tasks, that is; of others nobody has said what it takes to pass."""
+        """Only bAbI tasks: for others nobody has said what it takes to pass."""
         return [name for name, task in self.tasks.items() if is_babi(name) and task["accuracy"] < PASSED]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Report:
         }
 
     def below(self, required: dict[str, float]) -> list[str]:
-        """What fell short, in words. Keys are task names, or `mean`. Raises: UsageError for a task that isn't there."""
+        """What fell short, in words. required: by task name, or `mean`. Raises: UsageError for an unknown task."""
         check_names(required, self.tasks)
         short = []
         for name, score in required.items():
@@ -79,8 +79,8 @@ def evaluate(
     batch_size: int = 512,
     each: Callable[[Batches, Judged], None] = lambda batches, judged: None,
 ) -> Report:
-    """Measures a network on one split of each data set; `each` sees every judged batch as it comes. The data sets
-    number their tasks alike; a task that several have is measured on all of them together."""
+    """Measures a network on one split of each data set; `each` is called with every judged batch. The data sets number
+    their tasks alike, and a task that several have is measured on all of them together."""
     start = time.perf_counter()
     names = splits[0].tasks
     tallies = [Tally() for _ in names]

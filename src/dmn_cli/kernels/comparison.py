@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from dmn_cli.kernels import c_library
 from dmn_cli.kernels.elementwise import tanh
-from dmn_cli.kernels.products import product, product_of_rows
 from dmn_cli.records.packing import Packing
 
 
@@ -33,38 +32,9 @@ def compare(
 
         W2, b2 = (None, None) if layer is None else (layer.weight, layer.bias)
         return cast("Tensor", Compare.apply(c, v, cW, W1, base, W2, b2, packing))
-    a = cast("Tensor", _Compare.apply(c, v, cW, W1, base, packing))
+    v = v if packing is None else packing.spread(v)
+    z = [c * v, (c - v).abs()]
+    if cW is not None:
+        z.append((cW * v).sum(dim=1, keepdim=True))
+    a = torch.addmm(base, torch.cat(z, dim=1), W1.t())
     return a if layer is None else layer(tanh(a)).squeeze(1)
-
-
-class _Compare(torch.autograd.Function):
-    """With a gradient by hand, so that the features are written once, where the product reads them, and kept once."""
-
-    @staticmethod
-    def forward(ctx, c, v, cW, W1, base, packing):
-        H = c.shape[1]
-        v = v if packing is None else packing.spread(v)
-        z = c.new_empty(len(c), W1.shape[1])
-        torch.mul(c, v, out=z[:, :H])
-        torch.sub(c, v, out=z[:, H : 2 * H]).abs_()
-        if cW is not None:
-            torch.sum(cW * v, dim=1, out=z[:, -1])
-        ctx.save_for_backward(c, v, cW, W1, z)
-        ctx.packing, ctx.biased = packing, base.dim() == 1
-        return product(z, W1.t(), base)
-
-    @staticmethod
-    def backward(ctx, *gradients):
-        (d,), (c, v, cW, W1, z) = gradients, ctx.saved_tensors
-        H = c.shape[1]
-        dz = product(d, W1)
-        joint, distance = dz[:, :H], dz[:, H : 2 * H]  # the gradients of c∘v and |c-v|
-        distance.mul_((c - v).sign_())
-        dc = torch.addcmul(distance, joint, v)
-        dv = torch.addcmul(distance.neg_(), joint, c)
-        dcW = None
-        if cW is not None:
-            dcW = dz[:, -1:] * v
-            dv.addcmul_(dz[:, -1:], cW)
-        dv = dv if ctx.packing is None else ctx.packing.total(dv)
-        return dc, dv, dcW, product_of_rows(d, z), d.sum(dim=0) if ctx.biased else d, None

@@ -11,7 +11,7 @@ from dmn_cli.errors import ResourceError, UsageError
 from dmn_cli.machine.threads import cores_to_use
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
-_LARGEST_OF_OLD = 1 << 25  # that glibc takes before 2.35
+_LARGEST_BEFORE_2_35 = 1 << 25  # the most that older versions of glibc take
 _NETWORKS = 4  # side by side; more would only wait for the interpreter
 
 
@@ -32,21 +32,21 @@ def choose_device(name: str) -> torch.device:
 
 
 def keep_memory() -> None:
-    """Has memory that was freed stay with the process, for the next tensors: by default glibc gives all large pieces
-    back, and each step waits for the kernel to hand out empty pages anew (docs/log.md). Other libraries do as they do.
+    """Keeps freed memory with the process, for the next tensors: by default glibc gives large pieces back at once, and
+    each step waits for the kernel to hand out zeroed pages again (docs/log.md). Without glibc nothing changes.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         if not mallopt(_M_MMAP_THRESHOLD, _LARGEST):
-            mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_OLD)
+            mallopt(_M_MMAP_THRESHOLD, _LARGEST_BEFORE_2_35)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
 def networks_at_once(device: torch.device) -> int:
-    """How many threads may answer with the network side by side, so that all cores have work: those that torch leaves
-    idle. OMP_NUM_THREADS bounds the cores in use here too.
+    """How many networks may compute side by side, so that the cores that torch leaves idle have work too, within
+    OMP_NUM_THREADS.
 
-    A GPU gets two, so that one prepares while the other's batch is on it.
+    A GPU gets two, so that one prepares a batch while the other's is on it.
     """
     if device.type != "cpu":
         return 2
@@ -54,17 +54,16 @@ def networks_at_once(device: torch.device) -> int:
 
 
 def seed(device: torch.device, number: int) -> None:
-    """Of all that is drawn from now on. torch.manual_seed does so for all kinds of devices, and takes a millisecond."""
+    """Seeds all that is drawn from now on. (torch.manual_seed does so on all devices, and takes a millisecond.)"""
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)
 
 
 def describe(device: torch.device, processes: int = 1, *, compiled: bool = True) -> str:
-    """What a person would call it. processes: that share the work; compiled: whether the kernels in C are there"""
+    """The device in words. processes: how many share the work; compiled: whether the kernels in C are in use"""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    number, workers = (processes, "process") if processes > 1 else (torch.get_num_threads(), "thread")
-    plural = "" if number == 1 else "es" if workers == "process" else "s"
-    slower = "" if compiled else ", without C"
-    return f"cpu ({number} {workers}{plural}{slower})"
+    threads = torch.get_num_threads()
+    workers = f"{threads} thread{'' if threads == 1 else 's'}" if processes == 1 else f"{processes} processes"
+    return f"cpu ({workers}{'' if compiled else ', without C'})"

@@ -21,7 +21,7 @@ from dmn_cli.machine.threads import cores
 
 T = TypeVar("T")
 Advance = Callable[[int], None]
-"""Takes the progress that has been made since the last call."""
+"""Takes the progress that was made since the last call."""
 Make = Callable[[Advance], Iterable[T]]
 
 _PROCESSES = 8  # at most: a single process must keep up with taking what they make

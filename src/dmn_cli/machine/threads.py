@@ -1,4 +1,4 @@
-"""Cores, and work that other threads do ahead: numpy and torch let go of the interpreter while they compute."""
+"""Cores, and work done ahead by other threads: numpy and torch release the interpreter while they compute."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def cores() -> int:
 
 
 def cores_to_use() -> int:
-    """All that there are, unless OMP_NUM_THREADS says otherwise."""
+    """All that this process may use, unless OMP_NUM_THREADS says otherwise."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdecimal() else cores()
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int = 1) -> Iterator[R]:
-    """work(item) of each item, in the order of the items, whichever of `threads` threads does it.
+    """work(item) for each item, in the order of the items, whichever of the threads finishes first.
 
-    At most 2 `threads` results are made ahead of the one that is taken. What `work` raises is raised in the turn of its
-    item. Whoever closes the iterator, or drops it, waits only for what has been begun.
+    At most 2 × `threads` results are made ahead of the one that is taken. What `work` raises is raised when it is its
+    item's turn. Closing or dropping the iterator waits only for work that has begun.
     """
     pool = ThreadPoolExecutor(threads)
     begun: deque[Future[R]] = deque()

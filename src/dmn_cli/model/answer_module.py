@@ -56,7 +56,7 @@ class AnswerModule(nn.Module):
         a, q = self.dropout(m), self.dropout(q)
         return a, q @ self.gru.W[self.answers : self.answers + q.shape[1]] + self.gru.b
 
-    def facts(self, c: Tensor) -> Tensor:
+    def project_facts(self, c: Tensor) -> Tensor:
         """The part of the projected input that is c_t's. (…, hidden) → (…, blocks x hidden)"""
         return c @ self.gru.W[self.answers + c.shape[-1] :]
 
@@ -87,7 +87,7 @@ class AnswerModule(nn.Module):
         before = F.pad(answer.clamp(min=0) + 1, (1, packing.steps))  # y_0 is row 0, of zeros
         y = F.pad(self.gru.W[: self.answers], (0, 0, 1, 0)).index_select(0, packing.pack(before))
         x = packing.spread(x_q) + y
-        return self.W(self.gru(x if c is None else x + self.facts(c), packing, start=a))
+        return self.W(self.gru(x if c is None else x + self.project_facts(c), packing, start=a))
 
     @torch.no_grad()
     def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ class AnswerModule(nn.Module):
         """One word for each fact. The longest rows come first, so that step t is of the rows that have one."""
         c, packing = facts
         a, x_q = (rows.index_select(0, packing.order) for rows in self.start(m, q))
-        x_c = self.facts(c).split(packing.counts)
+        x_c = self.project_facts(c).split(packing.counts)
         words, log_p, W_y = [], m.new_zeros(len(m)), m.new_zeros(len(m), x_q.shape[1])
         for n, x in zip(packing.counts, x_c, strict=True):
             a = self.gru.step(x_q[:n] + x + W_y[:n], a[:n])

@@ -25,7 +25,7 @@ from dmn_cli.records.packing import Packing
 class SharedFeatures(NamedTuple):
     """The part of W1 z + b1 that all passes share, and what the rest is computed from."""
 
-    shared: Tensor  # (packed, hidden)
+    base: Tensor  # (packed, hidden)
     c: Tensor  # (packed, hidden)
     cW: Tensor | None  # (packed, hidden), for cᵀWm
     packing: Packing | None  # of (questions, facts); None: one fact for each question
@@ -52,13 +52,13 @@ class AttentionGate(nn.Module):
             return SharedFeatures(compare(c, q, None, W, b, packing), c, None, packing)
         H, cW = c.shape[1], self.W(c)
         compared = torch.cat([W[:, : 2 * H], W[:, 3 * H :]], dim=1)
-        shared = compare(c, q, cW, compared, torch.addmm(b, c, W[:, 2 * H : 3 * H].t()), packing)
-        return SharedFeatures(shared, c, cW, packing)
+        base = compare(c, q, cW, compared, torch.addmm(b, c, W[:, 2 * H : 3 * H].t()), packing)
+        return SharedFeatures(base, c, cW, packing)
 
-    def forward(self, features: SharedFeatures, m: Tensor, q: Tensor) -> Tensor:
+    def forward(self, shared: SharedFeatures, m: Tensor, q: Tensor) -> Tensor:
         """Scores before softmax or sigmoid. m, q: (questions, hidden) → (packed,)"""
-        shared, c, cW, packing = features
+        base, c, cW, packing = shared
         if self.full:
             alone = self.W1_alone(torch.cat([m, q], dim=1))
-            shared = shared + (alone if packing is None else packing.spread(alone))
-        return compare(c, m, cW, self.W1_m.weight, shared, packing, self.W2)
+            base = base + (alone if packing is None else packing.spread(alone))
+        return compare(c, m, cW, self.W1_m.weight, base, packing, self.W2)

@@ -70,12 +70,12 @@ class EpisodicMemory(nn.Module):
     def forward(self, facts: Facts, q: Tensor) -> Episode:
         c, packing = facts
         x = self.episode.project(c)  # W c_i + b: the same in every pass
-        features = self.gate.read(c, q, packing)
+        shared = self.gate.read(c, q, packing)
         end = None if self.end is None else self.gate.read(self.end.expand(len(q), -1), q, None)
         m, running = q, q.new_ones(len(q), 1)
         gates, stops, runs = [], [], []
         for t in range(self.passes):
-            score = packing.unpack(self.gate(features, m, q), fill=-torch.inf)  # (questions, facts)
+            score = packing.unpack(self.gate(shared, m, q), fill=-torch.inf)  # (questions, facts)
             if end is not None:
                 score = torch.cat([score, self.gate(end, m, q).unsqueeze(1)], dim=1)
             g = torch.softmax(score, dim=1) if self.gates == "softmax" else torch.sigmoid(score)

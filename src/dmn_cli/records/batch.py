@@ -34,7 +34,7 @@ class Batch:
     answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
     support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
     task: Tensor  # (questions,)
-    vectors: Tensor | None = None  # (sentences, features) where facts are vectors, and no words
+    vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
 
     @cached_property
     def fact_packings(self) -> FactPackings:

@@ -1,8 +1,8 @@
 """Settings from a preset, a TOML file and KEY=VALUE.
 
-A preset is a complete file in `presets/`. `--config FILE` and `--set model.passes=5` override it, in this order. Where
-they name another network than the preset's (`model.network`), nothing of the preset's table [model] is for that one,
-and they have to give all of its keys. A run keeps the result as config.toml.
+A preset is a complete file in `presets/`. `--config FILE` and `--set model.passes=5` override it, in this order. If
+they name another network than the preset's (`model.network`), the preset's table [model] doesn't apply, and they have
+to give all keys of that network. A run keeps the result as config.toml.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def _unfit(errors: list[dict[str, Any]]) -> UsageError:
     """errors: as pydantic lists them"""
     missing = [_dotted(one) for one in errors if one["type"] == "missing"]
     if missing:
-        hint = "Give all keys of another network than the preset's, in --config FILE or with --set KEY=VALUE."
-        return UsageError(f"{', '.join(missing)}: not given", hint=hint)
+        hint = "Another network than the preset's needs all of its keys, from --config FILE or --set KEY=VALUE."
+        return UsageError(f"not given: {', '.join(missing)}", hint=hint)
     first = errors[0]
     return UsageError(f"{_dotted(first)} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}")
 
@@ -171,7 +171,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """'Did you mean …?', also for a key given without its table, or else everything there is."""
+    """'Did you mean …?', also for a key without its table; where nothing is near, the list of all."""
     by_last = {k.rpartition(".")[2]: k for k in known}
     last = name.rpartition(".")[2]
     close = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Kind(NamedTuple):
     """A kind of network."""
 
-    title: str  # as a person would call it
+    title: str  # as the model card names it
     settings: type[NetworkSettings]  # its keys in the table [model]
     build: Callable[[Any, Sizes], Network]  # from these settings, with random weights
 

@@ -22,11 +22,11 @@ class NetworkSettings(_Strict):
     """What all networks have."""
 
     network: str = "dmn"
-    hidden: int = Positive
+    hidden: int = Positive  # the width of what it computes with
 
     @property
     def summary(self) -> str:
-        """For the model's card."""
+        """For the model card."""
         return f"width {self.hidden}"
 
 

@@ -1,7 +1,7 @@
-"""What a killed training needs to go on to the very same weights: checkpoints/last.pt of a run.
+"""All that a killed training needs to reach the same weights: checkpoints/last.pt of a run.
 
-Written by torch.save and read with weights_only=True: tensors and plain values, nothing that could run code. It never
-leaves the run; what is shipped is the model directory.
+Written by torch.save and read with weights_only=True: tensors and plain values, nothing that could run code. It stays
+in the run; what is shipped is the model directory.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ FORMAT_VERSION = 2
 
 @dataclass
 class Totals:
-    """Sums over the steps of an epoch that are done."""
+    """Sums over the finished steps of an epoch."""
 
     losses: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of the answers, of the gates
-    supervised: int = 0  # steps whose batch had known supporting facts
+    supervised: int = 0  # steps whose batch had questions with known supporting facts
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Checkpoint:
     """The state of a training between two steps. `step` steps of epoch `epoch` are done."""
 
     data: str  # fingerprint of the data sets
-    answers_from: int | None  # the epoch from which on answers are trained, once that is known
+    answers_from: int | None  # the first epoch that trains answers, once that is known
     epoch: int = 1
     step: int = 0
     network: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -48,14 +48,14 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     path.parent.mkdir(exist_ok=True)
     values = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}
     values["totals"] = [*checkpoint.totals.losses, float(checkpoint.totals.supervised)]
-    buffer = io.BytesIO()  # straight to a file, torch hides why writing failed
+    buffer = io.BytesIO()  # given a file, torch hides why writing failed
     torch.save({"format_version": FORMAT_VERSION, **values}, buffer)
     with atomic_file(path) as file:
         file.write(buffer.getbuffer())
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
-    """Raises: ModelError where there is none, or it is damaged or too new."""
+    """Raises: ModelError where it is missing, damaged, or of another format version."""
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
         version = values.pop("format_version")

@@ -1,4 +1,4 @@
-"""What a training tells of while it goes on."""
+"""What a training reports as it goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Epoch:
     validation: Report
     best: bool
     learning_rate: float
-    waiting: float  # the share of its steps' time that went by waiting for batches, in this session
+    waiting: float  # the share of the steps' time, in this session, that was spent waiting for batches
     seconds: float  # of training so far, over all sessions
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the parts of a batch come to, and their sum.
+"""The gradient and the losses of each part of a batch, and their sum.
 
 J = Σ_parts J_part,   so   dJ/dW = Σ_parts dJ_part/dW
 """
@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 
 
-class Done(NamedTuple):
-    """What one part of a batch comes to."""
+class PartResult(NamedTuple):
+    """What one part of a batch contributes to the whole."""
 
-    gradients: list[Tensor | None]  # of each parameter, in their order; None where it took no part
+    gradients: list[Tensor | None]  # of each parameter, in their order; None where the loss doesn't depend on it
     losses: Tensor  # (2,) float64: its share of the batch's mean losses, of answers and of gates
 
 
-def added(parts: Sequence[Done]) -> Done:
+def summed(parts: Sequence[PartResult]) -> PartResult:
     """The sum, in the order of the parts. Sparse gradients are coalesced."""
     if len(parts) == 1:
         return parts[0]
     columns = zip(*(part.gradients for part in parts), strict=True)
     gradients = [_sum([g for g in column if g is not None]) for column in columns]
-    return Done(gradients, torch.stack([part.losses for part in parts]).sum(dim=0))
+    return PartResult(gradients, torch.stack([part.losses for part in parts]).sum(dim=0))
 
 
 def _sum(gradients: list[Tensor]) -> Tensor | None:

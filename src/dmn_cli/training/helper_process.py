@@ -1,4 +1,7 @@
-"""A process that helps to train: `python -m dmn_cli.training.helper_process`; `helpers.py` says what to do."""
+"""A process that computes one part of each batch: `python -m dmn_cli.training.helper_process`.
+
+`helpers.py` starts it. Its first line of input is a JSON object, each further message the step to compute (`NEXT`).
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,28 @@ from dmn_cli.training.shared_memory import Memory
 
 
 def main() -> None:
-    asked, answers = sys.stdin.buffer, sys.stdout.buffer
-    said = json.loads(asked.readline())
-    settings = from_dict(said["settings"])
-    if not said["compiled"]:
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    job = json.loads(requests.readline())
+    settings = from_dict(job["settings"])
+    if not job["compiled"]:
         os.environ["DMN_NATIVE"] = "0"
     tune(settings.model.hidden)
-    learner = Learner(Joint.of([DataSet(Path(path)) for path in said["data"]]), settings, torch.device("cpu"))
-    with os.fdopen(said["memory"], "r+b") as file:
-        memory = Memory(learner.network, said["helpers"], file)
-    answers.write(READY)
-    answers.flush()
-    after, coming, portion = None, iter(()), None
-    while len(message := asked.read(NEXT.size)) == NEXT.size:
+    learner = Learner(Joint.of([DataSet(Path(path)) for path in job["data"]]), settings, torch.device("cpu"))
+    with os.fdopen(job["memory"], "r+b") as file:
+        memory = Memory(learner.network, job["helpers"], file)
+    replies.write(READY)
+    replies.flush()
+    expected, portions, portion = None, iter(()), None
+    while len(message := requests.read(NEXT.size)) == NEXT.size:
         epoch, step, beta = NEXT.unpack(message)
-        if (epoch, step) != after:
-            coming = learner.portions(said["part"], epoch, step)
-            portion = next(coming)
+        if (epoch, step) != expected:
+            portions = learner.portions(job["part"], epoch, step)
+            portion = next(portions)
         assert portion
-        memory.put(said["part"] - 1, learner.compute(portion, beta))
-        answers.write(DONE)
-        answers.flush()
-        after, portion = (epoch, step + 1), next(coming, None)  # while the weights are being changed
+        memory.put(job["part"] - 1, learner.compute(portion, beta))
+        replies.write(DONE)
+        replies.flush()
+        expected, portion = (epoch, step + 1), next(portions, None)  # made while the weights are being changed
 
 
 if __name__ == "__main__":

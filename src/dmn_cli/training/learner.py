@@ -1,7 +1,7 @@
 """A network that learns from batches: what a step computes, from its plan to its gradient.
 
-The gradient of a step depends on the settings, the data and the step alone: batches are planned from (seed, epoch),
-dropout draws from (seed, epoch, step, part), whoever computes which part (`helpers.py`).
+The gradient of a step depends on the settings, the data and the step alone, whichever process computes which part
+(`helpers.py`): batches are planned from (seed, epoch), dropout draws from (seed, epoch, step, part).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Sizes
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
-from dmn_cli.training.gradients import Done
+from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
 
-WORTH_TWO = 5000  # questions from which on two parts are computed side by side: a helper takes seconds to start
+WORTH_TWO = 5000  # questions that make a second process worthwhile, which takes seconds to start
 
 
 class Portion(NamedTuple):
@@ -39,7 +39,7 @@ class Portion(NamedTuple):
 
 
 class Learner:
-    """A new network for some data sets, and what changes its weights."""
+    """A new network for some data sets, and the optimiser that trains it."""
 
     def __init__(
         self,
@@ -50,9 +50,11 @@ class Learner:
         processes: int | None = None,
         worth_two: int = WORTH_TWO,
     ) -> None:
-        """processes: that may compute side by side; None: as many as there are cores for
+        """processes: at most so many compute side by side; None: as many as there are cores for; worth_two: questions
+        from which on a batch is computed in two parts
 
-        Raises: DataError where a data set has no training split."""
+        Raises: DataError where a data set has no training split.
+        """
         self.joint, self.settings, self.device = joint, settings, device
         torch.manual_seed(settings.training.seed)
         sizes = Sizes(
@@ -74,7 +76,7 @@ class Learner:
         self._most_processes = processes
 
     def _give_vectors(self) -> bool:
-        """Sets the vectors that the data sets bring. Whether any do."""
+        """Sets the word vectors that come with the data sets, and returns whether any do."""
         brought, table = self.joint.vectors(), self.network.word_table
         if brought is None or table is None:
             return False
@@ -85,20 +87,20 @@ class Learner:
         return True
 
     def _parts_that_pay(self, worth_two: int) -> int:
-        """Two where they can be computed side by side, and are large enough. It doesn't depend on how many cores there
-        are, since the weights depend on it."""
+        """Two where they can be computed side by side and each is large enough. This must not depend on how many cores
+        there are, since the weights depend on it."""
         small = self.settings.model.hidden <= ONE_THREAD
         two = small and self.settings.training.batch_size >= 64 and self.questions >= worth_two
         return 2 if two and self.device.type == "cpu" else 1
 
     @property
     def questions(self) -> int:
-        """That it is trained on."""
+        """How many it is trained on."""
         return sum(len(batches.split) for batches in self.train)
 
     @property
     def processes(self) -> int:
-        """How many compute the parts of a batch side by side."""
+        """How many compute the parts of a batch side by side, this one included."""
         if os.name != "posix" or self.device.type != "cpu":
             return 1
         return min(self.parts, self._most_processes or networks_at_once(self.device))
@@ -108,32 +110,33 @@ class Learner:
         return sampling.plan(self.train, self.settings.training, epoch)
 
     def portion(self, planned: sampling.PlannedBatch, epoch: int, step: int, part: int) -> Portion:
-        """One part of a batch. The stories, in the order of their length, are dealt out in turn, to the first part
-        last: who computes that has more to do."""
+        """One part of a batch. The stories, in the order of their length, are dealt out in turn, to part 0 last, so
+        that it is the smallest: the process that computes it also changes the weights."""
         batches, stories = planned
-        number = np.random.SeedSequence([self.settings.training.seed, epoch, step, part])
+        random = np.random.SeedSequence([self.settings.training.seed, epoch, step, part])
         own = stories[self.parts - 1 - part :: self.parts]
         batch = self.network.arrange(batches.batch(own)).to(self.device) if len(own) else None
-        return Portion(part, batch, *batches.asked(stories), int(number.generate_state(1)[0]))
+        return Portion(part, batch, *batches.asked(stories), seed=int(random.generate_state(1)[0]))
 
     def portions(self, part: int, epoch: int, step: int) -> Iterator[Portion]:
-        """Part number `part` of each batch of an epoch, from a step on."""
+        """Part number `part` of each batch of an epoch, beginning with a step."""
         plan = self.plan(epoch)
         return self.in_turn(lambda n: self.portion(plan[n], epoch, n, part), range(step, len(plan)))
 
     def in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
-        """Made ahead by a thread, where there is a core for it: beside a network that computes it takes more than it
-        gives (docs/log.md)."""
+        """`make` of each step, done ahead by a thread where a core is idle: on a core that computes already, the thread
+        costs more than it gains (docs/log.md)."""
         busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 0
         return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
 
-    def compute(self, portion: Portion, beta: float) -> Done:
+    def compute(self, portion: Portion, beta: float) -> PartResult:
         """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
 
-        β is for the questions whose supporting facts are known; the others have nothing else to learn from."""
+        β weighs only the questions whose supporting facts are known; the others have nothing else to learn from.
+        """
         batch, settings = portion.batch, self.settings.training
         if batch is None:
-            return Done([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
+            return PartResult([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
         seed(self.device, portion.seed)
         self.network.train()
         loss, gate_loss = self.network.losses(batch, self.supervision if portion.known else None)
@@ -144,4 +147,4 @@ class Learner:
             known = (batch.support >= 0).any(dim=1)
             counted = torch.where(known, beta, 1.0).mul(loss).sum() / portion.asked
         gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
-        return Done(gradients, torch.stack([answers.detach(), gates.detach()]).double())
+        return PartResult(gradients, torch.stack([answers.detach(), gates.detach()]).double())

@@ -1,7 +1,8 @@
-"""Training: a generator of what happened. It prints nothing; whoever iterates it shows the progress and may stop it.
+"""Training: a generator of events. It prints nothing; whoever iterates it shows the progress and may stop it.
 
 The weights after step n depend on the settings, the data and n alone (`learner.py`). So a training that was stopped or
-killed and resumed ends with the weights of one that never was: bit for bit on a CPU with the same number of threads.
+killed and then resumed ends with the weights of one that ran through: bit for bit on a CPU with the same number of
+threads.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.schema import Settings, TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
-from dmn_cli.training.gradients import added
+from dmn_cli.training.gradients import summed
 from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.learner import Learner, Portion
 from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
 
 _REPORT_EVERY = 0.2  # seconds
-_SAVE_EVERY = 300.0  # seconds, within an epoch; each epoch's end is saved anyway
+_SAVE_EVERY = 300.0  # seconds, within an epoch; at the end of each it is saved anyway
 
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
@@ -40,10 +41,7 @@ def learning_rate(settings: TrainingSettings, epoch: int) -> float:
 
 
 class Training:
-    """A run directory in the making: one model of all the data sets together.
-
-    Raises: UsageError where the data sets don't go together.
-    """
+    """A run directory in the making: one model of all data sets together."""
 
     def __init__(
         self,
@@ -55,7 +53,10 @@ class Training:
         processes: int | None = None,
         helpers: Callable[[Learner, int], Helpers] = Helpers,
     ) -> None:
-        """processes: as of `Learner`; helpers: what starts the others of them"""
+        """processes: as for `Learner`; helpers: starts the others of them
+
+        Raises: UsageError where the data sets don't go together; DataError where one lacks a split.
+        """
         joint = Joint.of(data)
         self.settings, self.device, self.run = settings, device, Run(run)
         self.learner = Learner(joint, settings, device, processes=processes)
@@ -70,7 +71,7 @@ class Training:
         self.run.begin(self.settings, force=force)
 
     def resume(self) -> None:
-        """Takes up the last checkpoint. Raises as `Run.load` does."""
+        """Continues from the last checkpoint. Raises as `Run.load` does."""
         self.state = state = self.run.load(self.state.data, self.settings.training.epochs, self.device)
         self.learner.network.load_state_dict(state.network)
         self.learner.optimiser.load_state_dict(state.optimiser)
@@ -85,7 +86,7 @@ class Training:
         self.run.save(self.state)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Trains to the end. `stop` is asked between steps; once it says so, the state is saved and Stopped is last."""
+        """Trains to the end. `stop` is asked between steps; once it is true, the state is saved and Stopped is last."""
         began = time.perf_counter() - self.state.seconds
         self.help(self.learner.processes - 1)
         try:
@@ -94,7 +95,7 @@ class Training:
             self.help(0)
 
     def help(self, processes: int) -> None:
-        """Has so many other processes compute parts of each batch."""
+        """Has so many other processes compute parts of each batch from now on."""
         if self.helpers:
             self.helpers.close()
         self.helpers = self._start_helpers(self.learner, processes) if processes else None
@@ -151,7 +152,7 @@ class Training:
         self.waiting = waited / (time.perf_counter() - began)
 
     def _made(self, planned: PlannedBatch, step: int) -> list[Portion]:
-        """The parts of a batch that no helper will make: the first one, and others where helpers aren't ready."""
+        """The parts of a batch that no helper will compute: part 0, and those whose helpers aren't ready."""
         parts, ready = range(self.learner.parts), self.helpers.ready if self.helpers else ()
         return [self.learner.portion(planned, self.state.epoch, step, n) for n in parts if n == 0 or n not in ready]
 
@@ -160,24 +161,25 @@ class Training:
     ) -> torch.Tensor:
         """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64.
 
-        portions: the parts of the batch that are made already; what turns out to be missing is made now; begun: those
-        that helpers compute"""
+        portions: those parts of the batch that are made already, the others are made if needed; begun: the parts that
+        helpers are computing
+        """
         made = {portion.part: portion for portion in portions}
-        learner, state, done = self.learner, self.state, []
+        learner, state, results = self.learner, self.state, []
         for part in range(learner.parts):
-            one = self.helpers.answer(part) if self.helpers and part in begun else None
-            if one is None:
+            result = self.helpers.answer(part) if self.helpers and part in begun else None
+            if result is None:
                 portion = made.get(part) or learner.portion(planned, state.epoch, state.step, part)
-                one = learner.compute(portion, beta)
-            done.append(one)
-        gradients, losses = added(done)
+                result = learner.compute(portion, beta)
+            results.append(result)
+        gradients, losses = summed(results)
         learner.optimiser.step(gradients)
         return losses
 
     def _end_epoch(self, began: float) -> Epoch:
         """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state.
 
-        Raises: UsageError where the training has diverged; what was saved before stays.
+        Raises: UsageError where the training has diverged; what was saved before remains.
         """
         state = self.state
         if not all(map(math.isfinite, state.totals.losses)):

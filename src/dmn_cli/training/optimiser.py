@@ -1,7 +1,7 @@
-"""Adam, with one group of parameters more where there are many words.
+"""Adam, with the word table in a group of its own where it is large or was given.
 
-A batch has few of the words of a large vocabulary. Their table then has sparse gradients, and only the rows of words
-that a batch has are read and written: Adam's step would otherwise cost more than the network's (docs/log.md).
+A batch has few of the words of a large vocabulary. The gradients of their table are then sparse, and only the rows of
+the batch's words are read and written: else Adam's step would cost more than the network's (docs/log.md).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dmn_cli.settings.schema import TrainingSettings
 
 
 class Optimiser:
-    """Clips the gradient by its norm, and steps."""
+    """Clips the gradient to a norm, and steps."""
 
     def __init__(self, network: Network, settings: TrainingSettings, *, given: bool) -> None:
-        """`given`: word vectors came from outside. They are trained at a rate of their own, and without L2, which would
-        pull those of the words that no batch has to zero. So it would in a large table, which is spared it too."""
+        """given: whether word vectors came from outside. They are trained at a rate of their own and without L2, which
+        would pull the vectors of words that no batch has to zero. A large table has no L2 for the same reason."""
         self.network, self.clip = network, settings.clip
         words = network.word_table
         sparse = words is not None and words.sparse
@@ -33,7 +33,7 @@ class Optimiser:
             {"params": weights, "weight_decay": settings.l2, "rate": 1.0},
             {"params": biases, "rate": 1.0},
         ]
-        rate = (settings.vectors_rate or 1.0) if given else 1.0  # 0: the given ones are frozen, the others at the rate
+        rate = (settings.vectors_rate or 1.0) if given else 1.0  # where it is 0, the given ones are frozen
         of_table = {"params": table, "rate": rate}
         self.parts: list[torch.optim.Optimizer] = []
         if sparse:
@@ -53,14 +53,14 @@ class Optimiser:
                 group["lr"] = value * group["rate"]
 
     def gradients(self, loss: torch.Tensor) -> list[torch.Tensor | None]:
-        """Of each parameter, in their order; those that are sparse coalesced."""
+        """Of each parameter, in their order; None where the loss doesn't depend on it. Sparse ones are coalesced."""
         self.network.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [parameter.grad for parameter in self.network.parameters()]
         return [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
 
     def step(self, gradients: Sequence[torch.Tensor | None]) -> None:
-        """One step down a gradient, once it is clipped, in place."""
+        """Clips a gradient, in place, and takes one step down it."""
         for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
             parameter.grad = gradient
         dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]

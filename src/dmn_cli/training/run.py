@@ -20,6 +20,8 @@ CHECKPOINT = Path("checkpoints") / "last.pt"
 
 
 class Run:
+    """Reads and writes one."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -39,7 +41,7 @@ class Run:
         checkpoints.save(self.path / CHECKPOINT, state)
 
     def load(self, data: str, epochs: int, device: torch.device) -> Checkpoint:
-        """The last checkpoint, to go on from. data: fingerprint of the data sets; epochs: to train in all
+        """The last checkpoint. data: fingerprint of the data sets; epochs: how many are to be trained in all
 
         Raises: ModelError where there is none; UsageError where the data has changed or the training is over.
         """
@@ -59,12 +61,12 @@ class Run:
         return state
 
     def log(self, epoch: dict[str, Any]) -> None:
-        """Adds a line to the metrics."""
+        """Adds a line to metrics.jsonl."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(epoch) + "\n")
 
     def forget_metrics_from(self, epoch: int) -> None:
-        """A killed run may have logged an epoch that it will now do again."""
+        """Drops the lines of later epochs: a killed run may have logged one that is now trained again."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         write_text(path, "".join(line for line in lines if json.loads(line)["epoch"] < epoch))

@@ -1,4 +1,4 @@
-"""Memory that the processes of a training share: the weights, and a place for what each helper has done."""
+"""Memory that the processes of a training share: the weights, and a place for the results of each helper."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 
 from dmn_cli.records.network import Network
-from dmn_cli.training.gradients import Done
+from dmn_cli.training.gradients import PartResult
 
 _ALIGNED = 64  # bytes
 
 
 class Memory:
-    """What the processes share: the weights of the network, and a place for what each helper has done."""
+    """One file, mapped by all processes. Every piece of it begins at a multiple of 64 bytes."""
 
     def __init__(self, network: Network, helpers: int, file: BinaryIO | None = None) -> None:
-        """Moves the weights to a new file, which has no name; or has the network use those that are in `file`.
+        """Moves the weights to a new file, which has no name, or has the network use those that are in `file`.
 
-        Raises: OSError where there is no room
+        helpers: for how many there are places. Raises: OSError where there is no room
         """
         parameters, table = list(network.parameters()), network.word_table
         rows = len(table.weight) if table and table.sparse else 0
@@ -64,10 +64,11 @@ class Memory:
             return torch.empty(0, dtype=kind)
         return torch.frombuffer(self._bytes, dtype=kind, count=count, offset=begin)
 
-    def put(self, helper: int, done: Done) -> None:
+    def put(self, helper: int, result: PartResult) -> None:
+        """helper: which of the places, from 0"""
         place = self._places[helper]
-        place.losses.copy_(done.losses)
-        for i, (gradient, there) in enumerate(zip(done.gradients, place.gradients, strict=True)):
+        place.losses.copy_(result.losses)
+        for i, (gradient, there) in enumerate(zip(result.gradients, place.gradients, strict=True)):
             place.counts[1 + i] = int(gradient is not None)
             if gradient is None:
                 continue
@@ -77,8 +78,8 @@ class Memory:
                 gradient = gradient.values()
             there[: gradient.numel()] = gradient.flatten()
 
-    def take(self, helper: int, sparse: Sequence[bool]) -> Done:
-        """`sparse`: which parameters' gradients are."""
+    def take(self, helper: int, sparse: Sequence[bool]) -> PartResult:
+        """What was put there, without copying it. sparse: for each parameter, whether its gradient is"""
         place = self._places[helper]
         rows, *there = place.counts.tolist()
         gradients: list[Tensor | None] = []
@@ -93,11 +94,11 @@ class Memory:
                 )
             else:
                 gradients.append(gradient.view(shape))
-        return Done(gradients, place.losses)
+        return PartResult(gradients, place.losses)
 
 
 def nameless_file(size: int) -> BinaryIO:
-    """In memory where there is room, else where temporary files are."""
+    """A file that no other process can open: in memory where there is room, else where temporary files are."""
     for folder in ("/dev/shm", None):
         with suppress(FileNotFoundError, PermissionError):
             file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -117,7 +118,7 @@ def nameless_file(size: int) -> BinaryIO:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a helper puts what it has done."""
+    """Where a helper puts its results."""
 
     gradients: list[Tensor]  # of each parameter; the values alone of one that is sparse
     rows: Tensor  # (words,) which rows of the table these values are of

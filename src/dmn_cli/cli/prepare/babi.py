@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Prepare bAbI tasks v1.2 (Weston et al. 2015).
 
-    Where a variant has no validation files, a tenth of the training stories is held out by the seed.
+    Where a variant has no validation files, a tenth of the training stories, chosen by the seed, is held out.
 
     Example: dmn prepare babi tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1,2 --out data/two
     """

@@ -26,7 +26,7 @@ def command(
     ] = None,
     facts: Annotated[
         Literal["sentences", "words"],
-        typer.Option(help="What a story that is a text is cut into, where its line doesn't say."),
+        typer.Option(help="What a story that is a text is split into, where its line doesn't say."),
     ] = "sentences",
     *,
     shared: Shared,
@@ -37,9 +37,9 @@ def command(
     and, if you like, "support" (positions of facts, from 0), "task", "split" (train, valid or test), "facts" ("words",
     where facts are words), "each" (true, where the answer has a text for each fact) and "id", which no two lines share.
 
-    An answer may be a number, true or false. Without a split, a line is of the one that its file is named after
-    (test.jsonl, Dev.jsonl), or of the training. Where no line is of the validation, a tenth of the training stories is
-    held out by the seed.
+    An answer may be a number, true or false. A line that names no split belongs to the one that its file is named after
+    (test.jsonl, Dev.jsonl), or else to training. Where no line is for validation, a tenth of the training stories,
+    chosen by the seed, is held out.
 
     Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
     """
@@ -51,7 +51,7 @@ def command(
     cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
     source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
     warn_of_names(shared.output, reader.names(files), unless=", but for lines that name a split")
-    named = task or shared.out.name
+    named = shared.task_name(task)
     write(
         shared,
         lambda advance: reader.read(files, named, shared.seed, cut, facts, advance),

@@ -1,4 +1,4 @@
-"""The options that all `dmn prepare` commands share, checked, and made into what they stand for."""
+"""The options that all `dmn prepare` commands share: their checks, and what they stand for."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ if TYPE_CHECKING:
     from dmn_cli.data.sources.fetch import Local
     from dmn_cli.data.words.spec import Choice
 
-_Seed = Annotated[int, typer.Option(help="Decides everything that is random.", min=0)]
+_Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
 _Words = Annotated[
     Literal["spacy", "whitespace", "sentencepiece"],
     typer.Option(
         "--tokenizer",
-        help="What words are: spaCy's rules, whatever stands between blanks, or pieces of words that are learnt.",
+        help="How text is split into words: by spaCy's rules, at blanks, or into pieces of words that are learnt.",
     ),
 ]
 _Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
 _Affixes = Annotated[
     bool,
-    typer.Option("--affixes", help="Read each word with its shape and its endings: unknown words then say something."),
+    typer.Option(
+        "--affixes", help="Read each word with its shape and its endings, so that unknown words say something too."
+    ),
 ]
 _Pieces = Annotated[
     str | None,
     typer.Option(
         metavar="N|FILE.model",
-        help="For sentencepiece: how many pieces to learn from the training stories, 8000 if not said; or a model.",
+        help="For sentencepiece: how many pieces to learn from the training stories (8000 by default), or a model.",
         show_default=False,
     ),
 ]
 _Export = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write it all as JSON lines too, as dmn prepare jsonl reads it.", show_default=False
+        metavar="FILE", help="Also write everything as JSON lines, as dmn prepare jsonl reads them.", show_default=False
     ),
 ]
 _Vectors = Annotated[
@@ -56,15 +58,17 @@ _Vectors = Annotated[
 ]
 _ExtraWords = Annotated[
     int,
-    typer.Option(help="Keep the vectors of so many more words, the most frequent ones that training lacks.", min=0),
+    typer.Option(help="Also keep the vectors of this many words that training lacks, the most frequent first.", min=0),
 ]
 _TrainVectors = Annotated[
     bool,
-    typer.Option("--train-vectors", help="Train word vectors, on the training split and on what --text names."),
+    typer.Option(
+        "--train-vectors", help="Train word vectors, on the training split and on the text that --text names."
+    ),
 ]
 _VectorSize = Annotated[
     int | None,
-    typer.Option(help="How long the vectors to train are: 100, if not this.", min=1, show_default=False),
+    typer.Option(help="The size of the vectors to train (100 by default).", min=1, show_default=False),
 ]
 _Text = Annotated[
     list[str] | None,
@@ -79,11 +83,11 @@ _Text = Annotated[
 
 @dataclass(frozen=True)
 class Shared:
-    """The options that every command has after its own."""
+    """The options that each command has after its own."""
 
     out: Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
     tokenizer: _Words = "spacy"
-    language: Annotated[str, typer.Option(help="Whose rules spaCy takes: en, de, fr, xx, …")] = "en"
+    language: Annotated[str, typer.Option(help="The language whose rules spaCy uses: en, de, fr, xx, …")] = "en"
     case: _Case = "lower"
     pieces: _Pieces = None
     affixes: _Affixes = False
@@ -103,10 +107,10 @@ class Shared:
         return Output(as_json=self.json, quiet=self.quiet)
 
     def check(self) -> None:
-        """Before any work is done.
+        """Refuses what can't work before any work is done.
 
-        Raises: UsageError where something stands in the way of the output, or the word vectors can't be had; DataError
-        where the file of these is none.
+        Raises: UsageError where something is in the way of the output, or the options for word vectors make no sense;
+        DataError where the file of word vectors isn't one.
         """
         from dmn_cli.data.formats.babi_files import SOURCE
         from dmn_cli.errors import DataError
@@ -128,12 +132,12 @@ class Shared:
 
     def _check_vectors(self) -> None:
         if self.vectors and self.train_vectors:
-            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one of them")
+            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one")
         if self.extra_words and not (self.vectors or self.train_vectors):
-            raise UsageError("--extra-words is for word vectors", hint="Say --vectors FILE, or --train-vectors.")
+            raise UsageError("--extra-words is for word vectors", hint="Give --vectors FILE or --train-vectors too.")
         for option, given in (("--vector-size", self.vector_size), ("--text", self.text)):
             if given and not self.train_vectors:
-                raise UsageError(f"{option} is for vectors that are trained", hint="Say --train-vectors, too.")
+                raise UsageError(f"{option} is for vectors that are trained", hint="Give --train-vectors too.")
         choice = self.vector_choice
         for path in choice.texts if choice else ():
             if not path.exists():
@@ -145,7 +149,7 @@ class Shared:
 
     @cached_property
     def vector_choice(self) -> VectorChoice | None:
-        """Which word vectors were chosen, fetched if need be."""
+        """The word vectors that were chosen, fetched if need be; None: no vectors."""
         if not (self.vectors or self.train_vectors):
             return None
         from dmn_cli.data.prepare import USUAL_SIZE, VectorChoice
@@ -158,14 +162,20 @@ class Shared:
         texts = tuple(self.local(self.text or []))
         return VectorChoice(None, self.extra_words, self.vector_size or USUAL_SIZE, texts)
 
+    def task_name(self, given: str | None) -> str:
+        """The task's name: that of --out where none was given."""
+        from dmn_cli.files import as_text
+
+        return as_text(given or self.out.name)
+
     def fetched(self, path: str, *names: str) -> Local:
-        """A path as it is; of a URL, or of one of these known names, where its copy lies, fetched if need be."""
+        """A path as it is; for a URL, or one of these known names, its copy in the cache, fetched if need be."""
         from dmn_cli.data.sources.fetch import fetch
 
         return fetch(path, names, self.output.note, partial(progress, self.output, "fetching"))
 
     def local(self, paths: list[str], *names: str) -> list[Path]:
-        """Where all of them lie, of those as well that are URLs or among these known names."""
+        """`fetched`, for all of them."""
         return [self.fetched(path, *names).path for path in paths]
 
     @property

@@ -21,7 +21,9 @@ def command(
             show_default=False,
         ),
     ],
-    classes: Annotated[Literal["5", "2"], typer.Option(help="2: negative or positive, and neutral is left out.")] = "5",
+    classes: Annotated[
+        Literal["5", "2"], typer.Option(help="2: negative or positive; neutral sentences are left out.")
+    ] = "5",
     phrases: Annotated[
         Literal["all", "root"],
         typer.Option(help="Train on all labelled phrases, each once, or on whole sentences."),

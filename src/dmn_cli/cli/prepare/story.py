@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,44 +23,46 @@ def command(
     tasks: Annotated[str, typer.Option(help="Which of the twenty families, for example 1,2,5-7.")] = "1-20",
     questions: Annotated[
         int,
-        typer.Option(help="For each family: so many to train and validate on, a tenth as many to test on.", min=20),
+        typer.Option(
+            help="How many each family has to train and validate on; a tenth as many are added to test on.", min=20
+        ),
     ] = 1000,
     facts: Annotated[
         str | None,
         typer.Option(
             metavar="MIN-MAX",
-            help="How long stories are, instead of as long as bAbI's. Their questions then come at their end.",
+            help="How many facts a story has, instead of as many as in bAbI. Its questions then come at its end.",
             show_default=False,
         ),
     ] = None,
     distractors: Annotated[
-        int, typer.Option(help="More facts in each story, about people whom no question is about.", min=0)
+        int, typer.Option(help="Facts to add to each story, about people whom no question asks about.", min=0)
     ] = 0,
-    people: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
-    places: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
-    things: Annotated[int | None, typer.Option(help="How many there are.", show_default=False)] = None,
+    people: Annotated[int | None, typer.Option(help="How many people there are.", show_default=False)] = None,
+    places: Annotated[int | None, typer.Option(help="How many places there are.", show_default=False)] = None,
+    things: Annotated[int | None, typer.Option(help="How many things there are.", show_default=False)] = None,
     names: Annotated[
         Literal["usual", "held-out"],
         typer.Option(help="held-out: the people of the test stories have names that never occur in training."),
     ] = "usual",
     format_: Annotated[
         Literal["dmn", "babi"],
-        typer.Option("--format", help="A data set for dmn, or bAbI's text files, for any program that reads these."),
+        typer.Option("--format", help="A data set for dmn, or bAbI's text files for any program that reads them."),
     ] = "dmn",
     *,
     shared: Shared,
 ) -> None:
-    """Make stories in the built-in world: all twenty bAbI families, told and asked about as there, without end.
+    """Make stories of the built-in world: all twenty bAbI families, told and asked about as in bAbI, without end.
 
     Example: dmn prepare story --tasks 1,2 --questions 10000 --out data/world
     """
     wanted = [f"qa{n}" for n in numbers(tasks, 20)]
 
-    from dmn_cli.data.formats import babi_files, story_world
+    from dmn_cli.data.formats import story_world
     from dmn_cli.data.formats.splits import hold_out
 
     if shared.export and format_ == "babi":
-        raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
+        raise UsageError("--export writes JSON lines, --format babi writes text: choose one")
     if (shared.vectors or shared.train_vectors) and format_ == "babi":
         raise UsageError("--format babi writes text, which has no word vectors")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
@@ -68,23 +70,37 @@ def command(
     counts = {"train": questions, "test": questions // 10}
     source = {"format": "story", "tasks": wanted, "questions": questions, "seed": shared.seed, **dials.turned()}
 
-    def of(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
+    def told(split: str, task: str, advance: Callable[[int], None]) -> Iterator[Story]:
         return _counted(story_world.stories(task, counts[split], shared.seed, split, dials), advance)
 
-    def to_learn_from(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
-        return hold_out(((split, story) for story in of(split, task, advance)), shared.seed)
+    def held_out(split: str, task: str, advance: Callable[[int], None]) -> Iterator[tuple[str, Story]]:
+        return hold_out(((split, story) for story in told(split, task, advance)), shared.seed)
 
-    files = [(split, task) for split in counts for task in wanted]
     shared.check()
     total = len(wanted) * sum(counts.values())
-    if format_ == "dmn":
-        write(shared, [partial(to_learn_from, *file) for file in files], total, source)
-        return
+    if format_ == "babi":
+        _write_text(shared, told, wanted, counts, total, source)
+    else:
+        write(shared, [partial(held_out, split, task) for split in counts for task in wanted], total, source)
+
+
+def _write_text(
+    shared: Shared,
+    told: Callable[[str, str, Callable[[int], None]], Iterator[Story]],
+    tasks: list[str],
+    counts: dict[str, int],
+    total: int,
+    source: dict[str, Any],
+) -> None:
+    """Writes bAbI's text files: one for each split and task. counts: the questions of a task in each split"""
+    from dmn_cli.data.formats import babi_files
+
     start = time.perf_counter()
     with progress(shared.output, "telling", total) as advance:
-        babi_files.write(shared.out, ((*file, of(*file, advance)) for file in files), source)
+        files = ((split, task, told(split, task, advance)) for split in counts for task in tasks)
+        babi_files.write(shared.out, files, source)
     seconds = round(time.perf_counter() - start, 3)
-    shared.output.json({"out": str(shared.out), "tasks": wanted, "questions": counts, "seconds": seconds})
+    shared.output.json({"out": str(shared.out), "tasks": tasks, "questions": counts, "seconds": seconds})
     shared.output.result(f"{shared.out} is ready. Next: dmn prepare babi {shared.out} --out DATA")
 
 

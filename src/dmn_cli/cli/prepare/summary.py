@@ -1,4 +1,4 @@
-"""What was prepared, for a person."""
+"""What was prepared, in words for a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dmn_cli.cli.output import Output, plural, rows
 
 
 def warn(output: Output, summary: dict[str, Any]) -> None:
-    """Of test questions that a model may simply remember."""
+    """Warns of test questions that a model may simply remember."""
     seen, of = summary["seen_in_training"]["test"], summary["questions_of"]["test"]
     counts = [f"{n:,} of {of[task]:,} test questions of {task}" for task, n in seen.items()]
     if len(counts) > 3:
@@ -18,7 +18,7 @@ def warn(output: Output, summary: dict[str, Any]) -> None:
 
 
 def describe(summary: dict[str, Any]) -> str:
-    """What was read, for a person."""
+    """How much was read, as a table and a few lines."""
     table = [("", "stories", "questions", "facts")]
     table += [
         (split, *(f"{counts[k]:,}" for k in ("stories", "questions", "facts")))
@@ -33,7 +33,7 @@ def describe(summary: dict[str, Any]) -> str:
 
 
 def _coverage(vectors: dict[str, Any]) -> str:
-    """How many of the words have a vector."""
+    """How many of the words have a vector, split by split."""
     table = [("vectors", "words", "found", "of all tokens")]
     table += [
         (split, f"{n['types']:,}", *(f"{100 * n[f'{of}_found'] / n[of]:.1f} %" for of in ("types", "tokens")))

@@ -1,4 +1,4 @@
-"""Has a data set written as the options say, and says what came of it."""
+"""Writes a data set as the options say, and reports what is in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write(
 
 
 def warn_of_names(output: Output, files: Iterable[str], unless: str = "") -> None:
-    """Of files that are read as training data, though they may be meant for something else."""
+    """Warns of files that are read as training data, though by their names they may be meant for something else."""
     from dmn_cli.data.formats.splits import seems_held_out
 
     for name in sorted(filter(seems_held_out, files)):
@@ -55,7 +55,7 @@ def warn_of_names(output: Output, files: Iterable[str], unless: str = "") -> Non
 
 
 def as_given(paths: list[str]) -> str:
-    """What the user wrote, but for passwords in URLs."""
+    """The paths as the user gave them, but for passwords in URLs."""
     from dmn_cli.data.sources.download import shown
 
     return ", ".join(map(shown, paths))

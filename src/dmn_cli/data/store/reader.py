@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +60,7 @@ _AGAIN = "Run dmn prepare again."
 def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> tuple[np.ndarray, list[pa.RecordBatch]]:
     """A file as an array of int32, and its record batches. `check` is called with its name before these are trusted."""
     try:
-        mapped = pa.memory_map(str(path))
+        mapped = pa.memory_map(os.fsencode(path))
         file = mapped.read_buffer()
         reader = pa.ipc.open_file(file)
         if not reader.schema.equals(schema):

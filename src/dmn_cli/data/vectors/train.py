@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -82,5 +83,6 @@ def _train(path: Path, known: set[str], size: int, seed: int, workers: int, prog
     model.build_vocab(corpus_file=str(path), trim_rule=rule)
     if not len(model.wv):
         raise DataError("no word occurs five times, so there are none to train vectors for")
-    model.train(corpus_file=str(path), total_words=model.corpus_total_words, epochs=EPOCHS, callbacks=[Counted()])
+    file: Any = os.fsencode(path)  # as gensim's C opens it: it would encode a str as UTF-8, whatever the locale is
+    model.train(corpus_file=file, total_words=model.corpus_total_words, epochs=EPOCHS, callbacks=[Counted()])
     return model.wv
