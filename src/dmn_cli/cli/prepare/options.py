@@ -132,7 +132,7 @@ class Shared:
 
     def _check_vectors(self) -> None:
         if self.vectors and self.train_vectors:
-            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one")
+            raise UsageError("--vectors reads word vectors, --train-vectors trains them: choose one of them")
         if self.extra_words and not (self.vectors or self.train_vectors):
             raise UsageError("--extra-words is for word vectors", hint="Give --vectors FILE or --train-vectors too.")
         for option, given in (("--vector-size", self.vector_size), ("--text", self.text)):

@@ -62,7 +62,7 @@ def command(
     from dmn_cli.data.formats.splits import hold_out
 
     if shared.export and format_ == "babi":
-        raise UsageError("--export writes JSON lines, --format babi writes text: choose one")
+        raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
     if (shared.vectors or shared.train_vectors) and format_ == "babi":
         raise UsageError("--format babi writes text, which has no word vectors")
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
