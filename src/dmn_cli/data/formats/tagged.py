@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from dmn_cli.data.formats import tagged_text
 from dmn_cli.data.formats.splits import hold_out, split_in_name
+from dmn_cli.data.formats.tagged_columns import Sentence
 from dmn_cli.data.formats.tagged_text import Column, Format
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
@@ -89,7 +90,7 @@ def read(
 def _stories(
     sources: list[Chosen],
     task: str,
-    read_text: Callable[..., Iterator[tagged_text.Sentence]],
+    read_text: Callable[..., Iterator[Sentence]],
     progress: Callable[[int], None],
 ) -> Iterator[tuple[str, Story]]:
     for source in sources:
