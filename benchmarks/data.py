@@ -88,7 +88,7 @@ def _random(name: str) -> Iterator[tuple[str, Story]]:
         length = min(_LONGEST, 1 + int(random.gamma(shape, mean / shape)))
         words = random.choice(_VOCABULARY, length, p=chance / chance.sum())
         split = "valid" if i % 20 == 0 else "train"
-        yield split, Story(name, tuple(f"w{word}" for word in words), (question(length),), words=True)
+        yield split, Story(name, tuple(f"w{word}" for word in words), (question(length),), facts_are_words=True)
 
 
 def _classed(length: int) -> Question:
@@ -96,4 +96,4 @@ def _classed(length: int) -> Question:
 
 
 def _tagged(length: int) -> Question:
-    return Question("What are the tags?", length, tuple(f"tag{i % 17}" for i in range(length)), each=True)
+    return Question("What are the tags?", length, tuple(f"tag{i % 17}" for i in range(length)), per_fact=True)

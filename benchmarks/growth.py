@@ -59,7 +59,7 @@ FITS = [
 
 class Fit(NamedTuple):
     fixed: float
-    each: float
+    per_fact: float
     slope: float | None  # None where the values don't grow
     off: float  # the largest error, in proportion
 
@@ -174,8 +174,8 @@ def fit(counts: Sequence[float], values: Sequence[float], slopes: Sequence[float
             loss = float((errors**2).sum())
             if best is None or loss < best[0]:
                 grows = found[1] * n.max() ** slope >= _GROWS * y.max()
-                fixed, each = found.tolist()
-                best = loss, Fit(fixed, each, slope if grows else None, float(np.abs(errors).max()))
+                fixed, per_fact = found.tolist()
+                best = loss, Fit(fixed, per_fact, slope if grows else None, float(np.abs(errors).max()))
     assert best
     return best[1]
 
@@ -199,7 +199,7 @@ def draw(points: list[dict[str, Any]], plot: Path) -> None:
                     n, y = [point["n"] for point in curve], [point[unit] for point in curve]
                     (line,) = ax.plot(n, y, marker="o", label=what)
                     straight = fit(n, y, slopes=[1.0])
-                    ax.plot(n, [straight.fixed + straight.each * one for one in n], ":", color=line.get_color())
+                    ax.plot(n, [straight.fixed + straight.per_fact * one for one in n], ":", color=line.get_color())
             ax.set(xscale=scale, yscale=scale, xlabel=name, ylabel=label)
             bottom, top = ax.get_ylim()
             if scale == "linear":

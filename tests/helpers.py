@@ -62,8 +62,8 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
     """Each question with a story of its own; padding can be added at will."""
     sentences = [fact for facts, *_ in asked for fact in facts]
     length = np.array([len(facts) for facts, *_ in asked])
-    each = [isinstance(answer, tuple) for _, _, answer, _ in asked]
-    ended = [[*answer] if by_fact else [*answer, 0] for (_, _, answer, _), by_fact in zip(asked, each, strict=True)]
+    per_fact = [isinstance(answer, tuple) for _, _, answer, _ in asked]
+    ended = [[*answer] if by_fact else [*answer, 0] for (_, _, answer, _), by_fact in zip(asked, per_fact, strict=True)]
 
     def rectangle(rows: Sequence[Sequence[int]], fill: int, extra: int = 0) -> np.ndarray:
         values = np.array([value for row in rows for value in row], dtype=np.int64)
@@ -80,7 +80,7 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
         question=np.arange(len(asked)),
         story_of=np.arange(len(asked)),
         facts_seen=length,
-        each=np.array(each),
+        per_fact=np.array(per_fact),
         answer=rectangle(ended, -1),
         support=rectangle([support for *_, support in asked], -1),
         task=np.zeros(len(asked)),

@@ -66,10 +66,12 @@ def test_facts_are_words_where_a_line_says_so(tmp_path: Path) -> None:
     listed = {**tagged, "story": ["New York", "sleeps"], "answer": ["N", "V"]}
     sentences = {**LINE, "story": "Mary left. John came.", "facts": "sentences"}
     one, two, three = [story for _, story in read(tmp_path / "test.jsonl", tagged, listed, sentences)]
-    assert one == Story("mine", ("Mary", "left", "."), (Question("Tags?", 3, ("N", "V", "."), each=True),), words=True)
-    assert (two.facts, two.words) == (("New York", "sleeps"), True)
-    assert (three.facts, three.words) == (("Mary left.", "John came."), False)
-    assert not three.questions[0].each
+    assert one == Story(
+        "mine", ("Mary", "left", "."), (Question("Tags?", 3, ("N", "V", "."), per_fact=True),), facts_are_words=True
+    )
+    assert (two.facts, two.facts_are_words) == (("New York", "sleeps"), True)
+    assert (three.facts, three.facts_are_words) == (("Mary left.", "John came."), False)
+    assert not three.questions[0].per_fact
 
 
 def test_texts_are_cut_into_what_is_asked_for_where_the_line_does_not_say(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_texts_are_cut_into_what_is_asked_for_where_the_line_does_not_say(tmp_pa
     text = {**LINE, "story": "Mary left."}
     read(path, text, LINE, {**text, "facts": "sentences"})
     told = [story for _, story in jsonl.read([path], "mine", 1, CUT, "words")]
-    assert [(story.facts, story.words) for story in told] == [
+    assert [(story.facts, story.facts_are_words) for story in told] == [
         (("Mary", "left."), True),
         (tuple(LINE["story"]), False),  # a list is not cut, and says what it is itself
         (("Mary left.",), False),
@@ -298,7 +300,7 @@ def test_the_recipe_for_trec(tmp_path: Path) -> None:
     test.write_text("HUM:ind Who is Fred ?\n")
     recipe("trec.py", tmp_path / "out.jsonl", train, test)
     told = list(jsonl.read([tmp_path / "out.jsonl"], "trec", 1, CUT))
-    assert [(story.facts[-2], story.questions[0].answer) for _, story in told if story.words] == [
+    assert [(story.facts[-2], story.questions[0].answer) for _, story in told if story.facts_are_words] == [
         ("Fred", ("HUM",)),
         ("Sk\xf0ne", ("NUM",)),
         ("Rome", ("LOC",)),
@@ -343,10 +345,10 @@ def test_any_text_survives(
     questions = []
     for position in [*seen, len(facts)]:
         support = data.draw(st.lists(st.integers(0, position - 1), unique=True))
-        each = data.draw(st.booleans())
-        said = [data.draw(texts) for _ in range(position)] if each else answer
-        questions.append(Question(question, position, tuple(said), tuple(support), each))
-    story = Story(task, tuple(facts), tuple(questions), words=data.draw(st.booleans()))
+        per_fact = data.draw(st.booleans())
+        said = [data.draw(texts) for _ in range(position)] if per_fact else answer
+        questions.append(Question(question, position, tuple(said), tuple(support), per_fact))
+    story = Story(task, tuple(facts), tuple(questions), facts_are_words=data.draw(st.booleans()))
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_text("".join(jsonl.lines("test", story)), encoding="utf-8", newline="\n")
     assert list(jsonl.read([path], "other", 1, CUT)) == [("test", story)]

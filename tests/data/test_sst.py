@@ -47,7 +47,7 @@ def test_words_are_facts_and_labels_are_words(tmp_path: Path) -> None:
     trees = folder(tmp_path / "trees", train=f"{GOOD}\n\n{GOOD}\n", dev=GOOD, test="(1 bad)\n")
     told = read(trees, phrases="root")
     question = Question("What is the sentiment?", 3, ("positive",))
-    assert told[0] == ("train", Story("sst5", ("A", "good", "("), (question,), words=True))
+    assert told[0] == ("train", Story("sst5", ("A", "good", "("), (question,), facts_are_words=True))
     assert [split for split, _ in told] == ["train", "train", "valid", "test"]
     assert told[-1][1].questions[0].answer == ("negative",)
 

@@ -273,13 +273,13 @@ def test_as_many_people_places_and_things_as_asked_for(task: str, name: str) -> 
         with pytest.raises(UsageError, match=f"--{name}"):
             check([task], dial(name, 5))
         return
-    everyone = [getattr(each, "name", each) for each in cast.names]
+    everyone = [getattr(per_fact, "name", per_fact) for per_fact in cast.names]
     named = re.compile(r"\b(" + "|".join(sorted(everyone, key=len, reverse=True)) + r")\b")
     for count in (cast.least, cast.least + 1, len(everyone)):
         dials = dial(name, count)
         check([task], dials)
         told = stories(task, 400, 1, "train", dials)
-        found = {each for story in told for fact in story.facts for each in named.findall(fact)}
+        found = {per_fact for story in told for fact in story.facts for per_fact in named.findall(fact)}
         assert found <= set(everyone[:count])
         assert len(found) > 0.7 * count
     for count in (cast.least - 1, len(cast.names) + 1):

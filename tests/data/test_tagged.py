@@ -221,7 +221,7 @@ def test_sentences_are_stories(tmp_path: Path) -> None:
     split, story = next(tagged.read(tagged.find([path]), "pos", 1))
     words, tags = ("I", "do", "n't", "see", "10 000"), ("PRON", "AUX", "PART", "VERB", "NUM")
     assert split == "test"
-    assert story == Story("pos", words, (Question("What are the tags?", 5, tags, each=True),), words=True)
+    assert story == Story("pos", words, (Question("What are the tags?", 5, tags, per_fact=True),), facts_are_words=True)
 
 
 def told(path: Path, column: Column = "upos", format_: Format | None = None) -> list[tuple[str, Story]]:

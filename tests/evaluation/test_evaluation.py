@@ -105,8 +105,8 @@ def test_any_number_of_threads_measures_the_same(run: Path, world: Path, monkeyp
     def measured(threads: int) -> tuple[dict[str, dict[str, float | int]], list[int]]:
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         rows: list[int] = []
-        each = lambda _, judged: rows.extend(judged.rows)  # noqa: E731
-        return evaluate(model.network, splits, torch.device("cpu"), batch_size=16, each=each).tasks, rows
+        on_judged = lambda _, judged: rows.extend(judged.rows)  # noqa: E731
+        return evaluate(model.network, splits, torch.device("cpu"), batch_size=16, on_judged=on_judged).tasks, rows
 
     one = measured(1)
     assert one == measured(3)

@@ -46,7 +46,9 @@ def stories() -> list[Story]:
     for noun in ("cat", "dog"):
         words = ("the", noun, "saw", "a", "cat")
         tags = tuple(TAGS[word] for word in words)
-        told += [Story("tags", words, (Question("What are the tags ?", 5, tags, each=True),), words=True)] * 3
+        told += [
+            Story("tags", words, (Question("What are the tags ?", 5, tags, per_fact=True),), facts_are_words=True)
+        ] * 3
     return told
 
 

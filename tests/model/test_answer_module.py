@@ -46,7 +46,7 @@ def test_decoding_is_the_equation_with_one_hot_words() -> None:
 @torch.no_grad()
 def test_no_answer_is_empty(preset: str) -> None:
     """A network that would rather say nothing says its likeliest word, whoever else is asked, and then ends."""
-    net = network(preset, each=True)
+    net = network(preset, per_fact=True)
     net.answer_module.W.bias[END] = 20.0
     questions = [([[2, 3], [4]], [5], [1], [0]), ([[3]], [6, 7], [2, 3], [0]), ([[4], [2]], [3], (1, 2), [0])]
     together, logits = batch(questions), net(batch(questions)).logits
@@ -64,7 +64,7 @@ def test_no_answer_is_empty(preset: str) -> None:
 @torch.no_grad()
 def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
     """a_t = GRU([y_{t-1}, q, c_t], a_{t-1}) from a_0 = m on; decoded is what teacher forcing would say."""
-    module = network("dmn", seed=3, each=True).answer_module
+    module = network("dmn", seed=3, per_fact=True).answer_module
     m, q, c = torch.randn(3, 8).double(), torch.randn(3, 8).double(), torch.randn(3, 4, 8).double()
     length = torch.tensor([3, 1, 4])
     packing = Packing.of(length)
@@ -86,7 +86,7 @@ def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
 
 def test_each_fact_is_answered_from_itself() -> None:
     """The answer at a fact depends on that fact: with all else equal, another word there changes its logits."""
-    net = network("dmn-plus", each=True)
+    net = network("dmn-plus", per_fact=True)
     one, other = [[[2], [3], [4]], [[2], [3], [5]]]
     logits = [net(batch([(facts, [6], (1, 1, 1), [])])).logits[0, 2] for facts in (one, other)]
     assert (logits[0] - logits[1]).abs().max() > 1e-3

@@ -18,8 +18,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "dmn, no end of passes": {"end_of_passes": False},
     "dmn-plus, end of passes": {"end_of_passes": True},
     "dmn-plus, one pass, GRU memory": {"passes": 1, "memory": "gru"},
-    "dmn, answers at each fact": {"each": True},
-    "dmn-plus, answers at each fact": {"each": True},
+    "dmn, answers at each fact": {"per_fact": True},
+    "dmn-plus, answers at each fact": {"per_fact": True},
     "dmn-plus, narrower word vectors": {"word_size": 5},
 }
 
@@ -44,7 +44,7 @@ asked_of_each: st.SearchStrategy[Asked] = st.lists(st.tuples(sentence, answer_wo
 
 def asked(name: str) -> st.SearchStrategy[Asked]:
     """Questions that a form of the network can be asked."""
-    return asked_once | asked_of_each if "each" in FORMS[name] else asked_once
+    return asked_once | asked_of_each if "per_fact" in FORMS[name] else asked_once
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -37,10 +37,10 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("supervision", ["any-pass", "ordered"])
 @pytest.mark.parametrize("asked", [ONCE, EACH, ONCE + EACH], ids=["once", "each", "both"])
 def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervision, asked: Any) -> None:
-    net = network(preset, each=True).float().train()
+    net = network(preset, per_fact=True).float().train()
     optimiser = Optimiser(net, load(preset).training, given=False)
     given = batch(asked)
-    _ = given.fact_packings, given.word_packings, given.bags, given.each_among  # made on the CPU, before
+    _ = given.fact_packings, given.word_packings, given.bags, given.per_fact_among  # made on the CPU, before
     with Waits() as waits:
         losses = net.losses(given, supervision)
         assert losses.gates is not None
@@ -60,5 +60,5 @@ def test_what_would_wait_is_noticed() -> None:
     ("asked", "among"), [(ONCE, (False, False)), (EACH, (True, True)), (ONCE + EACH, (True, False))]
 )
 def test_how_a_batch_is_answered_is_known_wherever_it_is(asked: Any, among: tuple[bool, bool]) -> None:
-    assert batch(asked).each_among == among
-    assert batch(asked).to(torch.device("meta")).each_among == among  # whose numbers nobody can ask for
+    assert batch(asked).per_fact_among == among
+    assert batch(asked).to(torch.device("meta")).per_fact_among == among  # whose numbers nobody can ask for

@@ -57,7 +57,7 @@ class Encoder:
         words."""
         if not isinstance(value, str):
             return [fact.strip() for fact in value]
-        return self.tokenizer.words(value) if self.form(question).words else self.tokenizer.sentences(value)
+        return self.tokenizer.words(value) if self.form(question).facts_are_words else self.tokenizer.sentences(value)
 
     def encode(self, text: str) -> Encoded:
         """A sentence as word ids. Raises: DataError where it has no words."""
@@ -98,7 +98,7 @@ class Encoder:
             raise DataError("the story is empty", hint="Give at least one fact before the question.")
         question = questions.numbers([text for _, text in asked])
         fact_ids, question_ids = ([self.encode(text).ids for text in part.texts] for part in (facts, questions))
-        each = np.array([self.form(text).each for _, text in asked])
+        per_fact = np.array([self.form(text).per_fact for _, text in asked])
         groups = _shared(stories, self.max_batch)
         lengths = np.array([len(stories[group[0]]) for group in groups])
         sizes = np.array([len(group) for group in groups])
@@ -116,7 +116,7 @@ class Encoder:
                 question=question_of,
                 story_of=np.repeat(np.arange(len(chosen)), sizes[chosen]),
                 facts_seen=np.array([len(stories[place]) for place in places]),
-                each=each[places],
+                per_fact=per_fact[places],
                 answer=np.zeros((len(places), 1)),
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),

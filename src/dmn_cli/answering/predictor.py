@@ -72,16 +72,16 @@ class Predictor:
         """The answers to (facts, question) pairs, in their order, from what the network computed for their batches."""
         answers: list[Answer | None] = [None] * len(asked)
         for (places, batch), columns in zip(batches, computed, strict=True):
-            rows = zip(places, batch.each.tolist(), *(column.tolist() for column in columns), strict=True)
-            for place, each, words, confidence, gates, read in rows:
+            rows = zip(places, batch.per_fact.tolist(), *(column.tolist() for column in columns), strict=True)
+            for place, per_fact, words, confidence, gates, read in rows:
                 facts, question = asked[place]
                 answers[place] = Answer(
-                    text=self.model.vocabulary.answer_text(words, each=each),
+                    text=self.model.vocabulary.answer_text(words, per_fact=per_fact),
                     confidence=confidence,
                     facts=list(facts),
                     gates=[gate[: len(facts)] for gate in gates],
                     read=[fact for fact, was_read in enumerate(read[: len(facts)]) if was_read],
                     unknown=self.encoder.unknown_words([*facts, question]),
-                    by_fact=self.model.vocabulary.answer_words(words) if each else None,
+                    by_fact=self.model.vocabulary.answer_words(words) if per_fact else None,
                 )
         return [answer for answer in answers if answer is not None]

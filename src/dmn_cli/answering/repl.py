@@ -63,7 +63,7 @@ class Session:
 
     def _ask(self, question: str) -> Reply:
         encoder, facts = self.predictor.encoder, self.facts
-        if encoder.form(question).words:
+        if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
         self.last = self.predictor.answer(facts, question)
         return Reply(answer=self.last, warning=self._unknown([question]))

@@ -33,7 +33,11 @@ from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_setti
 
 FORMAT_VERSION = 1
 _METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
-_SIZES = ("max_answer_steps", "word_size", "each")  # those that the vocabulary doesn't say
+_SIZES = {
+    "max_answer_steps": "max_answer_steps",
+    "word_size": "word_size",
+    "each": "per_fact",
+}  # those that the vocabulary doesn't say
 _CHECKED = ("model.safetensors", "vocabulary.json")
 
 
@@ -53,10 +57,10 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "dmn_version": __version__,
             "preset": model.preset,
             "model": as_table(model.settings),
-            "sizes": {name: getattr(model.sizes, name) for name in _SIZES},
+            "sizes": {key: getattr(model.sizes, name) for key, name in _SIZES.items()},
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
-            "forms": {question: form._asdict() for question, form in model.forms.items()},
+            "forms": {question: form.as_json() for question, form in model.forms.items()},
             "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
@@ -94,7 +98,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             _sizes(vocabulary, **config["sizes"]),
             config["tokenizer"],
             config["tasks"],
-            {question: Form(**form) for question, form in config["forms"].items()},
+            {question: Form.from_json(form) for question, form in config["forms"].items()},
             config["preset"],
         )
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))

@@ -69,8 +69,8 @@ def command(
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
     check_names(required, tasks)
-    with _written(predictions, loaded.vocabulary, force=force) as each:
-        report = evaluate(loaded.network, splits, where, batch_size=batch_size, each=each)
+    with _written(predictions, loaded.vocabulary, force=force) as on_judged:
+        report = evaluate(loaded.network, splits, where, batch_size=batch_size, on_judged=on_judged)
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:

@@ -74,8 +74,8 @@ class Batches:
         rows = self.question_rows(stories)
         answer, answer_length = split.answers.take(rows)
         answer = padded(self.answers[answer], answer_length, -1)
-        each = np.isin(asked, self.data.questions_of_each)
-        ended = np.flatnonzero(~each)
+        per_fact = np.isin(asked, self.data.questions_per_fact)
+        ended = np.flatnonzero(~per_fact)
         if len(ended):
             answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
             answer[ended, answer_length[ended]] = 0  # the end token
@@ -88,7 +88,7 @@ class Batches:
             question=question,
             story_of=np.repeat(np.arange(len(stories)), questions),
             facts_seen=positions,
-            each=each,
+            per_fact=per_fact,
             answer=answer,
             support=padded(*split.supports.take(rows), -1),
             task=np.repeat(self.task_ids[split.task[stories]], questions),
@@ -99,9 +99,9 @@ class Batches:
         many of the questions the supporting facts are known."""
         asked, _ = self.split.questions.take(stories)
         positions, _ = self.split.positions.take(stories)
-        each = np.isin(asked, self.data.questions_of_each)
+        per_fact = np.isin(asked, self.data.questions_per_fact)
         known = self.split.supports.lengths[self.question_rows(stories)] > 0
-        return int(np.where(each, positions, 1).sum()), int(known.sum())
+        return int(np.where(per_fact, positions, 1).sum()), int(known.sum())
 
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The positions in the split of all questions of some stories."""

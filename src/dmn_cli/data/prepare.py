@@ -113,7 +113,7 @@ def _training_texts(stories: Iterable[tuple[str, Story]]) -> Iterator[str]:
     """The texts of the training split; facts that are words are joined to the text that they come from."""
     for split, story in stories:
         if split == "train":
-            yield from [" ".join(story.facts)] if story.words else story.facts
+            yield from [" ".join(story.facts)] if story.facts_are_words else story.facts
             yield from (question.text for question in story.questions)
 
 

@@ -33,7 +33,7 @@ def right_answers(words: Tensor, batch: Batch) -> Tensor:
         answer, (0, steps - answer.shape[1]), value=END
     )
     real = torch.arange(steps, device=words.device) < batch.facts_seen.unsqueeze(1)
-    return torch.where(batch.each, (same & real).sum(dim=1), same.all(dim=1).long())
+    return torch.where(batch.per_fact, (same & real).sum(dim=1), same.all(dim=1).long())
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,14 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
     def write(batches: Batches, judged: Judged) -> None:
         for i, row in enumerate(judged.rows):
             example = batches.data.example(batches.split, int(row))
-            each = batches.data.forms.get(example.question, Form()).each
+            per_fact = batches.data.forms.get(example.question, Form()).per_fact
             line = {
                 "id": int(row),
                 "task": example.task,
                 "story": example.facts,
                 "question": example.question,
-                "answer": answer_text(example.answer, each=each),
-                "prediction": vocabulary.answer_text(judged.words[i].tolist(), each=each),
+                "answer": answer_text(example.answer, per_fact=per_fact),
+                "prediction": vocabulary.answer_text(judged.words[i].tolist(), per_fact=per_fact),
                 "correct": bool(judged.right[i] == judged.answers[i]),
                 "confidence": round(float(judged.confidence[i]), 6),
                 "support": example.support,
@@ -51,13 +51,13 @@ def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list
         judged = judge_stories(model.network, batches, batches.plan(_GOLDEN)[0], device)
         for i, row in enumerate(judged.rows[:_GOLDEN]):
             example = batches.data.example(batches.split, int(row))
-            each = model.form(example.question).each
+            per_fact = model.form(example.question).per_fact
             lines.append(
                 {
                     "id": len(lines) + 1,
                     "story": example.facts,
                     "question": example.question,
-                    "answer": model.vocabulary.answer_text(judged.words[i], each=each),
+                    "answer": model.vocabulary.answer_text(judged.words[i], per_fact=per_fact),
                     "confidence": round(float(judged.confidence[i]), 6),
                 }
             )

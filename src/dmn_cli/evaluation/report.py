@@ -77,7 +77,7 @@ def evaluate(
     device: torch.device,
     *,
     batch_size: int = 512,
-    each: Callable[[Batches, Judged], None] = lambda batches, judged: None,
+    on_judged: Callable[[Batches, Judged], None] = lambda batches, judged: None,
 ) -> Report:
     """Measures a network on one split of each data set; `each` is called with every judged batch. The data sets number
     their tasks alike, and a task that several have is measured on all of them together."""
@@ -87,7 +87,7 @@ def evaluate(
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
-            each(batches, judged)
+            on_judged(batches, judged)
     tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
     return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
 

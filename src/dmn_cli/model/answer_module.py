@@ -43,11 +43,11 @@ class AnswerModule(nn.Module):
         gru: Callable[..., GatedGRU],
         max_steps: int,
         *,
-        each: bool = False,
+        per_fact: bool = False,
     ) -> None:
         super().__init__()
-        self.answers, self.max_steps, self.each = answers, max_steps, each
-        self.gru = gru(answers + hidden + hidden * each, hidden)
+        self.answers, self.max_steps, self.per_fact = answers, max_steps, per_fact
+        self.gru = gru(answers + hidden + hidden * per_fact, hidden)
         self.W = linear(hidden, answers)
         self.dropout = Dropout(dropout)
 
@@ -63,14 +63,14 @@ class AnswerModule(nn.Module):
     def forward(self, m: Tensor, q: Tensor, facts: Facts, batch: Batch) -> Tensor:
         """Logits given the right previous words. m, q: (questions, hidden) → (questions, steps, answers), with as many
         steps as `batch.answer` has"""
-        any_each, all_each = batch.each_among
-        if not self.each or not any_each:
+        any_per_fact, all_per_fact = batch.per_fact_among
+        if not self.per_fact or not any_per_fact:
             return self.once(m, q, batch.answer)
         at_each = facts.packing.unpack(self.at_each(m, q, facts, batch.answer))
         at_each = F.pad(at_each, (0, 0, 0, batch.answer.shape[1] - at_each.shape[1]))
-        if all_each:
+        if all_per_fact:
             return at_each
-        return torch.where(batch.each[:, None, None], at_each, self.once(m, q, batch.answer))
+        return torch.where(batch.per_fact[:, None, None], at_each, self.once(m, q, batch.answer))
 
     def once(self, m: Tensor, q: Tensor, answer: Tensor) -> Tensor:
         """Triggered once. answer: (questions, steps), -1 where padded or unknown"""
@@ -90,21 +90,21 @@ class AnswerModule(nn.Module):
         return self.W(self.gru(x if c is None else x + self.project_facts(c), packing, start=a))
 
     @torch.no_grad()
-    def decode(self, m: Tensor, q: Tensor, facts: Facts, each: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, m: Tensor, q: Tensor, facts: Facts, per_fact: Tensor) -> tuple[Tensor, Tensor]:
         """The likeliest word at each step, until the end token, or until the last fact.
 
         Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) of each
         whole answer, its end included, among all that can be said.
         """
-        if not self.each or not each.any():
+        if not self.per_fact or not per_fact.any():
             return self.decode_once(m, q)
         words, confidence = self.decode_at_each(m, q, facts)
-        if each.all():
+        if per_fact.all():
             return words, confidence
         said, likely = self.decode_once(m, q)
         steps = max(words.shape[1], said.shape[1])
         words, said = (F.pad(w, (0, steps - w.shape[1]), value=END) for w in (words, said))
-        return torch.where(each.unsqueeze(1), words, said), torch.where(each, confidence, likely)
+        return torch.where(per_fact.unsqueeze(1), words, said), torch.where(per_fact, confidence, likely)
 
     def likeliest(self, a: Tensor, *, may_end: bool) -> tuple[Tensor, Tensor]:
         """The likeliest words at some states, the end token among them if it may come, and the logarithms of their

@@ -48,7 +48,7 @@ class DynamicMemoryNetwork(Network):
         end_of_passes: bool,
         dropout: float,
         word_size: int | None = None,
-        each: bool = False,
+        per_fact: bool = False,
         regions: int | None = None,
     ) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DynamicMemoryNetwork(Network):
             memory=memory,
             end_of_passes=end_of_passes,
         )
-        self.answer_module = AnswerModule(answers, hidden, dropout, gru, max_answer_steps, each=each)
+        self.answer_module = AnswerModule(answers, hidden, dropout, gru, max_answer_steps, per_fact=per_fact)
 
     @property
     def word_table(self) -> WordVectors:
@@ -103,6 +103,6 @@ class DynamicMemoryNetwork(Network):
     @torch.no_grad()
     def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
         facts, q, episode = self.remember(batch)
-        words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.each)
+        words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.per_fact)
         loss = answer_loss(self.answer_module(episode.memory, q, facts, batch), batch) if with_loss else None
         return Answered(words, confidence, effective_gates(episode), loss)

@@ -30,7 +30,7 @@ class Batch:
     question: Tensor  # (questions,) rows of `question_sentences`
     story_of: Tensor  # (questions,) the story that each question is about
     facts_seen: Tensor  # (questions,) a question sees the first so many facts of its story
-    each: Tensor  # (questions,) True where the answer has a word for each fact that is seen, and no end token
+    per_fact: Tensor  # (questions,) True where the answer has a word for each fact that is seen, and no end token
     answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
     support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
     task: Tensor  # (questions,)
@@ -52,21 +52,21 @@ class Batch:
         return Bags.of(self.sentences)
 
     @cached_property
-    def each_among(self) -> tuple[bool, bool]:
+    def per_fact_among(self) -> tuple[bool, bool]:
         """Whether any of its questions are answered at each fact, and whether all are; known without asking a GPU."""
-        return bool(self.each.any()), bool(self.each.all())
+        return bool(self.per_fact.any()), bool(self.per_fact.all())
 
     @property
     def answers_asked(self) -> Tensor:
         """How many answers each question asks for: 1, or one for each fact. (questions,)"""
-        return torch.where(self.each, self.facts_seen, 1)
+        return torch.where(self.per_fact, self.facts_seen, 1)
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
         tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
         moved = Batch(**{name: move(tensor, device) for name, tensor in tensors.items()})
-        vars(moved)["each_among"] = self.each_among
+        vars(moved)["per_fact_among"] = self.per_fact_among
         vars(moved)["fact_packings"] = self.fact_packings.to(device)
         if self.vectors is None:
             vars(moved)["word_packings"] = self.word_packings.to(device)
@@ -182,7 +182,7 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
 
 def from_arrays(**arrays: np.ndarray) -> Batch:
     """A Batch on the CPU; the names and shapes are its own."""
-    kinds: dict[str, type] = {"each": np.bool_, "vectors": np.float32}
+    kinds: dict[str, type] = {"per_fact": np.bool_, "vectors": np.float32}
     return Batch(
         **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
     )

@@ -23,7 +23,7 @@ class Sizes:
     answers: int  # words that answers are made of, the end token counted
     max_answer_steps: int  # the longest answer, its end token counted
     word_size: int  # the width of word vectors
-    each: bool  # whether some questions are answered at each fact
+    per_fact: bool  # whether some questions are answered at each fact
 
 
 class Losses(NamedTuple):

@@ -46,11 +46,11 @@ class Packing:
     @classmethod
     def of(cls, length: Tensor) -> Packing:
         """length: (rows,), on the CPU, each at least 1"""
-        each = length.numpy()  # on arrays this small, numpy takes half of torch's time
-        rows, steps = len(each), int(each.max())
-        order = np.argsort(-each, kind="stable")
-        longest_first = each[order]
-        counts = rows - np.cumsum(np.bincount(each, minlength=steps + 1))[:-1]
+        lengths = length.numpy()  # on arrays this small, numpy takes half of torch's time
+        rows, steps = len(lengths), int(lengths.max())
+        order = np.argsort(-lengths, kind="stable")
+        longest_first = lengths[order]
+        counts = rows - np.cumsum(np.bincount(lengths, minlength=steps + 1))[:-1]
         end = counts.cumsum()
         begin = end - counts
         packed = np.arange(end[-1])
@@ -76,7 +76,7 @@ class Packing:
             going_on=tensor(packed[to_end > 0]),
             mirror=tensor(begin[to_end] + place),
             by_row=tensor(at[at < len(row)]),
-            start=tensor(each.cumsum() - each),
+            start=tensor(lengths.cumsum() - lengths),
         )
 
     @classmethod

@@ -15,7 +15,7 @@ class Question(NamedTuple):
     position: int  # it sees facts[:position]
     answer: tuple[str, ...]
     support: tuple[int, ...] = ()  # positions of the supporting facts in reading order; empty: unknown
-    each: bool = False  # the answer has a word for each fact that is seen, as tags have
+    per_fact: bool = False  # the answer has a word for each fact that is seen, as tags have
 
 
 class Story(NamedTuple):
@@ -24,14 +24,22 @@ class Story(NamedTuple):
     task: str
     facts: tuple[str, ...]
     questions: tuple[Question, ...]
-    words: bool = False  # the facts are the words of a text, and not its sentences
+    facts_are_words: bool = False  # of a text, and not its sentences
 
 
 class Form(NamedTuple):
     """What the wording of a question says about its facts and its answer."""
 
-    words: bool = False  # Story.words
-    each: bool = False  # Question.each
+    facts_are_words: bool = False  # as of Story
+    per_fact: bool = False  # as of Question
+
+    def as_json(self) -> dict[str, bool]:
+        return {"words": self.facts_are_words, "each": self.per_fact}
+
+    @classmethod
+    def from_json(cls, value: dict[str, bool]) -> Form:
+        """Raises: KeyError, TypeError where it isn't what `as_json` gives."""
+        return cls(value["words"], value["each"])
 
 
 class Example(NamedTuple):

@@ -62,7 +62,7 @@ class Learner:
             answers=len(joint.vocabulary.answers),
             max_answer_steps=joint.longest_answer + 1,
             word_size=joint.vector_size or settings.model.hidden,
-            each=any(form.each for form in joint.forms.values()),
+            per_fact=any(form.per_fact for form in joint.forms.values()),
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
         self.model = build(settings.model, *parts)

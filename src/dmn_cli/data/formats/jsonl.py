@@ -48,7 +48,7 @@ class _Asked(NamedTuple):
 
     split: str
     task: str
-    words: bool  # whether the facts are words
+    facts_are_words: bool  # whether the facts are words
     facts: tuple[str, ...]
     question: Question
 
@@ -94,13 +94,13 @@ def names(paths: list[Path]) -> list[str]:
 def lines(split: str, story: Story) -> Iterator[str]:
     """A story, as `read` reads it: one line for each question."""
     for question in story.questions:
-        one = len(question.answer) == 1 and not question.each
+        one = len(question.answer) == 1 and not question.per_fact
         line = {
             "story": story.facts[: question.position],
-            "facts": "words" if story.words else None,
+            "facts": "words" if story.facts_are_words else None,
             "question": question.text,
             "answer": question.answer[0] if one else question.answer,
-            "each": question.each or None,
+            "each": question.per_fact or None,
             "support": question.support or None,
             "task": story.task,
             "split": split,
@@ -114,12 +114,12 @@ def _stories(asked: Iterator[_Asked]) -> Iterator[tuple[str, Story]]:
     questions: list[Question] = []
     for line in asked:
         if last and not (line[:3] == last[:3] and line.facts[: len(last.facts)] == last.facts):
-            yield last.split, Story(last.task, last.facts, tuple(questions), last.words)
+            yield last.split, Story(last.task, last.facts, tuple(questions), last.facts_are_words)
             questions = []
         questions.append(line.question)
         last = line
     if last:
-        yield last.split, Story(last.task, last.facts, tuple(questions), last.words)
+        yield last.split, Story(last.task, last.facts, tuple(questions), last.facts_are_words)
 
 
 class _Ids:
@@ -201,11 +201,11 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     if not _is_text(question):
         raise DataError('"question" is not a text')
     answers = _answers(record["answer"], line)
-    each = given("each", False)
-    if not isinstance(each, bool):
+    per_fact = given("each", False)
+    if not isinstance(per_fact, bool):
         raise DataError('"each" is neither true nor false')
     is_list = isinstance(record["answer"], list)
-    if each and not (is_list and len(answers) == len(facts)):
+    if per_fact and not (is_list and len(answers) == len(facts)):
         wrong = f"has {len(answers)} texts for {len(facts)} facts" if is_list else "is not a list"
         hint = 'With "each", "answer" is a list with one text for each fact.'
         raise DataError(f'"each" is true, but "answer" {wrong}', hint=hint)
@@ -221,7 +221,7 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     named = split_named(split) if isinstance(split, str) else None
     if named is None:
         raise DataError('"split" is not train, valid (or dev, validation) or test')
-    asked = Question(question, len(facts), answers, tuple(support), each)
+    asked = Question(question, len(facts), answers, tuple(support), per_fact)
     return _Asked(named, task, kind == "words", facts, asked)
 
 

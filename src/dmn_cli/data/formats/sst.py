@@ -88,7 +88,10 @@ def read(
                 if every:
                     seen.add(phrase)
                 words = phrase.words
-                yield split, Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),), words=True)
+                yield (
+                    split,
+                    Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),), facts_are_words=True),
+                )
 
 
 def parse(line: bytes, where: str) -> list[Phrase]:

@@ -102,8 +102,8 @@ def _stories(
                 or archives.suffix(member.inner) in _FORMAT_OF
             )
             for words, tags in read_text(member.lines(), member.name, sure=sure):
-                question = Question(QUESTION, len(words), tuple(tags), each=True)
-                yield split or "train", Story(task, tuple(words), (question,), words=True)
+                question = Question(QUESTION, len(words), tuple(tags), per_fact=True)
+                yield split or "train", Story(task, tuple(words), (question,), facts_are_words=True)
 
 
 def _chosen(names: list[str], format_: Format | None) -> list[str]:

@@ -81,8 +81,8 @@ class _Growing:
         self.facts.extend(map(sentences.__getitem__, story.facts))
         self.fact_ends.append(len(self.facts))
         for question in story.questions:
-            if self.forms or story.words or question.each:
-                note_form(self.forms, question.text, Form(story.words, question.each))
+            if self.forms or story.facts_are_words or question.per_fact:
+                note_form(self.forms, question.text, Form(story.facts_are_words, question.per_fact))
             self.questions.append(sentences[question.text])
             self.position.append(question.position)
             self.answer.append(answers[question.answer])

@@ -159,12 +159,12 @@ class DataSet:
     @cached_property
     def forms(self) -> dict[str, Form]:
         """The questions whose facts are words, or that are answered at each fact."""
-        return {question: Form(**form) for question, form in self.summary["forms"].items()}
+        return {question: Form.from_json(form) for question, form in self.summary["forms"].items()}
 
     @cached_property
-    def questions_of_each(self) -> np.ndarray:
+    def questions_per_fact(self) -> np.ndarray:
         """The sentence ids of the questions that are answered at each fact."""
-        return self.sentences.ids_of([question for question, form in self.forms.items() if form.each])
+        return self.sentences.ids_of([question for question, form in self.forms.items() if form.per_fact])
 
     @cached_property
     def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:

@@ -274,7 +274,7 @@ def write_chunks(
             "longest_story": writer.longest_story,
             "longest_answer": writer.longest_answer,
             "questions_with_support": writer.supports,
-            "forms": {question: form._asdict() for question, form in writer.forms.items() if any(form)},
+            "forms": {question: form.as_json() for question, form in writer.forms.items() if any(form)},
             "tokenizer": tokenizer.spec,
             **attached,
             "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
@@ -285,7 +285,7 @@ def write_chunks(
 
 def _longest_answer(chunk: Chunk, answers: Ragged) -> int:
     """The most words of an answer to a question that isn't answered at each fact."""
-    each = {question for question, form in chunk.forms.items() if form.each}
-    of_each = [i for i, text in enumerate(chunk.sentences) if text in each] if each else []
-    once = ~np.isin(chunk.questions.values, of_each)
+    per_fact = {question for question, form in chunk.forms.items() if form.per_fact}
+    asked_per_fact = [i for i, text in enumerate(chunk.sentences) if text in per_fact] if per_fact else []
+    once = ~np.isin(chunk.questions.values, asked_per_fact)
     return int(np.diff(answers.offsets)[chunk.answer[once]].max(initial=0))

@@ -79,8 +79,8 @@ class Vocabulary:
         """The words of a decoded answer, up to its end token."""
         return [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
 
-    def answer_text(self, ids: Iterable[int], *, each: bool = False) -> str:
-        return answer_text(self.answer_words(ids), each=each)
+    def answer_text(self, ids: Iterable[int], *, per_fact: bool = False) -> str:
+        return answer_text(self.answer_words(ids), per_fact=per_fact)
 
     def save(self, path: Path) -> None:
         write_json(
@@ -108,9 +108,9 @@ class Vocabulary:
         return cls(words, answers, extra)
 
 
-def answer_text(words: Iterable[str], *, each: bool = False) -> str:
+def answer_text(words: Iterable[str], *, per_fact: bool = False) -> str:
     """The words of an answer as one text: joined by commas, as in bAbI, or by blanks if there is one for each fact."""
-    return (" " if each else ANSWER_SEPARATOR).join(words)
+    return (" " if per_fact else ANSWER_SEPARATOR).join(words)
 
 
 def mapping(source: Index, target: Index, missing: int) -> np.ndarray:
