@@ -24,6 +24,7 @@ from dmn_cli.data.batches import Batches
 from dmn_cli.evaluation.metrics import judge_stories
 from dmn_cli.records.batch import Batch
 from dmn_cli.settings.load import load
+from dmn_cli.training.learner import USUAL
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedBatch
 
@@ -117,10 +118,10 @@ def _measured(
     planned, made = PlannedBatch(batches, stories), []
 
     def make() -> None:
-        made[:] = [training.learner.portion(planned, 1, 0, 0)]
+        made[:] = [training.learner.portion(planned, USUAL, 0, 0)]
 
     def step() -> None:
-        training.step(planned, made, 1.0)
+        training.step(planned, made, USUAL)
 
     def answer() -> None:
         judge_stories(training.learner.network, batches, stories, device)

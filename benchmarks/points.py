@@ -28,6 +28,7 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
     from dmn_cli.data.store.writer import write
     from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
     from dmn_cli.kernels.tune import tune
+    from dmn_cli.training.learner import USUAL
     from dmn_cli.training.sampling import PlannedBatch
 
     device, cell = torch.device("cpu"), Cell(preset)
@@ -45,7 +46,7 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
 
         def step() -> None:
             start = time.process_time()
-            training.step(planned, [training.learner.portion(planned, 1, 0, 0)], 1.0)
+            training.step(planned, [training.learner.portion(planned, USUAL, 0, 0)], USUAL)
             cpu_seconds.append(time.process_time() - start)
 
         best = take_turns({"step": step}, device, seconds)

@@ -50,7 +50,13 @@ class Whitespace:
 
 def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:
     torch.manual_seed(seed)
-    settings = {**load(preset).model.model_dump(exclude={"network"}), "hidden": 8, "dropout": 0.0, **changes}
+    settings = {
+        **load(preset).model.model_dump(exclude={"network"}),
+        "hidden": 8,
+        "dropout": 0.0,
+        "gates": "softmax",
+        **changes,
+    }
     net = DynamicMemoryNetwork(words=WORDS, answers=ANSWERS, max_answer_steps=4, **settings)
     for name, parameter in net.named_parameters():
         if name.endswith(("b", "bias")):

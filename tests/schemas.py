@@ -82,6 +82,10 @@ class Answered(_Document):
     facts: Annotated[list[str], Field(min_length=1)]
     read: list[Annotated[int, Field(ge=0)]]
     unknown_words: list[str]
+    bound: Annotated[dict[str, list[str]], Field(min_length=1)] = {}  # new names, and some known ones of their kind
+    did_you_mean: Annotated[dict[str, str], Field(min_length=1)] = {}
+    too_many_names: Annotated[list[str], Field(min_length=1)] = []
+    not_in_story: Annotated[list[str], Field(min_length=1)] = []
 
     @model_validator(mode="after")
     def fits(self) -> "Answered":

@@ -24,7 +24,8 @@ GROUND = {"errors", "records"}
 TOOLS = GROUND | {"files", "machine"}
 SOURCES = {"data/sources", "data/words"}
 FORMATS = SOURCES | {"data/formats", "data/vectors"}
-DATA = FORMATS | {"data/store", "data/prepare", "data/batches", "data/joint"}
+STORED = FORMATS | {"data/store", "data/symmetries"}
+DATA = STORED | {"data/prepare", "data/batches", "data/joint"}
 MODEL = TOOLS | {"kernels", "model"}
 SETTLED = MODEL | DATA | {"settings", "artifact"}
 MEASURED = SETTLED | {"evaluation"}
@@ -40,9 +41,10 @@ MAY_IMPORT = {
     "data/formats": TOOLS | SOURCES,
     "data/vectors": TOOLS | SOURCES,
     "data/store": TOOLS | FORMATS,
-    "data/prepare": TOOLS | FORMATS | {"data/store"},
-    "data/batches": TOOLS | FORMATS | {"data/store"},
-    "data/joint": TOOLS | FORMATS | {"data/store", "data/batches"},
+    "data/symmetries": TOOLS | FORMATS | {"data/store"},
+    "data/prepare": TOOLS | STORED,
+    "data/batches": TOOLS | STORED,
+    "data/joint": TOOLS | STORED | {"data/batches"},
     "settings": MODEL,
     "artifact": MODEL | DATA | {"settings"},
     "evaluation": SETTLED,

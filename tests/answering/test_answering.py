@@ -198,7 +198,7 @@ def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
     story = [f"{name} went to the {place}." for name in ("Mary", "John") for place in ("kitchen", "garden", "office")]
     other = ["John went to the garden.", *story[:2]]
     asked = [(told, QUESTION) for told in (story[:4], other, story, story[:1], story, other[:2])]
-    [(places, batch)] = predictor.encoder.batches(asked)
+    [(places, batch, _)] = predictor.encoder.batches(asked)
     assert batch.story_length.tolist() == [3, 6]
     assert batch.facts_seen.tolist() == [len(asked[place][0]) for place in places]
     together, alone = predictor.answer_all(asked), [predictor.answer(*one) for one in asked]

@@ -25,7 +25,7 @@ from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.checkpoint import load as load_checkpoint
 from dmn_cli.training.events import Stopped
 from dmn_cli.training.gradients import summed
-from dmn_cli.training.learner import Learner
+from dmn_cli.training.learner import USUAL, Learner
 from dmn_cli.training.loop import Training
 from dmn_cli.training.run import CHECKPOINT
 from dmn_cli.training.sampling import PlannedBatch
@@ -174,7 +174,7 @@ def test_a_batch_of_it_in_parts_is_the_whole(world: Path, config: Path) -> None:
     for parts in (1, 2):
         learner = Learner(Joint.of([DataSet(world)]), load(config=config, overrides=[("training.parts", parts)]), CPU)
         planned = PlannedBatch(*learner.plan(1)[0])
-        done.append(summed([learner.compute(learner.portion(planned, 1, 0, part), 1.0) for part in range(parts)]))
+        done.append(summed([learner.compute(learner.portion(planned, USUAL, 0, part), USUAL) for part in range(parts)]))
     for one, other in zip(done[0].gradients, done[1].gradients, strict=True):
         torch.testing.assert_close(one, other)
 

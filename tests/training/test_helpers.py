@@ -20,7 +20,7 @@ from dmn_cli.settings.schema import Settings
 from dmn_cli.training.events import Epoch, Stopped
 from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.helpers import Helpers
-from dmn_cli.training.learner import Learner
+from dmn_cli.training.learner import USUAL, Learner, Phase
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.shared_memory import Memory, nameless_file
@@ -61,11 +61,11 @@ def test_the_gradient_of_a_batch_is_the_sum_of_its_parts(data: DataSet, preset: 
     whole = learner(data, quick(preset, parts=1, dropout=0.0))
     whole.network.double()
     planned = PlannedBatch(whole.train[0], whole.train[0].plan(16)[-1])
-    expected = whole.compute(whole.portion(planned, 1, 0, 0), 1.0)
+    expected = whole.compute(whole.portion(planned, USUAL, 0, 0), USUAL)
     for count in (2, 3, len(planned.stories) + 2):
         split = learner(data, quick(preset, parts=count, dropout=0.0))
         split.network.double()
-        done = [split.compute(split.portion(planned, 1, 0, part), 1.0) for part in range(count)]
+        done = [split.compute(split.portion(planned, USUAL, 0, part), USUAL) for part in range(count)]
         assert (done[0].gradients[0] is None) == (count > len(planned.stories))
         total = summed(done)
         torch.testing.assert_close(total.losses, expected.losses)
@@ -147,10 +147,10 @@ def test_a_helper_changes_nothing_but_the_time(
     asked: list[tuple[int, int]] = []
 
     class Watched(Ready):
-        def ask(self, epoch: int, step: int, beta: float) -> set[int]:
-            begun = super().ask(epoch, step, beta)
+        def ask(self, phase: Phase, step: int) -> set[int]:
+            begun = super().ask(phase, step)
             assert begun == {1}
-            asked.append((epoch, step))
+            asked.append((phase.epoch, step))
             return begun
 
     alone, losses_alone = trained(data, tmp_path / "alone", quick(parts=2), processes=1)
@@ -195,11 +195,11 @@ def test_a_helper_that_dies_is_done_without(data: DataSet, tmp_path: Path, when:
     class Dying(Ready):
         asked = 0
 
-        def ask(self, epoch: int, step: int, beta: float) -> set[int]:
+        def ask(self, phase: Phase, step: int) -> set[int]:
             self.asked += 1
             if when == "before it is asked":
                 self.die()
-            return super().ask(epoch, step, beta)
+            return super().ask(phase, step)
 
         def answer(self, part: int) -> PartResult | None:
             if when == "before it answers":

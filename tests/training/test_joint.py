@@ -18,6 +18,7 @@ from dmn_cli.settings.load import load
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.events import Stopped
+from dmn_cli.training.learner import USUAL
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedBatch, shares
 
@@ -253,7 +254,7 @@ def test_a_step_with_sparse_gradients_is_adams(monkeypatch: pytest.MonkeyPatch, 
         options = {"model.hidden": 8, "model.dropout": 0.0, "training.clip": 0.5}
         job = Training([DataSet(opinions)], tmp_path / "run", load(overrides=[*options.items()]), torch.device("cpu"))
         planned = PlannedBatch(job.learner.train[0], job.learner.train[0].plan(16)[0])
-        job.step(planned, [job.learner.portion(planned, 1, 0, 0)], 1.0)
+        job.step(planned, [job.learner.portion(planned, USUAL, 0, 0)], USUAL)
         weights.append([parameter.detach() for parameter in job.learner.network.parameters()])
     for dense, sparse in zip(*weights, strict=True):
         torch.testing.assert_close(sparse, dense, rtol=1e-3, atol=1e-5)  # their epsilons differ

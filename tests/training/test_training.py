@@ -155,7 +155,7 @@ def test_a_checkpoint_of_another_format_is_refused(data: DataSet, tmp_path: Path
     train(data, tmp_path / "run", epochs=1)
     path = tmp_path / "run" / CHECKPOINT
     values = torch.load(path, weights_only=True)
-    for version, says in ((checkpoint.FORMAT_VERSION - 1, "of an older dmn"), (99, "reads up to")):
+    for version, says in ((1, "of an older dmn"), (99, "reads up to")):
         torch.save({**values, "format_version": version}, path)
         with pytest.raises(ModelError, match=says):
             Training([data], tmp_path / "run", settings(epochs=2), CPU).resume()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dmn_cli.answering.names import Bound
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -16,7 +18,13 @@ class Answer:
     gates: list[list[float]]  # [pass][fact]: how far each pass let each fact through, to six decimals
     read: list[int]  # positions of the facts that it read (see records.output.facts_read)
     unknown: list[str]  # words of the story and the question that never occurred in training
+    names: Bound | None = None  # what became of names; None: nothing that would have to be said
     by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of its names and words, a line each."""
+        return self.names.notes() if self.names else []
 
     @property
     def shown(self) -> str:
@@ -34,9 +42,5 @@ class Answer:
             "facts": self.facts,
             "read": self.read,
             "unknown_words": self.unknown,
+            **(self.names.as_json() if self.names else {}),
         }
-
-
-def unknown_note(words: list[str]) -> str:
-    """What to tell a person about words that the model doesn't know; nothing where there are none."""
-    return f"The model doesn't know: {', '.join(words)}" if words else ""

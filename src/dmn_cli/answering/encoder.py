@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmn_cli.answering.names import Binder, Bound, Sentence, union
 from dmn_cli.artifact.model import Model
+from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
@@ -24,6 +26,8 @@ class Encoded(NamedTuple):
     ids: np.ndarray  # (words,) word ids
     unknown: list[str]  # its words that the vocabulary lacks
     form: Form  # of the question, where it is one
+    names: dict[str, int]  # its known names, as written, and which each may be, as the bits of a number
+    named: int  # all of them
 
 
 class AskedBatch(NamedTuple):
@@ -31,14 +35,20 @@ class AskedBatch(NamedTuple):
 
     places: list[int]  # where its questions are among all that were asked
     batch: Batch
+    strange: dict[int, Bound]  # of those that have words which the model doesn't know: what became of their names
 
 
 class Encoder:
     """Splits text into words as it was done for the training data, and looks up their ids in the model's vocabulary."""
 
-    def __init__(self, model: Model, *, max_batch: int = MAX_BATCH, remembered: int = REMEMBERED) -> None:
-        """max_batch: questions; remembered: characters of distinct sentences, past which all are forgotten."""
+    def __init__(
+        self, model: Model, *, max_batch: int = MAX_BATCH, remembered: int = REMEMBERED, bind: bool = True
+    ) -> None:
+        """max_batch: questions; remembered: characters of distinct sentences, past which all are forgotten; bind:
+        whether names that the model doesn't know are bound to spares, where it has any."""
         self.model, self.max_batch, self.remembered = model, max_batch, remembered
+        self.binder = Binder(model.names, frozenset(model.vocabulary.words.ids)) if bind and model.names else None
+        self._spares = model.vocabulary.spare_answers()
         self._forget()
         self._forms = {tuple(self.tokenizer(question)): form for question, form in model.forms.items()}
 
@@ -77,12 +87,33 @@ class Encoder:
         ids = np.array([known.get(word, known[UNKNOWN]) for word in words])
         runs = [list(run) for is_known, run in groupby(words, known.__contains__) if not is_known]
         unknown = [word for run in runs for word in self.tokenizer.spelled(run)]
-        return Encoded(ids, unknown, self._forms.get(tuple(words), Form()))
+        names: dict[str, int] = {}
+        if self.binder and (named := self.binder.named([word for word in words if not is_affix(word)])):
+            sentence = Sentence.of(text, self.tokenizer)
+            names = {sentence.as_written(start, end): bits for bits, start, end in named}
+        return Encoded(ids, unknown, self._forms.get(tuple(words), Form()), names, union(names.values()))
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that never occurred in training, each once."""
         unknown = [word for encoded in map(self.encode, texts) for word in encoded.unknown]
         return list(dict.fromkeys(unknown))
+
+    def nowhere(self, facts: Sequence[str], question: str) -> list[str]:
+        """The names of a question, of those that the model knows, that no fact has; as written."""
+        asked, told = self.encode(question), 0
+        for fact in reversed(facts):
+            if not asked.named & ~told:
+                return []
+            told |= self.encode(fact).named
+        return [name for name, bits in asked.names.items() if not told & bits]
+
+    def bound(self, facts: Sequence[str], question: str | None = None) -> Bound:
+        """What becomes of the names of a story."""
+        if not self.binder:
+            texts = facts if question is None else [*facts, question]
+            return Bound([*texts], unknown=self.unknown_words(texts))
+        told = [Sentence.of(text, self.tokenizer) for text in facts]
+        return self.binder.bind(told, None if question is None else Sentence.of(question, self.tokenizer))
 
     def batches(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[AskedBatch]:
         """(facts, question) pairs as batches of stories of similar length. A story, and any other that is the beginning
@@ -97,7 +128,8 @@ class Encoder:
         if not all(stories):
             raise DataError("the story is empty", hint="Give at least one fact before the question.")
         question = questions.numbers([text for _, text in asked])
-        fact_ids, question_ids = ([self.encode(text).ids for text in part.texts] for part in (facts, questions))
+        strange = self._strange(asked, facts, questions, stories, question)
+        fact_ids, question_ids = ([self._ids(text) for text in part.texts] for part in (facts, questions))
         per_fact = np.array([self.form(text).per_fact for _, text in asked])
         groups = _shared(stories, self.max_batch)
         lengths = np.array([len(stories[group[0]]) for group in groups])
@@ -120,9 +152,53 @@ class Encoder:
                 answer=np.zeros((len(places), 1)),
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),
+                barred=self._barred([strange.get(place) for place in places]),
             )
-            batches.append(AskedBatch(places, batch))
+            batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
+
+    def _strange(
+        self,
+        asked: Sequence[tuple[Sequence[str], str]],
+        facts: _Sentences,
+        questions: _Sentences,
+        stories: list[list[int]],
+        question: list[int],
+    ) -> dict[int, Bound]:
+        """What becomes of the names of those questions that have words which the model doesn't know. Has `stories` and
+        `question` say what is read in the place of what was written."""
+        strange, strange_questions = (
+            {number for text, number in part.texts.items() if self.encode(str(text)).unknown}
+            for part in (facts, questions)
+        )
+        found: dict[int, Bound] = {}
+        if not strange and not strange_questions:
+            return found
+        for place, (story, text) in enumerate(asked):
+            if question[place] in strange_questions or not strange.isdisjoint(stories[place]):
+                found[place] = self.bound(story, text)
+                *told, last = found[place].sentences
+                stories[place], question[place] = facts.numbers(told), questions.numbers([last])[0]
+        return found
+
+    def _barred(self, strange: Sequence[Bound | None]) -> np.ndarray | None:
+        """`Batch.barred`: the spares that stand for nothing in each story. strange: what became of its names"""
+        if self._spares is None:
+            return None
+        if not any(bound and bound.said for bound in strange):
+            return self._spares[np.newaxis]
+        ids = self.model.vocabulary.answers.ids
+        barred = np.repeat(self._spares[np.newaxis], len(strange), axis=0)
+        for row, bound in zip(barred, strange, strict=True):
+            row[[ids[spare] for spare in (bound.said if bound else ()) if spare in ids]] = False
+        return barred
+
+    def _ids(self, sentence: str | tuple[str, ...]) -> np.ndarray:
+        """The word ids of a text, or of words, some of which may stand for others."""
+        if isinstance(sentence, str):
+            return self.encode(sentence).ids
+        known = self.model.vocabulary.words.ids
+        return np.array([known.get(word, known[UNKNOWN]) for word in sentence])
 
 
 def _shared(stories: list[list[int]], max_batch: int) -> list[list[int]]:
@@ -146,11 +222,11 @@ def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
 
 
 class _Sentences:
-    """Distinct texts, numbered in the order of their first use."""
+    """Distinct texts, or sentences as words, numbered in the order of their first use."""
 
     def __init__(self) -> None:
-        self.texts: dict[str, int] = {}
+        self.texts: dict[str | tuple[str, ...], int] = {}
 
-    def numbers(self, texts: Sequence[str]) -> list[int]:
+    def numbers(self, texts: Sequence[str | tuple[str, ...]]) -> list[int]:
         known = self.texts
         return [known.setdefault(text, len(known)) for text in texts]

@@ -11,7 +11,9 @@ import torch
 
 from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, AskedBatch, Encoder
+from dmn_cli.answering.names import Bound
 from dmn_cli.artifact import directory
+from dmn_cli.data.words.vocabulary import NOTHING, answer_text
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import facts_read
 
@@ -39,11 +41,13 @@ class Predictor:
         *,
         max_batch: int = MAX_BATCH,
         remembered: int = REMEMBERED,
+        bind: bool = True,
     ) -> None:
-        """max_batch, remembered: see `Encoder`. Raises: ModelError where the model is missing, damaged or too new."""
+        """max_batch, remembered, bind: see `Encoder`. Raises: ModelError where the model is missing, damaged or too
+        new."""
         self.model = directory.load(path, device)
         self.device = torch.device(device)
-        self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered)
+        self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
         """Raises: DataError where the story has no facts, or a fact or the question has no words."""
@@ -71,17 +75,24 @@ class Predictor:
     ) -> list[Answer]:
         """The answers to (facts, question) pairs, in their order, from what the network computed for their batches."""
         answers: list[Answer | None] = [None] * len(asked)
-        for (places, batch), columns in zip(batches, computed, strict=True):
+        for (places, batch, strange), columns in zip(batches, computed, strict=True):
             rows = zip(places, batch.per_fact.tolist(), *(column.tolist() for column in columns), strict=True)
             for place, per_fact, words, confidence, gates, read in rows:
                 facts, question = asked[place]
+                names, unknown = strange.get(place), list[str]()
+                if names is not None:
+                    unknown = self.encoder.unknown_words([*facts, question])
+                elif nowhere := self.encoder.nowhere(facts, question):
+                    names = Bound(nowhere=nowhere)
+                said = self.model.vocabulary.answer_words(words, names.said if names else NOTHING)
                 answers[place] = Answer(
-                    text=self.model.vocabulary.answer_text(words, per_fact=per_fact),
+                    text=answer_text(said, per_fact=per_fact),
                     confidence=confidence,
                     facts=list(facts),
                     gates=[gate[: len(facts)] for gate in gates],
                     read=[fact for fact, was_read in enumerate(read[: len(facts)]) if was_read],
-                    unknown=self.encoder.unknown_words([*facts, question]),
-                    by_fact=self.model.vocabulary.answer_words(words) if per_fact else None,
+                    unknown=unknown,
+                    names=names,
+                    by_fact=said if per_fact else None,
                 )
         return [answer for answer in answers if answer is not None]

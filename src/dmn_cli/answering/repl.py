@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dmn_cli.answering.answer import Answer, unknown_note
+from dmn_cli.answering.answer import Answer
+from dmn_cli.answering.names import Bound
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DmnError
 from dmn_cli.files import as_path, write_text
@@ -44,6 +45,7 @@ class Session:
     predictor: Predictor
     facts: list[str] = field(default_factory=list)
     last: Answer | None = None
+    heard: set[str] = field(default_factory=set)  # what was said of names
 
     def reply(self, line: str) -> Reply:
         """Answers one line; whatever is wrong with it is a reply too, never an exception."""
@@ -65,16 +67,20 @@ class Session:
         encoder, facts = self.predictor.encoder, self.facts
         if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
-        self.last = self.predictor.answer(facts, question)
-        return Reply(answer=self.last, warning=self._unknown([question]))
+        answer = self.last = self.predictor.answer(facts, question)
+        return Reply(answer=answer, warning=self._new(answer.names or Bound()))
 
     def _add(self, facts: list[str]) -> Reply:
-        warning = self._unknown(facts)
+        encoder = self.predictor.encoder
+        unknown = encoder.unknown_words(facts)
         self.facts += facts
-        return Reply(warning=warning)
+        return Reply(warning=self._new(encoder.bound(self.facts)) if unknown else "")
 
-    def _unknown(self, texts: list[str]) -> str:
-        return unknown_note(self.predictor.encoder.unknown_words(texts))
+    def _new(self, names: Bound) -> str:
+        """What there is to say of names and wasn't said before."""
+        notes = names.notes(self.heard)
+        self.heard |= names.heard
+        return "\n".join(notes)
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
@@ -93,7 +99,7 @@ class Session:
         return commands[name]()
 
     def _clear(self) -> Reply:
-        self.facts, self.last = [], None
+        self.facts, self.last, self.heard = [], None, set()
         return Reply("Forgot the story.")
 
     def _load(self, name: str) -> Reply:

@@ -27,6 +27,7 @@ from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DmnError, ModelError
 from dmn_cli.files import NEWER, atomic_directory, file_digest, load_versioned_json, write_json, write_text
+from dmn_cli.records.names import Names
 from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
@@ -61,6 +62,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
             "forms": {question: form.as_json() for question, form in model.forms.items()},
+            **({"names": model.names.as_json()} if model.names else {}),
             "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
@@ -101,6 +103,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             {question: Form.from_json(form) for question, form in config["forms"].items()},
             config["preset"],
         )
+        names = Names.from_json(config["names"]) if "names" in config else Names()
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     except DmnError:
         raise
@@ -110,6 +113,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=AGAIN) from error
     model.network.to(device).eval()
     model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
+    model.names = names
     model.folder = folder
     return model
 

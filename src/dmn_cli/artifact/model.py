@@ -10,6 +10,7 @@ from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError, ModelError, UsageError
+from dmn_cli.records.names import Names
 from dmn_cli.records.network import Network, Sizes
 from dmn_cli.records.text import Form
 from dmn_cli.settings.networks import NETWORKS
@@ -29,6 +30,7 @@ class Model:
     forms: dict[str, Form]
     preset: str
     tokenizer_files: dict[str, bytes] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)  # that it can be told
     folder: Path | None = None  # where it was loaded from
 
     def form(self, question: str) -> Form:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmn_cli.cli.options import Device, Json, Model, Quiet
+from dmn_cli.cli.options import Device, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, write_lines
 from dmn_cli.errors import UsageError
 
@@ -37,6 +37,7 @@ def command(
         ),
     ] = None,
     why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
+    no_bind: NoBind = False,
     device: Device = "cpu",
     json: Json = False,
     quiet: Quiet = False,
@@ -59,7 +60,7 @@ def command(
         from dmn_cli.kernels.tune import tune
         from dmn_cli.machine.device import choose_device
 
-        predictor = Predictor(model, choose_device(device))
+        predictor = Predictor(model, choose_device(device), bind=not no_bind)
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None)
     if batch is not None:
@@ -85,7 +86,6 @@ def _quick_start() -> Iterator[None]:
 
 
 def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool) -> None:
-    from dmn_cli.answering.answer import unknown_note
     from dmn_cli.cli.input import text_of
     from dmn_cli.files import as_text
 
@@ -94,8 +94,8 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, *, wh
     output.json(answer.as_json())
     if output.as_json:
         return
-    if answer.unknown:
-        output.warning(unknown_note(answer.unknown))
+    for note in answer.notes:
+        output.warning(note)
     output.result(answer.shown)
     if why:
         from dmn_cli.cli.why import show_why

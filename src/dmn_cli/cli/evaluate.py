@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmn_cli.cli.options import Device, Force, Json, Model, Quiet
+from dmn_cli.cli.options import Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, rows, stdout
 from dmn_cli.errors import ScoreTooLow, UsageError
 
@@ -40,6 +40,7 @@ def command(
         typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
+    no_bind: NoBind = False,
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
@@ -54,9 +55,11 @@ def command(
     if split not in ("train", "valid", "test"):
         raise UsageError(f"there is no split {split!r}", hint="There are: test, valid and train.")
 
+    from dmn_cli.answering.judge import BindingJudge
     from dmn_cli.artifact import directory as model_directory
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.evaluation.metrics import judge
     from dmn_cli.evaluation.report import check_names, evaluate
     from dmn_cli.kernels.tune import tune
     from dmn_cli.machine.device import choose_device
@@ -70,7 +73,8 @@ def command(
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
     check_names(required, tasks)
     with _written(predictions, loaded.vocabulary, force=force) as on_judged:
-        report = evaluate(loaded.network, splits, where, batch_size=batch_size, on_judged=on_judged)
+        judging = judge if no_bind else BindingJudge(loaded)
+        report = evaluate(loaded.network, splits, where, batch_size=batch_size, on_judged=on_judged, judge=judging)
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:

@@ -14,3 +14,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run, or the model directory in it.", show_default=False)
 ]
+NoBind = Annotated[
+    bool,
+    typer.Option("--no-bind", help="Leave names unknown that were not in training, and don't bind them to spares."),
+]

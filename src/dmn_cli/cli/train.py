@@ -84,6 +84,9 @@ def command(
     else:
         training.begin(force=force)
     output.note(_summary(training))
+    if training.learner.decided:
+        values = (f"{key.partition('.')[2]} {value}" for key, value in training.learner.decided.items())
+        output.note(f"decided: {', '.join(values)}")
     finished = _trained(output, training, data, out)
     _report(output, finished, data, out)
 

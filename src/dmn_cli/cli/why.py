@@ -17,6 +17,8 @@ def show_why(answer: Answer) -> None:
         _shaded_table(answer)
     else:
         _plain_columns(answer)
+    for name, known in answer.names.names.items() if answer.names else ():
+        sys.stdout.write(f"{name} is read as a name like {', '.join(known)}\n")
 
 
 def _passes(answer: Answer) -> list[str]:

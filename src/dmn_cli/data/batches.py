@@ -6,16 +6,20 @@ length until it has about `batch_size` questions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from dmn_cli.data.store.layout import spans
 from dmn_cli.data.store.reader import DataSet, Split
+from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.renamer import Renamer
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
 
+_AT_A_TIME = 10_000  # stories that are searched for words
 _POOL = 50  # batches: stories are sorted by length only among those of about so many, so that batches stay random
 
 
@@ -39,24 +43,45 @@ class Batches:
     answers: np.ndarray  # answer id of the data set → of the model; -1: the model can't say it
     tasks: list[str]  # a batch's task ids are positions in it
     task_ids: np.ndarray  # task id of the data set → of `tasks`
+    renamer: Renamer | None = None  # what can change names in them
+    spares: np.ndarray | None = None  # (answers of the model,) True for spares, where it has any
 
     @classmethod
-    def of(cls, data: DataSet, split: str, vocabulary: Vocabulary, tasks: list[str] | None = None) -> Batches:
-        """`tasks`: those of all data sets that are used together; None: of this data set alone."""
+    def of(
+        cls,
+        data: DataSet,
+        split: str,
+        vocabulary: Vocabulary,
+        tasks: list[str] | None = None,
+        symmetries: Mapping[str, Symmetries] | None = None,
+    ) -> Batches:
+        """`tasks`: those of all data sets that are used together; None: of this data set alone. `symmetries`: of the
+        tasks whose names may change."""
         words = mapping(data.vocabulary.words, vocabulary.words, missing=1)
         answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
         tasks = data.tasks if tasks is None else tasks
-        return cls(data, data.split(split), words, answers, tasks, np.array([tasks.index(t) for t in data.tasks]))
+        task_ids = np.array([tasks.index(t) for t in data.tasks])
+        opened = data.split(split)
+        renamer = Renamer(data, opened, symmetries, vocabulary) if symmetries else None
+        return cls(data, opened, words, answers, tasks, task_ids, renamer, vocabulary.spare_answers())
 
     def plan(
-        self, batch_size: int, random: np.random.Generator | None = None, *, facts: int | None = None
+        self,
+        batch_size: int,
+        random: np.random.Generator | None = None,
+        *,
+        facts: int | None = None,
+        stories: np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Which stories go into which batch: shuffled by `random`, or in order of length without.
+        """Which stories go into which batch: all of them shuffled by `random`, or in order of length without it, all or
+        some `stories`.
 
         A batch ends once it has about `batch_size` questions, or they see about so many `facts`.
         """
         lengths, questions = self.split.facts.lengths, self.split.questions.lengths
-        order = np.arange(len(lengths)) if random is None else random.permutation(len(lengths))
+        order = np.arange(len(lengths)) if stories is None else stories
+        if random is not None:
+            order = random.permutation(len(lengths))
         pool = np.cumsum(questions[order]) // (batch_size * _POOL) if random is not None else 0 * order
         order = order[np.lexsort((lengths[order], pool))]
         batches = np.split(order, cuts(lengths[order], questions[order], batch_size, facts))
@@ -64,16 +89,30 @@ class Batches:
             random.shuffle(batches)
         return batches
 
-    def batch(self, stories: np.ndarray) -> Batch:
-        """The batch of some stories, all of their questions in order."""
+    def batch(
+        self, stories: np.ndarray, random: np.random.Generator | None = None, *, draws: int = 1, spares: bool = True
+    ) -> Batch:
+        """The batch of some stories, all of their questions in order.
+
+        random: draws new names, where names may change; draws: how many times, for stories in turn; spares: whether
+        they are among them
+        """
         split = self.split
         sentences, story_length = split.facts.take(stories)
-        distinct, story = np.unique(sentences, return_inverse=True)
         asked, questions = split.questions.take(stories)
-        distinct_asked, question = np.unique(asked, return_inverse=True)
         rows = self.question_rows(stories)
         answer, answer_length = split.answers.take(rows)
-        answer = padded(self.answers[answer], answer_length, -1)
+        told, wording, read = sentences, asked, self._read
+        if random is not None and self.renamer:
+            renamed = self.renamer.draw(split.task[stories], random, draws, spares=spares)
+            told, wording = renamed.keys(sentences, story_length), renamed.keys(asked, questions)
+            answers_of = np.add.reduceat(answer_length, np.cumsum(questions) - questions)
+            answer, read = renamed.answers(answer, answers_of), renamed.words
+        else:
+            answer = self.answers[answer]
+        distinct, story = np.unique(told, return_inverse=True)
+        distinct_asked, question = np.unique(wording, return_inverse=True)
+        answer = padded(answer, answer_length, -1)
         per_fact = np.isin(asked, self.data.questions_per_fact)
         ended = np.flatnonzero(~per_fact)
         if len(ended):
@@ -81,10 +120,10 @@ class Batches:
             answer[ended, answer_length[ended]] = 0  # the end token
         positions, _ = split.positions.take(stories)
         return from_arrays(
-            sentences=self._words(distinct),
+            sentences=_rectangle(*read(distinct)),
             story=padded(story, story_length, 0),
             story_length=story_length,
-            question_sentences=self._words(distinct_asked),
+            question_sentences=_rectangle(*read(distinct_asked)),
             question=question,
             story_of=np.repeat(np.arange(len(stories)), questions),
             facts_seen=positions,
@@ -92,6 +131,7 @@ class Batches:
             answer=answer,
             support=padded(*split.supports.take(rows), -1),
             task=np.repeat(self.task_ids[split.task[stories]], questions),
+            barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:
@@ -103,11 +143,33 @@ class Batches:
         known = self.split.supports.lengths[self.question_rows(stories)] > 0
         return int(np.where(per_fact, positions, 1).sum()), int(known.sum())
 
+    @cached_property
+    def strange_stories(self) -> np.ndarray:
+        """The stories with words, in a fact or a question, that the model doesn't know. (n,) ascending"""
+        split, strange = self.split, np.zeros(self.split.stories, bool)
+        if not (self.words[2:] == 1).any():
+            return np.flatnonzero(strange)
+        for first in range(0, split.stories, _AT_A_TIME):
+            stories = np.arange(first, min(first + _AT_A_TIME, split.stories))
+            for column in (split.facts, split.questions):
+                sentences, counts = column.take(stories)
+                distinct, at = np.unique(sentences, return_inverse=True)
+                ids, lengths = self._read(distinct)
+                unknown = np.zeros(len(distinct), bool)
+                unknown[np.repeat(np.arange(len(distinct)), lengths)[ids == 1]] = True
+                strange[np.repeat(stories, counts)[unknown[at]]] = True
+        return np.flatnonzero(strange)
+
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The positions in the split of all questions of some stories."""
         offset = self.split.question_offset
         return spans(offset[stories], offset[stories + 1] - offset[stories])
 
-    def _words(self, sentences: np.ndarray) -> np.ndarray:
-        values, lengths = self.data.sentences.words.take(sentences)
-        return padded(self.words[values], lengths, 0)
+    def _read(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Word ids of the model, end to end, and how many each sentence has."""
+        ids, lengths = self.data.sentences.words.take(sentences)
+        return self.words[ids], lengths
+
+
+def _rectangle(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    return padded(ids, lengths, 0)

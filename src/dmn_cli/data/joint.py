@@ -11,8 +11,12 @@ import numpy as np
 
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.symmetries import Symmetries, folded, places
+from dmn_cli.data.symmetries.files import as_json, symmetries_of
+from dmn_cli.data.symmetries.spares import Kind, kinds
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
+from dmn_cli.records.names import NameKind, Names
 from dmn_cli.records.text import Form
 
 
@@ -25,17 +29,45 @@ class Joint:
     forms: dict[str, Form]
     tokenizer_spec: dict[str, Any]
     vector_size: int | None  # of the word vectors that they have; None: they have none
+    symmetries: dict[str, Symmetries]  # of the tasks whose names may change; none where they shall stay
 
     @classmethod
-    def of(cls, data: Sequence[DataSet]) -> Joint:
-        """Raises: UsageError where they don't go together."""
+    def of(cls, data: Sequence[DataSet], *, symmetries: bool = False) -> Joint:
+        """symmetries: whether names may change where the data sets say so
+
+        Raises: UsageError where they don't go together.
+        """
         tasks = list(dict.fromkeys(task for one in data for task in one.tasks))
-        return cls(data, tasks, _joined_forms(data), _same_tokenizer(data), _vector_size(data))
+        found = _joined_symmetries(data) if symmetries else {}
+        return cls(data, tasks, _joined_forms(data), _same_tokenizer(data), _vector_size(data), found)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What a model of them may know."""
-        return Vocabulary.joined(one.vocabulary.of_training() for one in self.data)
+        """What a model of them may know: the words and answers of their training, and spares for names."""
+        vocabulary = Vocabulary.joined(one.vocabulary.of_training() for one in self.data)
+        answers = folded(vocabulary.answers.items)
+        for kind in self.kinds:
+            for spare in kind.spares:
+                for n, form in enumerate(spare):
+                    vocabulary.words.add(form)
+                    if any(member[n].casefold() in answers for member in kind.members):
+                        vocabulary.answers.add(form)
+        return vocabulary
+
+    @cached_property
+    def kinds(self) -> list[Kind]:
+        """The kinds of names that may change."""
+        return kinds(self.symmetries)
+
+    def names(self) -> Names:
+        """What a model of them can be told of names."""
+        if not self.kinds:
+            return Names()
+        forms = {
+            form for one in self.data for form in places.forms(one, one.split("train"), self.symmetries, self.kinds)
+        }
+        known = tuple(NameKind(tuple(sorted(kind.members)), kind.spares) for kind in self.kinds)
+        return Names(known, tuple(sorted(forms)), {t: as_json(s) for t, s in self.symmetries.items()})
 
     @property
     def longest_answer(self) -> int:
@@ -52,7 +84,12 @@ class Joint:
 
     def batches(self, split: str) -> list[Batches]:
         """Those of each data set. Raises: DataError where one has no such split."""
-        return [Batches.of(one, split, self.vocabulary, self.tasks) for one in self.data]
+        return [Batches.of(one, split, self.vocabulary, self.tasks, self.symmetries) for one in self.data]
+
+    @cached_property
+    def train(self) -> list[Batches]:
+        """Those of the training splits. Raises: DataError where a data set has none."""
+        return self.batches("train")
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The word vectors of the data sets: ids in the joint vocabulary, (n,), and their vectors, (n, size).
@@ -71,6 +108,15 @@ class Joint:
         rows, first = np.unique(np.concatenate([rows for rows, _ in found]), return_index=True)
         known = rows > 1
         return rows[known], np.concatenate([vectors for _, vectors in found])[first][known]
+
+
+def _joined_symmetries(data: Sequence[DataSet]) -> dict[str, Symmetries]:
+    """By task. A task of which two data sets say different things keeps its names."""
+    found: dict[str, Symmetries] = {}
+    for one in data:
+        for task, symmetries in symmetries_of(one.summary, one.path / "dataset.json").items():
+            found[task] = symmetries if found.get(task, symmetries) == symmetries else Symmetries()
+    return {task: symmetries for task, symmetries in found.items() if symmetries}
 
 
 def _vector_size(data: Sequence[DataSet]) -> int | None:

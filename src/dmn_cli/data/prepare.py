@@ -6,7 +6,7 @@ read → chunks, in other processes → words → store → vectors
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from itertools import chain
@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from dmn_cli.data.formats import jsonl
 from dmn_cli.data.store.attached import Vectors
 from dmn_cli.data.store.chunks import Chunk, chunks
-from dmn_cli.data.store.reader import training_sentences
+from dmn_cli.data.store.reader import DataSet, training_sentences
 from dmn_cli.data.store.writer import write_chunks
+from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.files import as_json, check, to_toml
+from dmn_cli.data.symmetries.search import search
 from dmn_cli.data.vectors import corpus, files, read, train
 from dmn_cli.data.vectors.found import FoundVectors
 from dmn_cli.data.words.spec import Choice
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
-from dmn_cli.files import atomic_file
+from dmn_cli.errors import UsageError
+from dmn_cli.files import atomic_file, write_text
 from dmn_cli.machine.processes import ahead
 from dmn_cli.records.text import Story
 
@@ -62,6 +66,7 @@ def prepare(
     *,
     tokenizer: Tokenizer | Untrained | None = None,
     vectors: VectorChoice | None = None,
+    symmetries: Mapping[str, Symmetries] | None = None,
     export: Path | None = None,
     seed: int = 1,
     stage: Stage = no_stage,
@@ -69,8 +74,9 @@ def prepare(
     """Writes a data set of what is read, and returns the contents of its dataset.json.
 
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
-    the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `export`: a
-    file for the same stories as JSON lines.
+    the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
+    by task, which words may change places; None: they are looked for in the training stories. `export`: a file for the
+    same stories as JSON lines.
 
     Raises: DataError where there is no story, and what reading and the tokenizer raise.
     """
@@ -83,9 +89,39 @@ def prepare(
             words = learnt or cast("Tokenizer", choice.tokenizer())  # made while the stories are being read
             found = None if vectors is None else _finder(vectors, words, seed, stage)
             with closing(_watched(stage, coming, total)) as stories:
-                summary = write_chunks(out, stories, words, source, found)
+                finish = partial(_with_symmetries, symmetries, stage)
+                summary = write_chunks(out, stories, words, source, found, finish=finish)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     return summary
+
+
+def _with_symmetries(given: Mapping[str, Symmetries] | None, stage: Stage, folder: Path) -> dict[str, Any]:
+    """What dataset.json says of symmetries, which also stand in a file that a person can correct.
+
+    Raises: UsageError where those that were given aren't of this data set.
+    """
+    data = DataSet(folder)
+    if given is None:
+        with stage("looking for names", None):
+            found = search(data)
+    else:
+        found = dict(given)
+        training = data.vocabulary.of_training()
+        for task, symmetries in found.items():
+            if task not in data.tasks:
+                raise UsageError(f"there is no task {task!r}", hint=f"There are: {', '.join(data.tasks)}.")
+            check(symmetries, training.words.ids, training.answers.items, f"the symmetries of {task}")
+    if data.vectors:
+        with_vector = {data.vocabulary.words.items[i] for i in data.vectors[0]}
+        words = data.vocabulary.words.ids
+        found = {
+            task: s.where(lambda form: all(w in with_vector or w not in words for w in form.split(" ")))
+            for task, s in found.items()
+        }
+    found = {task: symmetries for task, symmetries in found.items() if symmetries}
+    if found or given is None:
+        write_text(folder / "symmetries.toml", to_toml({task: found.get(task, Symmetries()) for task in data.tasks}))
+    return {"symmetries": {task: as_json(symmetries) for task, symmetries in found.items()}}
 
 
 def _learnt(

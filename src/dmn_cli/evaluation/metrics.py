@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,20 +51,48 @@ class Judged:
     hits: np.ndarray  # supporting facts that were read
     read: np.ndarray  # facts that were read, of the questions whose supporting facts are known
     supports: np.ndarray  # supporting facts; 0 where the network has no gates, and so reads none
+    said: list[Mapping[str, str]] | None = None  # what spares stand for, where they stand for anything
 
 
-def judge(network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
-    """Answers every question of a split once, in batches of stories of similar length, several side by side."""
-    plan = batches.plan(batch_size, facts=FACTS)
-    judged = partial(judge_stories, network, batches, device=device)
+def judge(
+    network: Network,
+    batches: Batches,
+    batch_size: int,
+    device: torch.device,
+    *,
+    stories: np.ndarray | None = None,
+    names: int | None = None,
+) -> Iterator[Judged]:
+    """Answers every question of a split, or of some stories of it, once, in batches of stories of similar length,
+    several side by side.
+
+    names: as for `judge_stories`
+    """
+    plan = batches.plan(batch_size, facts=FACTS, stories=stories)
+    judged = partial(judge_stories, network, batches, device=device, names=names)
     return in_order(judged, plan, networks_at_once(device))
 
 
+def judge_stories(
+    network: Network, batches: Batches, stories: np.ndarray, device: torch.device, *, names: int | None = None
+) -> Judged:
+    """Answers the questions of some stories. names: a seed by which they are changed; None: they are as they are"""
+    random = None if names is None else np.random.default_rng([names, int(stories[0])])
+    batch = batches.batch(stories, random, draws=len(stories))
+    return judge_batch(network, batch, batches.question_rows(stories), device)
+
+
 @torch.inference_mode()
-def judge_stories(network: Network, batches: Batches, stories: np.ndarray, device: torch.device) -> Judged:
-    """Answers the questions of some stories."""
+def judge_batch(
+    network: Network,
+    batch: Batch,
+    rows: np.ndarray,
+    device: torch.device,
+    said: list[Mapping[str, str]] | None = None,
+) -> Judged:
+    """Answers the questions of a batch. rows: their numbers in the split; said: see `Judged`"""
     network.eval()
-    batch = batches.batch(stories).to(device)
+    batch = batch.to(device)
     words, confidence, gates, loss = network.answer(batch, with_loss=True)
     assert loss is not None  # it was asked for
     supporting = _support_mask(batch)
@@ -73,7 +101,7 @@ def judge_stories(network: Network, batches: Batches, stories: np.ndarray, devic
     columns = (words, confidence, right_answers(words, batch), batch.answers_asked, loss, batch.task, read)
     supports = supporting.sum(1) if gates is not None else torch.zeros_like(batch.task)
     counts = ((read & supporting).sum(1), (read & known).sum(1), supports)
-    return Judged(batches.question_rows(stories), *(tensor.cpu().numpy() for tensor in (*columns, *counts)))
+    return Judged(rows, *(tensor.cpu().numpy() for tensor in (*columns, *counts)), said=said)
 
 
 def _support_mask(batch: Batch) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches
-from dmn_cli.data.words.vocabulary import Vocabulary, answer_text
+from dmn_cli.data.words.vocabulary import NOTHING, Vocabulary, answer_text
 from dmn_cli.evaluation.metrics import Judged, judge_stories
 from dmn_cli.records.text import Form
 
@@ -27,13 +27,14 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
         for i, row in enumerate(judged.rows):
             example = batches.data.example(batches.split, int(row))
             per_fact = batches.data.forms.get(example.question, Form()).per_fact
+            said = judged.said[i] if judged.said else NOTHING
             line = {
                 "id": int(row),
                 "task": example.task,
                 "story": example.facts,
                 "question": example.question,
                 "answer": answer_text(example.answer, per_fact=per_fact),
-                "prediction": vocabulary.answer_text(judged.words[i].tolist(), per_fact=per_fact),
+                "prediction": vocabulary.answer_text(judged.words[i].tolist(), said, per_fact=per_fact),
                 "correct": bool(judged.right[i] == judged.answers[i]),
                 "confidence": round(float(judged.confidence[i]), 6),
                 "support": example.support,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
 from dmn_cli.records.network import Network
 
+Judge = Callable[[Network, Batches, int, torch.device], Iterator[Judged]]
 PASSED = 0.95  # below this a bAbI task counts as failed (Weston et al. 2015)
 
 
@@ -78,17 +79,18 @@ def evaluate(
     *,
     batch_size: int = 512,
     on_judged: Callable[[Batches, Judged], None] = lambda batches, judged: None,
+    judge: Judge = judge,
 ) -> Report:
-    """Measures a network on one split of each data set; `each` is called with every judged batch. The data sets number
-    their tasks alike, and a task that several have is measured on all of them together."""
+    """Measures a network on one split of each data set; `on_judged` is called with every judged batch, and `judge` says
+    how questions are answered. The data sets number their tasks alike, and a task that several have is measured on all
+    of them together."""
     start = time.perf_counter()
-    names = splits[0].tasks
-    tallies = [Tally() for _ in names]
+    tallies = [Tally() for _ in splits[0].tasks]
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
             on_judged(batches, judged)
-    tasks = {name: t.figures() for name, t in zip(names, tallies, strict=True) if t.questions}
+    tasks = {name: t.figures() for name, t in zip(splits[0].tasks, tallies, strict=True) if t.questions}
     return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
 
 

@@ -90,39 +90,41 @@ class AnswerModule(nn.Module):
         return self.W(self.gru(x if c is None else x + self.project_facts(c), packing, start=a))
 
     @torch.no_grad()
-    def decode(self, m: Tensor, q: Tensor, facts: Facts, per_fact: Tensor) -> tuple[Tensor, Tensor]:
-        """The likeliest word at each step, until the end token, or until the last fact.
+    def decode(
+        self, m: Tensor, q: Tensor, facts: Facts, per_fact: Tensor, barred: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The likeliest word at each step, until the end token, or until the last fact. barred: as of `Batch`
 
         Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) of each
         whole answer, its end included, among all that can be said.
         """
         if not self.per_fact or not per_fact.any():
-            return self.decode_once(m, q)
-        words, confidence = self.decode_at_each(m, q, facts)
+            return self.decode_once(m, q, barred)
+        words, confidence = self.decode_at_each(m, q, facts, barred)
         if per_fact.all():
             return words, confidence
-        said, likely = self.decode_once(m, q)
+        said, likely = self.decode_once(m, q, barred)
         steps = max(words.shape[1], said.shape[1])
         words, said = (F.pad(w, (0, steps - w.shape[1]), value=END) for w in (words, said))
         return torch.where(per_fact.unsqueeze(1), words, said), torch.where(per_fact, confidence, likely)
 
-    def likeliest(self, a: Tensor, *, may_end: bool) -> tuple[Tensor, Tensor]:
+    def likeliest(self, a: Tensor, barred: Tensor | None, *, may_end: bool) -> tuple[Tensor, Tensor]:
         """The likeliest words at some states, the end token among them if it may come, and the logarithms of their
-        probabilities. (rows, hidden) → (rows,) each"""
-        scores = self.W(a)
+        probabilities. (rows, hidden), (rows or 1, answers) → (rows,) each"""
+        scores = self.W(a) if barred is None else self.W(a).masked_fill(barred, -torch.inf)
         if not may_end:
             scores[:, END] = -torch.inf
         log_p, y = torch.log_softmax(scores, dim=1).max(dim=1)
         return y, log_p
 
-    def decode_once(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    def decode_once(self, m: Tensor, q: Tensor, barred: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One word at least, and then until the end token."""
         a, x_q = self.start(m, q)
         x, words, log_p = x_q, [], m.new_zeros(len(m))
         ended = torch.zeros(len(m), dtype=torch.bool, device=m.device)
         for t in range(self.max_steps):
             a = self.gru.step(x, a)
-            y, log_p_t = self.likeliest(a, may_end=t > 0)
+            y, log_p_t = self.likeliest(a, barred, may_end=t > 0)
             words.append(y.where(~ended, END))
             log_p = log_p + log_p_t.where(~ended, 0.0)
             ended = ended | (y == END)
@@ -131,15 +133,17 @@ class AnswerModule(nn.Module):
             x = x_q + self.gru.W[y]
         return torch.stack(words, dim=1), log_p.exp()
 
-    def decode_at_each(self, m: Tensor, q: Tensor, facts: Facts) -> tuple[Tensor, Tensor]:
+    def decode_at_each(self, m: Tensor, q: Tensor, facts: Facts, barred: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One word for each fact. The longest rows come first, so that step t is of the rows that have one."""
         c, packing = facts
         a, x_q = (rows.index_select(0, packing.order) for rows in self.start(m, q))
+        if barred is not None:
+            barred = barred.expand(len(m), -1).index_select(0, packing.order)
         x_c = self.project_facts(c).split(packing.counts)
         words, log_p, W_y = [], m.new_zeros(len(m)), m.new_zeros(len(m), x_q.shape[1])
         for n, x in zip(packing.counts, x_c, strict=True):
             a = self.gru.step(x_q[:n] + x + W_y[:n], a[:n])
-            y, log_p_t = self.likeliest(a, may_end=False)
+            y, log_p_t = self.likeliest(a, None if barred is None else barred[:n], may_end=False)
             words.append(y)
             log_p[:n] += log_p_t
             W_y = self.gru.W.index_select(0, y)

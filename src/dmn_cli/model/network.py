@@ -103,6 +103,6 @@ class DynamicMemoryNetwork(Network):
     @torch.no_grad()
     def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
         facts, q, episode = self.remember(batch)
-        words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.per_fact)
+        words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.per_fact, batch.barred)
         loss = answer_loss(self.answer_module(episode.memory, q, facts, batch), batch) if with_loss else None
         return Answered(words, confidence, effective_gates(episode), loss)

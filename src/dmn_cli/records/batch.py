@@ -34,6 +34,7 @@ class Batch:
     answer: Tensor  # (questions, steps) answer ids, closed by the end token, then -1
     support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
     task: Tensor  # (questions,)
+    barred: Tensor | None = None  # (questions or 1, answers) True for spares that stand for no name of the story
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
 
     @cached_property
@@ -180,11 +181,15 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
     return rectangle
 
 
-def from_arrays(**arrays: np.ndarray) -> Batch:
-    """A Batch on the CPU; the names and shapes are its own."""
-    kinds: dict[str, type] = {"per_fact": np.bool_, "vectors": np.float32}
+def from_arrays(**arrays: np.ndarray | None) -> Batch:
+    """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
+    kinds: dict[str, type] = {"per_fact": np.bool_, "barred": np.bool_, "vectors": np.float32}
     return Batch(
-        **{name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False)) for name, a in arrays.items()}
+        **{
+            name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False))
+            for name, a in arrays.items()
+            if a is not None
+        }
     )
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from dmn_cli.errors import UsageError
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
-from dmn_cli.settings.schema import Settings, TrainingSettings
+from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings, or_auto
 
 PRESETS = resources.files("dmn_cli.settings.presets")
 
@@ -93,9 +93,11 @@ def from_dict(values: dict[str, Any]) -> Settings:
     """Raises: UsageError where there is no such network, or a value is missing or doesn't fit."""
     _known(_network(values), None)
     try:
-        return Settings.model_validate({**values, "model": network_settings(values["model"])})
+        model = network_settings(values["model"], auto=True)
+        training = or_auto(TrainingSettings).model_validate(values["training"])
+        return Settings.model_validate({**values, "model": model, "training": training})
     except ValidationError as error:
-        table = () if error.title == Settings.__name__ else ("model",)
+        table = {Settings.__name__: (), TrainingSettings.__name__: ("training",)}.get(error.title, ("model",))
         raise _unfit([{**one, "loc": (*table, *one["loc"])} for one in error.errors()]) from error
 
 
@@ -106,11 +108,15 @@ def _unfit(errors: list[dict[str, Any]]) -> UsageError:
         hint = "Another network than the preset's needs all of its keys, from --config FILE or --set KEY=VALUE."
         return UsageError(f"not given: {', '.join(missing)}", hint=hint)
     first = errors[0]
-    return UsageError(f"{_dotted(first)} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}")
+    or_auto = (
+        f", or {AUTO!r}" if any(AUTO in one["msg"] and _dotted(one) == _dotted(first) for one in errors[1:]) else ""
+    )
+    return UsageError(f"{_dotted(first)} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{or_auto}")
 
 
 def _dotted(error: dict[str, Any]) -> str:
-    return ".".join(map(str, error["loc"]))
+    """TABLE.KEY; of a key that can be one thing or another, without saying which."""
+    return ".".join(map(str, error["loc"][:2]))
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:

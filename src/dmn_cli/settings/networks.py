@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dmn_cli.settings.schema import DmnSettings, NetworkSettings
+from dmn_cli.settings.schema import DmnSettings, NetworkSettings, or_auto
 
 if TYPE_CHECKING:
     from dmn_cli.records.network import Network, Sizes
@@ -30,12 +30,13 @@ DEFAULT = "dmn"  # where no network is named
 NETWORKS: dict[str, Kind] = {DEFAULT: Kind("Dynamic Memory Network", DmnSettings, _dmn)}
 
 
-def network_settings(table: dict[str, Any]) -> NetworkSettings:
-    """The table [model] as the settings of the network that it names.
+def network_settings(table: dict[str, Any], *, auto: bool = False) -> NetworkSettings:
+    """The table [model] as the settings of the network that it names. auto: whether keys may be "auto"
 
     Raises: KeyError where there is no such network; pydantic.ValidationError
     """
-    return NETWORKS[table.get("network", DEFAULT)].settings.model_validate(table)
+    schema = NETWORKS[table.get("network", DEFAULT)].settings
+    return (or_auto(schema) if auto else schema).model_validate(table)
 
 
 def as_table(settings: NetworkSettings) -> dict[str, Any]:

@@ -1,21 +1,42 @@
 """Everything that can be set about a network and its training.
 
-A network has settings of its own: a subclass of `NetworkSettings`, found by `model.network` (`networks.py`).
+A network has settings of its own: a subclass of `NetworkSettings`, found by `model.network` (`networks.py`). Some keys
+may be "auto": what they are to be is decided once the data are known (`training/decide.py`), and until then the classes
+are those of `or_auto`.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model
 
 from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Update
 
 Positive = Field(gt=0)
 
 
+AUTO = "auto"
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    decidable: ClassVar[frozenset[str]] = frozenset()  # keys that may be "auto"
+
+
+Table = TypeVar("Table", bound=_Strict)
+
+
+@cache
+def or_auto(table: type[Table]) -> type[Table]:
+    """The same settings, of which some may be "auto"."""
+    keys: dict[str, Any] = {}
+    for name in table.decidable:
+        field = table.model_fields[name]
+        plain: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        keys[name] = (plain | Literal["auto"], ...)
+    return create_model(table.__name__, __base__=table, **keys)
 
 
 class NetworkSettings(_Strict):
@@ -32,6 +53,8 @@ class NetworkSettings(_Strict):
 
 class DmnSettings(NetworkSettings):
     """The form that each of the four modules takes."""
+
+    decidable: ClassVar[frozenset[str]] = frozenset({"gates", "dropout"})
 
     reader: Reader
     gate_features: GateFeatures
@@ -51,11 +74,21 @@ class DmnSettings(NetworkSettings):
 class TrainingSettings(_Strict):
     """How it is trained."""
 
+    decidable: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("epochs", "steps", "batch_size", "learning_rate", "final_learning_rate", "schedule", "averaging"),
+            "gate_supervision",
+        }
+    )
+
     epochs: int = Positive
+    steps: int = Positive
     batch_size: int = Positive
     parts: int = Field(ge=0)
     learning_rate: float = Positive
     final_learning_rate: float = Positive
+    schedule: Literal["cosine", "solved"]
+    averaging: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)
     sampling: Literal["proportional", "temperature", "uniform"]
@@ -63,7 +96,8 @@ class TrainingSettings(_Strict):
     clip: float = Positive
     patience: int = Positive
     flawless: int = Positive
-    gate_supervision: Literal[GateSupervision, "off"]
+    symmetries: bool
+    gate_supervision: Literal[GateSupervision, "ordered-first", "off"]
     gate_weight: float = Field(ge=0)
     answers_from_epoch: int = Positive
     answers_from_gate_loss: float = Field(ge=0)
@@ -73,4 +107,4 @@ class TrainingSettings(_Strict):
 class Settings(_Strict):
     preset: str
     model: SerializeAsAny[NetworkSettings]
-    training: TrainingSettings
+    training: SerializeAsAny[TrainingSettings]

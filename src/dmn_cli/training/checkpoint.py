@@ -16,7 +16,8 @@ import torch
 from dmn_cli.errors import ModelError
 from dmn_cli.files import atomic_file
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_OLDEST = 2  # that can be read
 
 
 @dataclass
@@ -42,6 +43,12 @@ class Checkpoint:
     flawless: int = 0  # validation questions in a row without a mistake
     seconds: float = 0.0
     finished: str | None = None  # why the training ended, once it has
+    in_order: bool = True  # gates are taught the order of the supporting facts, where that is to change
+    spares_from: int | None = None  # the epoch from which on spare names take part
+    falls_from: int | None = None  # the epoch from which on the learning rate falls, where that isn't set
+    steps: int = 0  # done in all
+    averaged: list[torch.Tensor] = field(default_factory=list)  # the running mean of the weights, where there is one
+    decided: dict[str, Any] = field(default_factory=dict)  # what keys of "auto" came to
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -67,7 +74,7 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         raise ModelError(
             f"the checkpoint has format version {version}; this dmn reads up to {FORMAT_VERSION}", where=path
         )
-    if version < FORMAT_VERSION:
+    if version < _OLDEST:
         raise ModelError(
             f"the checkpoint has format version {version}, of an older dmn",
             where=path,

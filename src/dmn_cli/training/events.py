@@ -28,6 +28,7 @@ class Epoch:
     validation: Report
     best: bool
     learning_rate: float
+    changed: float | None  # accuracy of the same validation with other names, where names change
     waiting: float  # the share of the steps' time, in this session, that was spent waiting for batches
     seconds: float  # of training so far, over all sessions
 
@@ -39,6 +40,7 @@ class Epoch:
             "valid_accuracy": self.validation.accuracy,
             "valid_loss": self.validation.loss,
             "valid_tasks": {name: task["accuracy"] for name, task in self.validation.tasks.items()},
+            **({} if self.changed is None else {"valid_changed": self.changed}),
             "best": self.best,
             "learning_rate": self.learning_rate,
             "waiting": round(self.waiting, 6),

@@ -17,33 +17,36 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.kernels.tune import tune
 from dmn_cli.settings.load import from_dict
 from dmn_cli.training.helpers import DONE, NEXT, READY
-from dmn_cli.training.learner import Learner
+from dmn_cli.training.learner import Learner, Phase
 from dmn_cli.training.shared_memory import Memory
 
 
 def main() -> None:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     job = json.loads(requests.readline())
-    settings = from_dict(job["settings"])
+    settings = from_dict(job["settings"])  # decided
     if not job["compiled"]:
         os.environ["DMN_NATIVE"] = "0"
     tune(settings.model.hidden)
-    learner = Learner(Joint.of([DataSet(Path(path)) for path in job["data"]]), settings, torch.device("cpu"))
+    data = [DataSet(Path(path)) for path in job["data"]]
+    joint = Joint.of(data, symmetries=settings.training.symmetries)
+    learner = Learner(joint, settings, torch.device("cpu"))
     with os.fdopen(job["memory"], "r+b") as file:
         memory = Memory(learner.network, job["helpers"], file)
     replies.write(READY)
     replies.flush()
     expected, portions, portion = None, iter(()), None
     while len(message := requests.read(NEXT.size)) == NEXT.size:
-        epoch, step, beta = NEXT.unpack(message)
-        if (epoch, step) != expected:
-            portions = learner.portions(job["part"], epoch, step)
+        step, *fields = NEXT.unpack(message)
+        phase = Phase(*fields)
+        if (phase, step) != expected:
+            portions = learner.portions(job["part"], phase, step)
             portion = next(portions)
         assert portion
-        memory.put(job["part"] - 1, learner.compute(portion, beta))
+        memory.put(job["part"] - 1, learner.compute(portion, phase))
         replies.write(DONE)
         replies.flush()
-        expected, portion = (epoch, step + 1), next(portions, None)  # made while the weights are being changed
+        expected, portion = (phase, step + 1), next(portions, None)  # made while the weights are being changed
 
 
 if __name__ == "__main__":

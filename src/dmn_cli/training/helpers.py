@@ -27,10 +27,10 @@ from typing import Any
 from dmn_cli.kernels.tune import compiled
 from dmn_cli.settings.load import as_dict
 from dmn_cli.training.gradients import PartResult
-from dmn_cli.training.learner import Learner
+from dmn_cli.training.learner import Learner, Phase
 from dmn_cli.training.shared_memory import Memory
 
-NEXT = struct.Struct("<qqd")  # epoch, step, β
+NEXT = struct.Struct("<qqd??")  # step, and the fields of a Phase
 READY, DONE = b"r", b"d"
 
 
@@ -87,7 +87,7 @@ class Helpers:
             else:
                 self._gone(part)
 
-    def ask(self, epoch: int, step: int, beta: float) -> set[int]:
+    def ask(self, phase: Phase, step: int) -> set[int]:
         """Has all that are ready compute a step. Returns their parts."""
         asked = set()
         for part, process in list(self.processes.items()):
@@ -95,7 +95,7 @@ class Helpers:
             if part in self.ready:
                 assert process.stdin
                 try:
-                    process.stdin.write(NEXT.pack(epoch, step, beta))
+                    process.stdin.write(NEXT.pack(step, *phase))
                     asked.add(part)
                 except BrokenPipeError:
                     self._gone(part)

@@ -22,10 +22,24 @@ from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Sizes
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
+from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
 
+_PER_DRAW = 8  # questions of a batch for each time that names are drawn
 WORTH_TWO = 5000  # questions that make a second process worthwhile, which takes seconds to start
+
+
+class Phase(NamedTuple):
+    """How an epoch is trained."""
+
+    epoch: int
+    beta: float  # the weight of the answers
+    in_order: bool  # whether gates are taught the order of the supporting facts, where that changes
+    spares: bool  # whether spare names take part, where names change
+
+
+USUAL = Phase(epoch=1, beta=1.0, in_order=True, spares=True)
 
 
 class Portion(NamedTuple):
@@ -55,7 +69,9 @@ class Learner:
 
         Raises: DataError where a data set has no training split.
         """
-        self.joint, self.settings, self.device = joint, settings, device
+        self.joint, self.device = joint, device
+        settings, self.decided = decide(settings, joint)
+        self.settings = settings
         torch.manual_seed(settings.training.seed)
         sizes = Sizes(
             words=len(joint.vocabulary.words),
@@ -67,8 +83,9 @@ class Learner:
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
         self.model = build(settings.model, *parts)
         self.model.tokenizer_files = joint.data[0].tokenizer_files()
+        self.model.names = joint.names()
         self.network = self.model.network.to(device)
-        self.train = joint.batches("train")
+        self.train = joint.train
         self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
         form = settings.training.gate_supervision
         self.supervision = form if form != "off" and joint.supported and self.network.gated else None
@@ -90,7 +107,9 @@ class Learner:
         """Two where they can be computed side by side and each is large enough. This must not depend on how many cores
         there are, since the weights depend on it."""
         small = self.settings.model.hidden <= ONE_THREAD
-        two = small and self.settings.training.batch_size >= 64 and self.questions >= worth_two
+        training = self.settings.training
+        epoch = max(self.questions, training.steps * training.batch_size)
+        two = small and training.batch_size >= 64 and epoch >= worth_two
         return 2 if two and self.device.type == "cpu" else 1
 
     @property
@@ -109,19 +128,24 @@ class Learner:
         """The batches of an epoch, in their order."""
         return sampling.plan(self.train, self.settings.training, epoch)
 
-    def portion(self, planned: sampling.PlannedBatch, epoch: int, step: int, part: int) -> Portion:
+    def portion(self, planned: sampling.PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
         """One part of a batch. The stories, in the order of their length, are dealt out in turn, to part 0 last, so
         that it is the smallest: the process that computes it also changes the weights."""
         batches, stories = planned
-        random = np.random.SeedSequence([self.settings.training.seed, epoch, step, part])
+        random = np.random.SeedSequence([self.settings.training.seed, phase.epoch, step, part])
         own = stories[self.parts - 1 - part :: self.parts]
-        batch = self.network.arrange(batches.batch(own)).to(self.device) if len(own) else None
+        batch = None
+        if len(own):
+            names = np.random.default_rng(random.spawn(1)[0])
+            draws = -(-self.settings.training.batch_size // _PER_DRAW)
+            batch = batches.batch(own, names, draws=draws, spares=phase.spares)
+            batch = self.network.arrange(batch).to(self.device)
         return Portion(part, batch, *batches.asked(stories), seed=int(random.generate_state(1)[0]))
 
-    def portions(self, part: int, epoch: int, step: int) -> Iterator[Portion]:
+    def portions(self, part: int, phase: Phase, step: int) -> Iterator[Portion]:
         """Part number `part` of each batch of an epoch, beginning with a step."""
-        plan = self.plan(epoch)
-        return self.in_turn(lambda n: self.portion(plan[n], epoch, n, part), range(step, len(plan)))
+        plan = self.plan(phase.epoch)
+        return self.in_turn(lambda n: self.portion(plan[n], phase, n, part), range(step, len(plan)))
 
     def in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
         """`make` of each step, done ahead by a thread where a core is idle: on a core that computes already, the thread
@@ -129,7 +153,7 @@ class Learner:
         busy = self.processes * torch.get_num_threads() if self.device.type == "cpu" else 0
         return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
 
-    def compute(self, portion: Portion, beta: float) -> PartResult:
+    def compute(self, portion: Portion, phase: Phase) -> PartResult:
         """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
 
         β weighs only the questions whose supporting facts are known; the others have nothing else to learn from.
@@ -139,12 +163,15 @@ class Learner:
             return PartResult([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
         seed(self.device, portion.seed)
         self.network.train()
-        loss, gate_loss = self.network.losses(batch, self.supervision if portion.known else None)
+        supervision = self.supervision if portion.known else None
+        if supervision == "ordered-first":
+            supervision = "ordered" if phase.in_order else "any-pass"
+        loss, gate_loss = self.network.losses(batch, supervision)
         answers = loss.sum() / portion.asked
         gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
         counted = answers
-        if beta != 1:
+        if phase.beta != 1:
             known = (batch.support >= 0).any(dim=1)
-            counted = torch.where(known, beta, 1.0).mul(loss).sum() / portion.asked
+            counted = torch.where(known, phase.beta, 1.0).mul(loss).sum() / portion.asked
         gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
         return PartResult(gradients, torch.stack([answers.detach(), gates.detach()]).double())

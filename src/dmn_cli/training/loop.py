@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,24 +21,41 @@ from dmn_cli.artifact import directory
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.metrics import judge
 from dmn_cli.evaluation.predictions import golden
-from dmn_cli.evaluation.report import evaluate
+from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.settings.schema import Settings, TrainingSettings
+from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
 from dmn_cli.training.gradients import summed
 from dmn_cli.training.helpers import Helpers
-from dmn_cli.training.learner import Learner, Portion
+from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
 
 _REPORT_EVERY = 0.2  # seconds
+_RISE = 100  # steps
+_FALL = 5  # epochs
+_LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
+_READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
+_COPIES = 4  # of the validation, with other names
 _SAVE_EVERY = 300.0  # seconds, within an epoch; at the end of each it is saved anyway
 
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
-    """Falls from the first to the final rate along half a cosine."""
-    done = (epoch - 1) / max(1, settings.epochs - 1)
+    """Falls from the first to the final rate along half a cosine, over all epochs."""
+    return _fallen(settings, (epoch - 1) / max(1, settings.epochs - 1))
+
+
+def rate_until_solved(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
+    """Rises in the first steps, stays, and falls along half a cosine once it is time. steps: of the epoch"""
+    if state.falls_from is None or state.epoch < state.falls_from:
+        return settings.learning_rate * min(1.0, (state.steps + 1) / _RISE)
+    return _fallen(settings, (state.epoch - state.falls_from + state.step / steps) / _FALL)
+
+
+def _fallen(settings: TrainingSettings, done: float) -> float:
     low, high = settings.final_learning_rate, settings.learning_rate
     return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
@@ -57,24 +77,30 @@ class Training:
 
         Raises: UsageError where the data sets don't go together; DataError where one lacks a split.
         """
-        joint = Joint.of(data)
-        self.settings, self.device, self.run = settings, device, Run(run)
+        joint = Joint.of(data, symmetries=settings.training.symmetries)
+        self.given, self.device, self.run = settings, device, Run(run)
         self.learner = Learner(joint, settings, device, processes=processes)
+        self.settings = self.learner.settings
         self.valid = joint.batches("valid")
+        decay = self.settings.training.averaging
+        self.averaged = Averaged(self.learner.network, decay) if decay else None
         self.waiting = 0.0  # Epoch.waiting
         self.helpers: Helpers | None = None
         self._start_helpers = helpers
-        self.state = Checkpoint(answers_from=None if self.learner.supervision else 1, data=joint.fingerprint)
+        answers_from = None if self.learner.supervision else 1
+        self.state = Checkpoint(answers_from=answers_from, data=joint.fingerprint, decided=self.learner.decided)
 
     def begin(self, *, force: bool = False) -> None:
         """Makes the run directory; with `force`, in place of the run that is there."""
-        self.run.begin(self.settings, force=force)
+        self.run.begin(self.given, force=force)
 
     def resume(self) -> None:
         """Continues from the last checkpoint. Raises as `Run.load` does."""
         self.state = state = self.run.load(self.state.data, self.settings.training.epochs, self.device)
         self.learner.network.load_state_dict(state.network)
         self.learner.optimiser.load_state_dict(state.optimiser)
+        if self.averaged:
+            self.averaged.load(state.averaged)
         if state.finished:
             state.finished = None
             self._next_epoch()
@@ -83,6 +109,7 @@ class Training:
     def save(self) -> None:
         self.state.network = self.learner.network.state_dict()
         self.state.optimiser = self.learner.optimiser.state_dict()
+        self.state.averaged = self.averaged.mean if self.averaged else []
         self.run.save(self.state)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -115,7 +142,8 @@ class Training:
                 yield Stopped(state.epoch, 0)
                 return
         assert state.best is not None
-        yield Finished(state.finished, state.epoch, state.best, state.seconds)
+        best = {key: state.best[key] for key in ("epoch", "accuracy", "loss")}
+        yield Finished(state.finished, state.epoch, best, state.seconds)
 
     def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         settings, state, learner = self.settings.training, self.state, self.learner
@@ -124,17 +152,24 @@ class Training:
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
+        spares = state.spares_from is not None and state.epoch >= state.spares_from
+        phase = Phase(state.epoch, beta, state.in_order, spares or settings.schedule == "cosine")
         losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
         began = reported = saved = time.perf_counter()
         steps = range(state.step, len(plan))
-        made = learner.in_turn(lambda step: self._made(plan[step], step), steps)
+        made = learner.in_turn(lambda step: self._made(plan[step], phase, step), steps)
         waited = 0.0
         for step in steps:
-            begun = self.helpers.ask(state.epoch, step, beta) if self.helpers else ()
+            begun = self.helpers.ask(phase, step) if self.helpers else ()
             asked = time.perf_counter()
             portions = next(made)
             waited += time.perf_counter() - asked
-            losses += self.step(plan[step], portions, beta, begun)
+            if settings.schedule == "solved":
+                learner.optimiser.learning_rate = rate_until_solved(settings, state, len(plan))
+            losses += self.step(plan[step], portions, phase, begun)
+            if self.averaged:
+                self.averaged.update(state.steps)
+            state.steps += 1
             state.totals.supervised += portions[0].known > 0
             state.step += 1
             if stop():
@@ -151,13 +186,13 @@ class Training:
         state.totals.losses = losses.tolist()
         self.waiting = waited / (time.perf_counter() - began)
 
-    def _made(self, planned: PlannedBatch, step: int) -> list[Portion]:
+    def _made(self, planned: PlannedBatch, phase: Phase, step: int) -> list[Portion]:
         """The parts of a batch that no helper will compute: part 0, and those whose helpers aren't ready."""
         parts, ready = range(self.learner.parts), self.helpers.ready if self.helpers else ()
-        return [self.learner.portion(planned, self.state.epoch, step, n) for n in parts if n == 0 or n not in ready]
+        return [self.learner.portion(planned, phase, step, n) for n in parts if n == 0 or n not in ready]
 
     def step(
-        self, planned: PlannedBatch, portions: Sequence[Portion], beta: float, begun: Collection[int] = ()
+        self, planned: PlannedBatch, portions: Sequence[Portion], phase: Phase, begun: Collection[int] = ()
     ) -> torch.Tensor:
         """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64.
 
@@ -169,8 +204,8 @@ class Training:
         for part in range(learner.parts):
             result = self.helpers.answer(part) if self.helpers and part in begun else None
             if result is None:
-                portion = made.get(part) or learner.portion(planned, state.epoch, state.step, part)
-                result = learner.compute(portion, beta)
+                portion = made.get(part) or learner.portion(planned, phase, state.step, part)
+                result = learner.compute(portion, phase)
             results.append(result)
         gradients, losses = summed(results)
         learner.optimiser.step(gradients)
@@ -188,20 +223,24 @@ class Training:
                 where=self.run.path,
                 hint="Train with a lower training.learning_rate or training.clip.",
             )
-        report = evaluate(self.learner.network, self.valid, self.device)
-        score = (report.accuracy, -report.loss)
-        better = state.best is None or score > (state.best["accuracy"], -state.best["loss"])
-        if better:
-            state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss}
-            model = self.learner.model
-            directory.save(self.run.model, model, report.as_json(), golden(model, self.valid, self.device))
-        state.flawless = state.flawless + report.questions if report.accuracy == 1 else 0
+        with self.averaged.in_use() if self.averaged else nullcontext():
+            reports = self._validated()
+            score = [sum(r.accuracy for r in reports) / len(reports), -sum(r.loss for r in reports) / len(reports)]
+            better = state.best is None or score > _score(state.best)
+            if better:
+                report = reports[0]
+                state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss, "score": score}
+                model = self.learner.model
+                directory.save(self.run.model, model, report.as_json(), golden(model, self.valid, self.device))
+        flawless = all(report.accuracy == 1 for report in reports)
+        state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         epoch = Epoch(
             epoch=state.epoch,
             loss=state.totals.losses[0] / state.step,
             gate_loss=state.totals.losses[1] / max(1, state.totals.supervised),
-            validation=report,
+            validation=reports[0],
+            changed=sum(r.accuracy for r in reports[1:]) / _COPIES if len(reports) > 1 else None,
             best=better,
             learning_rate=self.learner.optimiser.learning_rate,
             waiting=self.waiting,
@@ -210,7 +249,10 @@ class Training:
         self.run.log(epoch.as_json())
         if state.answers_from is None and epoch.gate_loss < self.settings.training.answers_from_gate_loss:
             state.answers_from = state.epoch + 1
+        state.in_order = state.in_order and epoch.gate_loss >= _READ
         state.finished = self._reason_to_end()
+        if self.settings.training.schedule == "solved":
+            self._look_ahead(epoch.loss)
         if not state.finished:
             self._next_epoch()
         self.save()
@@ -219,13 +261,42 @@ class Training:
     def _next_epoch(self) -> None:
         self.state.epoch, self.state.step, self.state.totals = self.state.epoch + 1, 0, Totals()
 
+    def _validated(self) -> list[Report]:
+        """The validation as it is, and then with other names, where names change."""
+        network, changing = self.learner.network, bool(self.learner.joint.symmetries)
+        ways = [judge, *(partial(judge, names=seed) for seed in range(_COPIES if changing else 0))]
+        return [evaluate(network, self.valid, self.device, judge=way) for way in ways]
+
+    def _look_ahead(self, loss: float) -> None:
+        """Decides from an epoch's loss of the answers whether spares take part from the next one on, or else whether
+        the learning rate falls. What takes too long is done all the same, in time for the end."""
+        settings, state = self.settings.training, self.state
+        assert state.best is not None
+        stuck = state.epoch - state.best["epoch"] >= settings.patience
+        if state.spares_from is None:
+            if loss < _LEARNT or stuck or state.epoch >= 0.6 * settings.epochs:
+                state.spares_from = state.epoch + 1
+        elif state.falls_from is None and (loss < _SOLVED or stuck or state.epoch >= settings.epochs - _FALL):
+            state.falls_from = state.epoch + 1
+
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state
         assert state.best is not None
+        if settings.schedule == "solved":
+            if state.falls_from and state.epoch >= state.falls_from + _FALL - 1:
+                return "the training answers are learnt"
+            patient = math.inf
+        else:
+            patient = settings.patience
         if state.flawless >= settings.flawless:
             return f"the last {state.flawless} validation questions were all answered right"
-        if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= settings.patience:
+        if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= patient:
             return f"{settings.patience} epochs without a better validation"
         if state.epoch >= settings.epochs:
             return f"{settings.epochs} epochs are done"
         return None
+
+
+def _score(best: dict[str, Any]) -> list[float]:
+    """What a better validation must exceed; of an older checkpoint that of the validation as it is."""
+    return best.get("score", [best["accuracy"], -best["loss"]])

@@ -31,6 +31,14 @@ class PlannedBatch(NamedTuple):
 def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int) -> list[PlannedBatch]:
     """The batches of one epoch in their order, which depends on the seed and the epoch alone."""
     random = np.random.default_rng([settings.seed, epoch])
+    planned = _once(sets, settings, random)
+    while len(planned) < settings.steps:
+        planned += _once(sets, settings, random)
+    return planned
+
+
+def _once(sets: Sequence[Batches], settings: TrainingSettings, random: np.random.Generator) -> list[PlannedBatch]:
+    """The batches of one reading of the data."""
 
     def once_through(batches: Batches) -> list[PlannedBatch]:
         return [PlannedBatch(batches, stories) for stories in batches.plan(settings.batch_size, random)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -27,6 +28,9 @@ def command(
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
     ] = False,
+    no_supports: Annotated[
+        bool, typer.Option("--no-supports", help="Leave out which facts support an answer: answers alone are learnt.")
+    ] = False,
     *,
     shared: Shared,
 ) -> None:
@@ -50,5 +54,7 @@ def command(
             "variant": variant,
             "seed": shared.seed,
             "missing": found.missing,
+            **({"supports": False} if no_supports else {}),
         }
-        write(shared, lambda advance: found.stories(shared.seed, advance), found.size, source)
+        read = partial(found.stories, shared.seed, supports=not no_supports)
+        write(shared, read, found.size, source)

@@ -17,6 +17,7 @@ from dmn_cli.errors import UsageError
 if TYPE_CHECKING:
     from dmn_cli.data.prepare import VectorChoice
     from dmn_cli.data.sources.fetch import Local
+    from dmn_cli.data.symmetries import Symmetries
     from dmn_cli.data.words.spec import Choice
 
 _Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
@@ -81,6 +82,15 @@ _Text = Annotated[
 ]
 
 
+_Symmetries = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|FILE",
+        help="Which names may change places, by task: found in the training stories, none, or said in a TOML file.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Shared:
     """The options that each command has after its own."""
@@ -97,6 +107,7 @@ class Shared:
     train_vectors: _TrainVectors = False
     vector_size: _VectorSize = None
     text: _Text = None
+    symmetries: _Symmetries = "auto"
     seed: _Seed = 1
     force: Force = False
     json: Json = False
@@ -129,6 +140,24 @@ class Shared:
         if self.export:
             check_output(self.export, force=self.force)
         self._check_vectors()
+        _ = self.symmetry_choice
+
+    @cached_property
+    def symmetry_choice(self) -> dict[str, Symmetries] | None:
+        """None: they are looked for. Raises: UsageError where the file is none"""
+        if self.symmetries == "auto":
+            return None
+        if self.symmetries == "off":
+            return {}
+        from dmn_cli.data.symmetries.files import from_toml
+
+        path = Path(self.symmetries)
+        try:
+            return from_toml(path.read_text(encoding="utf-8"), path)
+        except OSError as error:
+            raise UsageError(f"can't be read: {error.strerror}", where=path, hint="Say auto, off or a file.") from error
+        except UnicodeDecodeError as error:
+            raise UsageError("is not UTF-8", where=path) from error
 
     def _check_vectors(self) -> None:
         if self.vectors and self.train_vectors:

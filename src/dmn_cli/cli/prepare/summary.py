@@ -29,7 +29,18 @@ def describe(summary: dict[str, Any]) -> str:
         + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
         + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
+        + _symmetries(summary)
     )
+
+
+def _symmetries(summary: dict[str, Any]) -> str:
+    """What can change places, tasks that say the same together."""
+    from dmn_cli.data.symmetries.files import describe, symmetries_of
+
+    tasks: dict[str, list[str]] = {}
+    for task, symmetries in symmetries_of(summary, "").items():
+        tasks.setdefault(describe(symmetries), []).append(task)
+    return "".join(f"\nIn {', '.join(names)} can change places: {said}." for said, names in tasks.items())
 
 
 def _coverage(vectors: dict[str, Any]) -> str:

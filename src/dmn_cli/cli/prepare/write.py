@@ -34,6 +34,7 @@ def write(
         shared.choice,
         tokenizer=tokenizer,
         vectors=shared.vector_choice,
+        symmetries=shared.symmetry_choice,
         export=shared.export,
         seed=shared.seed,
         stage=partial(progress, shared.output),

@@ -77,12 +77,22 @@ class BabiFiles:
         """Their bytes in all."""
         return sum(file.size for file in self.files)
 
-    def stories(self, seed: int, progress: Callable[[int], None] = lambda n: None) -> Iterator[tuple[str, Story]]:
-        """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out."""
+    def stories(
+        self, seed: int, progress: Callable[[int], None] = lambda n: None, *, supports: bool = True
+    ) -> Iterator[tuple[str, Story]]:
+        """(split, story) pairs. Where a task has no validation file, a tenth of its training stories is held out.
+
+        supports: whether questions say which facts support their answers
+        """
         validated = {file.task for file in self.files if file.split == "valid"}
         for file in self.files:
-            pairs = ((file.split, story) for story in file.stories(progress))
+            stories = file.stories(progress)
+            pairs = ((file.split, story if supports else _unsupported(story)) for story in stories)
             yield from pairs if file.task in validated else hold_out(pairs, seed)
+
+
+def _unsupported(story: Story) -> Story:
+    return story._replace(questions=tuple(question._replace(support=()) for question in story.questions))
 
 
 @contextmanager

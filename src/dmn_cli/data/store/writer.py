@@ -7,7 +7,7 @@ operations, and its columns go to the files as they are; only sentences that are
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,8 +243,12 @@ def write_chunks(
     source: dict[str, Any],
     vectors: Vectors | None = None,
     limits: Limits = USUAL,
+    finish: Callable[[Path], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Does what `write` does, from chunks of stories."""
+    """Does what `write` does, from chunks of stories.
+
+    `finish` is given the folder of the data set, which can be read by then, and returns what dataset.json says beside.
+    """
     with atomic_directory(out) as folder:
         writer = _Writer(folder, tokenizer, limits)
         try:
@@ -280,6 +284,9 @@ def write_chunks(
             "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
         }
         write_json(folder / "dataset.json", summary)
+        if finish:
+            summary |= finish(folder)
+            write_json(folder / "dataset.json", summary)
     return summary
 
 

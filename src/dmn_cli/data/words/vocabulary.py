@@ -8,9 +8,10 @@ of a test set reaches it. The words themselves map the ids of one to those of th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from dmn_cli.files import load_versioned_json, write_json
 
 FORMAT_VERSION = 1
 PADDING, UNKNOWN = " <pad>", "<unk>"  # word ids 0 and 1; no word of a text begins with a blank
+SPARE = "\t"  # how a word begins that no text has, and that stands for names (data/symmetries/spares.py)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 ANSWER_SEPARATOR = ","
 END = "<end>"  # answer id 0: it closes every answer
 
@@ -75,12 +78,18 @@ class Vocabulary:
                 joined.answers.add(item)
         return joined
 
-    def answer_words(self, ids: Iterable[int]) -> list[str]:
-        """The words of a decoded answer, up to its end token."""
-        return [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
+    def spare_answers(self) -> np.ndarray | None:
+        """Which answers are spares: (answers,) bool; None where there are none."""
+        spares = np.array([answer.startswith(SPARE) for answer in self.answers.items])
+        return spares if spares.any() else None
 
-    def answer_text(self, ids: Iterable[int], *, per_fact: bool = False) -> str:
-        return answer_text(self.answer_words(ids), per_fact=per_fact)
+    def answer_words(self, ids: Iterable[int], said: Mapping[str, str] = NOTHING) -> list[str]:
+        """The words of a decoded answer, up to its end token. said: what spares stand for; others are unknown"""
+        words = [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
+        return [said.get(word, UNKNOWN) if word[:1] == SPARE else word for word in words]
+
+    def answer_text(self, ids: Iterable[int], said: Mapping[str, str] = NOTHING, *, per_fact: bool = False) -> str:
+        return answer_text(self.answer_words(ids, said), per_fact=per_fact)
 
     def save(self, path: Path) -> None:
         write_json(

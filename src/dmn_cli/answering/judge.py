@@ -1,0 +1,98 @@
+"""A model judged on questions with names that it doesn't know, bound as `dmn ask` binds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from dmn_cli.answering.encoder import AskedBatch, Encoder
+from dmn_cli.answering.names import Bound
+from dmn_cli.artifact.model import Model
+from dmn_cli.data.batches import Batches
+from dmn_cli.data.words.affixes import is_affix
+from dmn_cli.data.words.vocabulary import NOTHING
+from dmn_cli.evaluation.metrics import Judged, judge, judge_batch
+from dmn_cli.machine.device import networks_at_once
+from dmn_cli.machine.threads import in_order
+from dmn_cli.records.batch import END, padded
+from dmn_cli.records.network import Network
+from dmn_cli.records.text import Example
+
+_AT_ONCE = 20  # batches that are read together
+
+
+class BindingJudge:
+    """Judges as `evaluation.metrics.judge` does; and questions of stories with words that the model doesn't know as
+    text, each by itself, so that the same names are bound as where it is asked."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __call__(self, network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
+        """`network`: the model's"""
+        same_words = batches.data.summary["tokenizer"] == self.model.tokenizer_spec
+        strange = batches.strange_stories if self.model.names and same_words else np.empty(0, np.int64)
+        if not len(strange):
+            yield from judge(network, batches, batch_size, device)
+            return
+        known = np.setdiff1d(np.arange(batches.split.stories), strange)
+        if len(known):
+            yield from judge(network, batches, batch_size, device, stories=known)
+        rows = batches.question_rows(strange)
+        encoder = Encoder(self.model, max_batch=batch_size)
+        for first in range(0, len(rows), batch_size * _AT_ONCE):
+            some = rows[first : first + batch_size * _AT_ONCE]
+            examples = [batches.data.example(batches.split, int(row)) for row in some]
+            parts = encoder.batches([(example.facts, example.question) for example in examples])
+            judged = partial(self._judged, network, batches, encoder, some, examples, device=device)
+            yield from in_order(judged, parts, networks_at_once(device))
+
+    def _judged(
+        self,
+        network: Network,
+        batches: Batches,
+        encoder: Encoder,
+        rows: np.ndarray,
+        examples: Sequence[Example],
+        part: AskedBatch,
+        device: torch.device,
+    ) -> Judged:
+        """rows, examples: the questions that `part` is made of, among others"""
+        places, batch, bound = part
+        asked = [examples[place] for place in places]
+        per_fact = batch.per_fact.tolist()
+        answers = [
+            self._answer_ids(example, encoder, bound.get(place), per_fact=each)
+            for place, example, each in zip(places, asked, per_fact, strict=True)
+        ]
+        task_of = dict(zip(batches.data.tasks, batches.task_ids.tolist(), strict=True))
+        batch = replace(
+            batch,
+            answer=_rectangle(answers),
+            support=_rectangle([example.support for example in asked]),
+            task=torch.tensor([task_of[example.task] for example in asked]),
+        )
+        said = [bound[place].said if place in bound else NOTHING for place in places]
+        return judge_batch(network, batch, rows[places], device, said)
+
+    def _answer_ids(self, example: Example, encoder: Encoder, bound: Bound | None, *, per_fact: bool) -> list[int]:
+        """The right answer; -1 where the model can't say a word of it."""
+        ids = self.model.vocabulary.answers.ids
+        words = example.answer
+        if bound and encoder.binder:
+            read = (" ".join(part for part in encoder.tokenizer(word) if not is_affix(part)) for word in words)
+            meant = [encoder.binder.answer(text, bound, ids) for text in read]
+            words = [
+                spare if spare in ids and text not in ids else text for text, spare in zip(words, meant, strict=True)
+            ]
+        return [ids.get(word, -1) for word in words] + ([] if per_fact else [END])
+
+
+def _rectangle(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Rows of numbers, padded with -1."""
+    values = np.array([value for row in rows for value in row], np.int64)
+    return torch.from_numpy(padded(values, np.array([len(row) for row in rows]), -1))

@@ -1,0 +1,259 @@
+"""The sentences and answers of a split under random elements of its tasks' symmetries, in a model's numbers.
+
+A sentence is a row of slots: a word that stays, or a form of an entity that may change. An element of the symmetries
+says what each form becomes, so that sentences are renamed by array operations alone: distinct sentences of a batch stay
+distinct, and are renamed once. Where every form is one word, slots are the words themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from dmn_cli.data.store.layout import Ragged
+from dmn_cli.data.store.reader import DataSet, Split
+from dmn_cli.data.symmetries import Renaming, Symmetries, folded
+from dmn_cli.data.symmetries.spares import with_spares
+from dmn_cli.data.words.affixes import affixes, is_affix
+from dmn_cli.data.words.vocabulary import Vocabulary, mapping
+
+
+class _Form(NamedTuple):
+    """A form as it stands in a sentence."""
+
+    text: str
+    nth: int = 0  # which of its entity's forms it is, where two of these are written alike
+    capital: bool = False  # as its affixes have it
+    affixed: bool = False
+
+
+class Renamer:
+    """Of one split of a data set, for a model."""
+
+    def __init__(self, data: DataSet, split: Split, tasks: Mapping[str, Symmetries], vocabulary: Vocabulary) -> None:
+        """tasks: symmetries of those tasks that have any; vocabulary: the model's"""
+        spared = with_spares(tasks)
+        distinct = list(dict.fromkeys(symmetries for symmetries in tasks.values() if symmetries))
+        numbers = [1 + distinct.index(tasks[task]) if tasks.get(task) else 0 for task in data.tasks]
+        self._group_of = np.array(numbers, np.int64)  # (tasks,) which symmetries a task has; 0: none
+        self._sentences = len(data.sentences.words.lengths)
+        extended = {symmetries: spared[task] for task, symmetries in tasks.items()}
+        self._groups = [
+            _Group(data, split, symmetries, extended.get(symmetries, symmetries), vocabulary)
+            for symmetries in (Symmetries(), *distinct)
+        ]
+
+    def draw(self, tasks: np.ndarray, random: np.random.Generator, draws: int, *, spares: bool) -> Renamed:
+        """Random elements for the stories of a batch: for those of the same symmetries up to `draws`, in turn.
+
+        tasks: (stories,) of the data set; spares: whether they take part
+        """
+        group = self._group_of[tasks]
+        drawn: list[_Drawn] = []
+        of_story = np.empty(len(group), np.int64)
+        for number in np.unique(group):
+            own = np.flatnonzero(group == number)
+            count = min(draws, len(own)) if number else 1
+            of_story[own] = len(drawn) + np.arange(len(own)) % count
+            drawn += [self._groups[number].draw(random, spares=spares) for _ in range(count)]
+        return Renamed(self._sentences, drawn, of_story)
+
+
+class Renamed:
+    """The random elements that a batch is read under."""
+
+    def __init__(self, sentences: int, drawn: Sequence[_Drawn], of_story: np.ndarray) -> None:
+        """sentences: of the data set; of_story: (stories,) the element of each"""
+        self._sentences, self._drawn, self._of_story = sentences, drawn, of_story
+
+    def keys(self, sentences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Numbers that differ where sentences do, or the elements that they are read under.
+
+        sentences: (n,) of the data set, of each story in turn; lengths: (stories,) how many each has
+        """
+        return sentences + np.repeat(self._of_story, lengths) * self._sentences
+
+    def words(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Word ids of the model, end to end, and how many each sentence has. keys: (n,), ascending"""
+        bounds = np.searchsorted(keys, np.arange(len(self._drawn) + 1) * self._sentences)
+        parts = [
+            drawn.words(keys[first:last] - i * self._sentences)
+            for i, (drawn, first, last) in enumerate(zip(self._drawn, bounds, bounds[1:], strict=False))
+        ]
+        ids, lengths = zip(*parts, strict=True)
+        return np.concatenate(ids), np.concatenate(lengths)
+
+    def answers(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Answer ids of the model. ids: (n,) of the data set, of each story in turn; lengths: (stories,)"""
+        element = np.repeat(self._of_story, lengths)
+        return np.stack([drawn.answers for drawn in self._drawn])[element, ids]
+
+
+class _Drawn:
+    """A random element of a group's symmetries."""
+
+    def __init__(self, group: _Group, renaming: Renaming) -> None:
+        self.answers = group.answers(renaming)  # answer id of the data set → of the model
+        self._group, self._renaming = group, renaming
+
+    def words(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Word ids of the model, end to end, and how many each sentence has."""
+        slots, counts = self._group.slots(sentences)
+        ids, lengths = self._group.rows(self._renaming).take(slots)
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        so_far = np.concatenate([[0], np.cumsum(lengths)])
+        return ids, np.diff(so_far[ends])
+
+
+class _Group:
+    """Symmetries and the sentences of the tasks that have them."""
+
+    def __init__(
+        self, data: DataSet, split: Split, symmetries: Symmetries, spared: Symmetries, vocabulary: Vocabulary
+    ) -> None:
+        """spared: the symmetries with spares"""
+        self._data, self._split, self._symmetries, self._spared = data, split, symmetries, spared
+        self._vocabulary = vocabulary
+        self._words = mapping(data.vocabulary.words, vocabulary.words, missing=1)
+        self._answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
+        self._items = data.vocabulary.words.items
+        self._forms: dict[_Form, int] = {}  # → slot
+        self._sentences: dict[int, np.ndarray] = {}  # → slots
+        self._entities: dict[str, list[int]] = {}  # form → which forms of its entity it is
+        for entities in symmetries.classes:
+            for entity in entities:
+                for nth, form in enumerate(entity):
+                    self._entities.setdefault(form, []).append(nth)
+        for swap in symmetries.swaps:
+            for form in (form for pair in swap for form in pair):
+                self._entities.setdefault(form, [0])
+        affixed = bool(data.summary["tokenizer"].get("affixes"))
+        self._plain = not symmetries or (symmetries.of_words and not affixed)
+        if self._plain:
+            ids = data.vocabulary.words.ids
+            self._forms = {_Form(form): ids[form] for form in self._entities if form in ids}
+        answers = data.vocabulary.answers.items
+        by_case = folded(answers)
+        known = {form: by_case[form.casefold()] for form in self._entities if form.casefold() in by_case}
+        self._answering = {form: data.vocabulary.answers.ids[answer] for form, answer in known.items()}
+        self._said = folded(vocabulary.answers.items)
+
+    def draw(self, random: np.random.Generator, *, spares: bool) -> _Drawn:
+        return _Drawn(self, (self._spared if spares else self._symmetries).draw(random))
+
+    def answers(self, renaming: Renaming) -> np.ndarray:
+        """What each answer of the data set becomes: (answers,) ids of the model."""
+        answers = self._answers.copy()
+        for form, answer in self._answering.items():
+            image = next((i for i in renaming.images.get(form, ()) if i.casefold() in self._said), None)
+            if image is not None:
+                answers[answer] = self._vocabulary.answers.ids[self._said[image.casefold()]]
+        return answers
+
+    def slots(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of some sentences, end to end, and how many each has."""
+        if self._plain:
+            return self._data.sentences.words.take(sentences)
+        rows = [self._sentence(number) for number in sentences.tolist()]
+        return np.concatenate([np.empty(0, np.int64), *rows]), np.array([len(row) for row in rows], np.int64)
+
+    def rows(self, renaming: Renaming) -> Ragged:
+        """What each slot that was met so far becomes: the words of the data set, then forms."""
+        if self._plain:
+            words = self._words.copy()
+            for form, slot in self._forms.items():
+                words[slot] = self._id(renaming.images.get(form.text, (form.text,))[0])
+            return Ragged(np.arange(len(words) + 1), words)
+        rows = [self._written(form, renaming) for form in self._forms]
+        lengths = np.array([*[1] * len(self._words), *map(len, rows)], np.int64)
+        ids = np.concatenate([self._words, *rows]) if rows else self._words
+        return Ragged(np.concatenate([[0], np.cumsum(lengths)]), ids)
+
+    def _written(self, form: _Form, renaming: Renaming) -> list[int]:
+        images = renaming.images.get(form.text, (form.text,))
+        written = []
+        for word in images[min(form.nth, len(images) - 1)].split(" "):
+            written.append(self._id(word))
+            if form.affixed:
+                written += map(self._id, affixes(word[:1].upper() + word[1:] if form.capital else word))
+        return written
+
+    def _id(self, word: str) -> int:
+        return self._vocabulary.words.ids.get(word, 1)
+
+    def _sentence(self, number: int) -> np.ndarray:
+        if number not in self._sentences:
+            ids, _ = self._data.sentences.words.take(np.array([number]))
+            self._sentences[number] = np.array(self._parsed(ids.tolist()), np.int64)
+        return self._sentences[number]
+
+    def _parsed(self, ids: list[int]) -> list[int]:
+        """The slots of a sentence: the longest form that fits is taken, from left to right."""
+        parts: list[tuple[list[int], str, bool, bool]] = []  # word ids, and the form that they are, if any
+        words = [self._items[i] for i in ids]
+        at = 0
+        while at < len(words):
+            end, form, capital, affixed = self._form_at(words, at)
+            parts.append((ids[at:end], form, capital, affixed))
+            at = end
+        ways = [self._entities[form] if form else [0] for _, form, _, _ in parts]
+        nths = next(iter(product(*ways)))
+        if any(len(way) > 1 for way in ways):
+            texts = [form or " ".join(self._items[i] for i in part) for part, form, _, _ in parts]
+            nths = next((way for way in product(*ways) if self._makes_sense(texts, way)), nths)
+        slots: list[int] = []
+        for (part, form, capital, affixed), nth in zip(parts, nths, strict=True):
+            if form:
+                slots.append(self._slot(_Form(form, nth, capital, affixed)))
+            else:
+                slots += part
+        return slots
+
+    def _slot(self, form: _Form) -> int:
+        return self._forms.setdefault(form, len(self._words) + len(self._forms))
+
+    def _form_at(self, words: Sequence[str], at: int) -> tuple[int, str, bool, bool]:
+        """The form that begins there, "" where none does; where it ends; and how its affixes, if any, have it."""
+        plain, ends = [], []
+        end = at
+        while end < len(words) and len(plain) < self._longest:
+            plain.append(words[end])
+            end += 1
+            while end < len(words) and is_affix(words[end]):
+                end += 1
+            ends.append(end)
+        for n in range(len(plain), 0, -1):
+            form = " ".join(plain[:n])
+            if form in self._entities:
+                shapes = [word for word in words[at : ends[n - 1]] if is_affix(word)]
+                return ends[n - 1], form, bool(shapes) and shapes[0].startswith(" X"), bool(shapes)
+        return ends[0], "", False, False
+
+    @cached_property
+    def _longest(self) -> int:
+        return max((form.count(" ") + 1 for form in self._entities), default=1)
+
+    def _makes_sense(self, texts: Sequence[str], nths: Sequence[int]) -> bool:
+        """Whether the sentence is known with another entity in the place of those whose forms are written alike."""
+        for entities in self._symmetries.classes:
+            alike = {form for entity in entities if len(set(entity)) < len(entity) for form in entity}
+            for other in entities:
+                if alike.isdisjoint(texts) or not alike.isdisjoint(other):
+                    continue
+                words = [other[n] if text in alike else text for text, n in zip(texts, nths, strict=True)]
+                if tuple(" ".join(words).split(" ")) in self._known:
+                    return True
+        return False
+
+    @cached_property
+    def _known(self) -> set[tuple[str, ...]]:
+        """The sentences of the split, without affixes."""
+        stories = np.arange(self._split.stories)
+        numbers = np.union1d(self._split.facts.take(stories)[0], self._split.questions.take(stories)[0])
+        ids, lengths = self._data.sentences.words.take(numbers)
+        rows = np.split(ids, np.cumsum(lengths)[:-1])
+        return {tuple(w for w in (self._items[i] for i in row) if not is_affix(w)) for row in rows}

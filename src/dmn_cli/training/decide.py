@@ -1,0 +1,79 @@
+"""What a setting of "auto" comes to, decided from the training data alone.
+
+Where names change in each batch (`data/symmetries/`), there is no end of new stories. Then noise costs more than it
+gives, the order of the supporting facts can be taught to the end, and a training is over once its answers are right: it
+is measured in steps, not in readings of the data (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dmn_cli.data.joint import Joint
+from dmn_cli.settings.networks import NETWORKS
+from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
+
+_FACTS = 2048  # that the questions of a batch see
+_LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
+_COUNTS = 0.05  # of the questions have more supporting facts than there are passes: then gates must be let be several
+
+
+class Decided(NamedTuple):
+    settings: Settings  # without any "auto"
+    said: dict[str, Any]  # what was decided, by key
+
+
+def decide(settings: Settings, joint: Joint) -> Decided:
+    """Raises: UsageError where a data set has no training split."""
+    changing = _changing(joint)
+    model, training = dict(settings.model), dict(settings.training)
+    batch = training["batch_size"]
+    if batch == AUTO:
+        batch = _batch_size(joint) if changing else _USUAL
+    rate = training["learning_rate"]
+    if rate == AUTO:
+        rate = round(0.001 * batch / _USUAL, 6) if changing else 0.002
+    values = {
+        "model.gates": "sigmoid" if changing and _counts(joint, model.get("passes", 1)) else "softmax",
+        "model.dropout": 0.0 if changing else 0.1,
+        "training.epochs": 60 if changing else 30,
+        "training.steps": 100 if changing else 1,
+        "training.batch_size": batch,
+        "training.learning_rate": rate,
+        "training.final_learning_rate": round(rate / 10, 7),
+        "training.schedule": "solved" if changing else "cosine",
+        "training.averaging": 0.998 if changing else 0.0,
+        "training.gate_supervision": "ordered" if changing else "ordered-first",
+    }
+    tables = {"model": model, "training": training}
+    said = {}
+    for key, value in values.items():
+        table, _, last = key.partition(".")
+        if tables[table].get(last) == AUTO:
+            tables[table][last] = said[key] = value
+    network = NETWORKS[settings.model.network].settings.model_validate(model)
+    decided = Settings(preset=settings.preset, model=network, training=TrainingSettings.model_validate(training))
+    return Decided(decided, said)
+
+
+def _changing(joint: Joint) -> bool:
+    """Whether most questions are of tasks whose names change."""
+    changing = [
+        np.isin([batches.tasks[i] for i in batches.task_ids], list(joint.symmetries))[batches.split.task]
+        for batches in joint.train
+    ]
+    asked = [batches.split.questions.lengths for batches in joint.train]
+    return float(np.average(np.concatenate(changing), weights=np.concatenate(asked))) > 0.5
+
+
+def _batch_size(joint: Joint) -> int:
+    seen = [batches.split.positions.take(np.arange(batches.split.stories))[0] for batches in joint.train]
+    return int(min(_MOST, max(_LEAST, _FACTS / np.concatenate(seen).mean())))
+
+
+def _counts(joint: Joint, passes: int) -> bool:
+    """Whether more than a few questions have more supporting facts than there are passes to read them one by one."""
+    supports = np.concatenate([batches.split.supports.lengths for batches in joint.train])
+    return bool((supports > passes).mean() > _COUNTS)

@@ -1,0 +1,194 @@
+"""Training under changed names: decided from the data, the same after a stop, and it learns what it is told."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Dmn, fails
+from helpers import network
+
+from dmn_cli.artifact import directory
+from dmn_cli.data.joint import Joint
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.symmetries.spares import is_spare
+from dmn_cli.settings.load import load
+from dmn_cli.settings.schema import AUTO
+from dmn_cli.training import checkpoint
+from dmn_cli.training.averaging import Averaged
+from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.decide import decide
+from dmn_cli.training.events import Epoch, Stopped
+from dmn_cli.training.loop import Training, rate_until_solved
+from dmn_cli.training.run import CHECKPOINT
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def walks(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("walks") / "data"
+    assert dmn("prepare", "story", "--tasks", 1, "--questions", 400, "--out", out).code == 0
+    return out
+
+
+def quick(**training: Any) -> list[tuple[str, Any]]:
+    keys = {"epochs": 8, "steps": 10, "batch_size": 32, "learning_rate": 0.01, "parts": 2, **training}
+    return [("model.hidden", 8), *((f"training.{key}", value) for key, value in keys.items())]
+
+
+def test_what_is_auto_is_decided_from_the_training_data(walks: Path, dmn: Dmn, tmp_path: Path) -> None:
+    changing = Joint.of([DataSet(walks)], symmetries=True)
+    plain = Joint.of([DataSet(walks)])
+    settings, said = decide(load(), changing)
+    assert settings.training.schedule == said["training.schedule"] == "solved"
+    assert settings.training.gate_supervision == "ordered"
+    assert settings.model.model_dump()["dropout"] == 0
+    assert 64 <= settings.training.batch_size <= 512
+    settings, said = decide(load(), plain)
+    assert settings.training.schedule == "cosine"
+    assert (settings.training.batch_size, settings.training.learning_rate, settings.training.epochs) == (128, 0.002, 30)
+    assert settings.model.model_dump()["dropout"] == 0.1
+    assert AUTO not in settings.model_dump_json()
+
+
+def test_what_is_said_wins_and_nothing_of_the_paper_is_decided(walks: Path) -> None:
+    joint = Joint.of([DataSet(walks)], symmetries=True)
+    settings, said = decide(load(overrides=quick(schedule="cosine")), joint)
+    assert settings.training.schedule == "cosine"
+    assert not {"training.schedule", "training.epochs", "training.batch_size"} & said.keys()
+    settings, said = decide(load("dmn"), joint)
+    assert settings.model_dump() == load("dmn").model_dump()
+    assert said == {}
+
+
+def test_a_run_keeps_auto_and_its_model_and_checkpoint_what_it_came_to(dmn: Dmn, walks: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = dmn("train", walks, "--out", run, "--epochs", 1, "--set", "model.hidden=8", "--set", "training.steps=2")
+    assert result.code == 0, result.err
+    assert "decided: gates softmax, dropout 0.0, batch_size" in result.err
+    assert tomllib.loads((run / "config.toml").read_text())["training"]["batch_size"] == AUTO
+    assert checkpoint.load(run / CHECKPOINT, CPU).decided["training.schedule"] == "solved"
+    assert directory.load(run).settings.model_dump()["gates"] == "softmax"
+    fails(
+        dmn("train", walks, "--out", tmp_path / "b", "--set", "training.batch_size=few"),
+        2,
+        "training.batch_size",
+        "auto",
+    )
+    fails(dmn("train", walks, "--out", tmp_path / "b", "--set", "training.clip=auto"), 2, "training.clip")
+
+
+@pytest.mark.parametrize("stopped_after", [7, 20, 45, 71])
+def test_stopped_under_changed_names_it_resumes_to_the_same_weights(
+    walks: Path, tmp_path: Path, stopped_after: int
+) -> None:
+    """Names, spares, the averaged weights, the falling rate and what was decided go on as they would have."""
+    settings = load(overrides=quick())
+    whole = Training([DataSet(walks)], tmp_path / "whole", settings, CPU, processes=1)
+    whole.begin()
+    epochs = [event for event in whole.events() if isinstance(event, Epoch)]
+    assert whole.state.spares_from is not None
+    assert whole.state.falls_from is not None
+    asked = iter(range(1, 10**6))
+    stopped = Training([DataSet(walks)], tmp_path / "stopped", settings, CPU, processes=1)
+    stopped.begin()
+    assert isinstance(list(stopped.events(lambda: next(asked) == stopped_after))[-1], Stopped)
+    rest = Training([DataSet(walks)], tmp_path / "stopped", settings, CPU, processes=1)
+    torch.manual_seed(99)
+    rest.resume()
+    list(rest.events())
+    for one, other in zip(whole.learner.network.parameters(), rest.learner.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert whole.averaged
+    assert rest.averaged
+    assert all(map(torch.equal, whole.averaged.mean, rest.averaged.mean))
+    assert whole.state.best == rest.state.best
+    assert [e.changed is not None for e in epochs] == [True] * len(epochs)
+    models = [(tmp_path / run / "model" / "model.safetensors").read_bytes() for run in ("whole", "stopped")]
+    assert models[0] == models[1]
+
+
+def test_the_model_has_spares_and_the_sentences_that_names_stand_in(walks: Path, tmp_path: Path) -> None:
+    job = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=1, steps=2)), CPU)
+    job.begin()
+    list(job.events())
+    model = directory.load(tmp_path / "run")
+    assert len(model.names.kinds) == 2
+    words = set(model.vocabulary.words.items)
+    assert {form for kind in model.names.kinds for spare in kind.spares for form in spare} == set(
+        filter(is_spare, words)
+    )
+    assert any(form[0].startswith("\t") and form[-1] == "." for form in model.names.forms)
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert set(config["names"]["symmetries"]) == {"qa1"}
+
+
+def test_without_symmetries_nothing_is_added(dmn: Dmn, walks: Path, tmp_path: Path) -> None:
+    off = [("training.symmetries", False)]
+    job = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=1) + off), CPU)
+    assert not any(map(is_spare, job.learner.model.vocabulary.words.items))
+    assert not job.learner.model.names
+    data = tmp_path / "off"
+    assert dmn("prepare", "story", "--tasks", 1, "--questions", 400, "--out", data, "--symmetries", "off").code == 0
+    assert DataSet(data).summary["symmetries"] == {}
+
+
+def test_symmetries_of_ones_own(dmn: Dmn, walks: Path, tmp_path: Path) -> None:
+    """What `auto` wrote, corrected, is read back; what makes no sense is said where it stands."""
+    told = (walks / "symmetries.toml").read_text()
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[qa1]\nclasses = [["mary", "john"]]\n')
+    options = ("prepare", "story", "--tasks", 1, "--questions", 400, "--symmetries", mine)
+    result = dmn(*options, "--out", tmp_path / "mine")
+    assert result.code == 0, result.err
+    assert DataSet(tmp_path / "mine").summary["symmetries"]["qa1"]["classes"] == [[["mary"], ["john"]]]
+    mine.write_text(told)
+    assert dmn(*options, "--out", tmp_path / "again").code == 0
+    assert DataSet(tmp_path / "again").summary["symmetries"] == DataSet(walks).summary["symmetries"]
+    for text, *says in (
+        ("[qa1", "is not TOML"),
+        ('[qa2]\nclasses = [["mary", "john"]]\n', "there is no task 'qa2'", "qa1"),
+        ('[qa1]\nclasses = [["mary", "nobody"]]\n', "'nobody' doesn't occur"),
+        ('[qa1]\nclasses = [["mary", "mary"]]\n', "twice"),
+    ):
+        mine.write_text(text)
+        fails(dmn(*options, "--out", tmp_path / "no"), 2, *says)
+        assert not (tmp_path / "no").exists()
+    fails(dmn(*options[:-1], tmp_path / "none.toml", "--out", tmp_path / "no"), 2, "can't be read")
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    settings = load(overrides=quick(final_learning_rate=0.001, schedule="solved", learning_rate=0.01)).training
+
+    def rate(epoch: int, step: int, done: int, falls_from: int | None) -> float:
+        state = Checkpoint(data="", answers_from=1, epoch=epoch, step=step, steps=done, falls_from=falls_from)
+        return rate_until_solved(settings, state, 10)
+
+    assert rate(1, 0, 0, None) == pytest.approx(0.0001)
+    assert rate(5, 0, 50, None) == pytest.approx(0.0051)
+    assert rate(20, 3, 203, None) == 0.01
+    falling = [rate(20 + n // 10, n % 10, 200 + n, 20) for n in range(60)]
+    assert falling[0] == pytest.approx(0.01)
+    assert falling == sorted(falling, reverse=True)
+    assert falling[50] == pytest.approx(0.001)
+
+
+def test_averaged_weights_are_a_running_mean() -> None:
+    net = network("dmn-plus").float()
+    averaged = Averaged(net, 0.9)
+    (weight, *_), (mean, *_) = list(net.parameters()), averaged.mean
+    expected = weight.detach().double().clone()
+    for n in range(30):
+        with torch.no_grad():
+            weight += torch.randn_like(weight)
+        averaged.update(n)
+        kept = min(0.9, (n + 1) / (n + 10))
+        expected = kept * expected + (1 - kept) * weight.detach().double()
+    torch.testing.assert_close(mean.double(), expected, rtol=1e-4, atol=1e-5)
+    own = weight.detach().clone()
+    with averaged.in_use():
+        assert torch.equal(weight, mean)
+    assert torch.equal(weight, own)
