@@ -9,7 +9,8 @@
 #   make bench-gpu    the same on a GPU, which takes a torch that can
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
-#   make results-babi the whole of bAbI, one model a task, from the archive to the table
+#   make results-babi the whole of bAbI, one model a task, from the archive to the table; goes on where it stopped;
+#                     ROWS='--rows "en-10k" --seeds 1' for other rows of tools/babi_results.py
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 #   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
 
@@ -70,7 +71,7 @@ results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results
 
 results-babi: setup
-	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi
+	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi $(ROWS)
 
 results-world: setup
 	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world
