@@ -71,6 +71,10 @@ class Symmetries:
             images.setdefault(form, [image])
         return Renaming({form: tuple(dict.fromkeys(image)) for form, image in images.items()})
 
+    def turns(self, rng: np.random.Generator, count: int) -> list[dict[str, str]]:
+        """Random products of the swaps: what each form becomes that doesn't stay."""
+        return [self._turn(rng) for _ in range(count)] if self.swaps else [{}] * count
+
     def _turn(self, rng: np.random.Generator) -> dict[str, str]:
         if self._turns is not None:
             return self._turns[rng.integers(len(self._turns))]

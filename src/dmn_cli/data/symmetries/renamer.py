@@ -16,7 +16,7 @@ import numpy as np
 
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
-from dmn_cli.data.symmetries import Renaming, Symmetries, folded
+from dmn_cli.data.symmetries import Symmetries, folded
 from dmn_cli.data.symmetries.spares import with_spares
 from dmn_cli.data.words.affixes import affixes, is_affix
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
@@ -26,7 +26,7 @@ class _Form(NamedTuple):
     """A form as it stands in a sentence."""
 
     text: str
-    nth: int = 0  # which of its entity's forms it is, where two of these are written alike
+    nth: int = 0  # which of its entity's forms it is
     capital: bool = False  # as its affixes have it
     affixed: bool = False
 
@@ -54,12 +54,13 @@ class Renamer:
         """
         group = self._group_of[tasks]
         drawn: list[_Drawn] = []
-        of_story = np.empty(len(group), np.int64)
+        of_story, first = np.empty(len(group), np.int64), 0
         for number in np.unique(group):
             own = np.flatnonzero(group == number)
             count = min(draws, len(own)) if number else 1
-            of_story[own] = len(drawn) + np.arange(len(own)) % count
-            drawn += [self._groups[number].draw(random, spares=spares) for _ in range(count)]
+            of_story[own] = first + np.arange(len(own)) % count
+            drawn.append(self._groups[number].draw(random, count, spares=spares))
+            first += count
         return Renamed(self._sentences, drawn, of_story)
 
 
@@ -67,8 +68,9 @@ class Renamed:
     """The random elements that a batch is read under."""
 
     def __init__(self, sentences: int, drawn: Sequence[_Drawn], of_story: np.ndarray) -> None:
-        """sentences: of the data set; of_story: (stories,) the element of each"""
+        """sentences: of the data set; of_story: (stories,) the element of each, numbered through all that were drawn"""
         self._sentences, self._drawn, self._of_story = sentences, drawn, of_story
+        self._firsts = np.cumsum([0, *(one.count for one in drawn)])
 
     def keys(self, sentences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Numbers that differ where sentences do, or the elements that they are read under.
@@ -79,34 +81,46 @@ class Renamed:
 
     def words(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Word ids of the model, end to end, and how many each sentence has. keys: (n,), ascending"""
-        bounds = np.searchsorted(keys, np.arange(len(self._drawn) + 1) * self._sentences)
-        parts = [
-            drawn.words(keys[first:last] - i * self._sentences)
-            for i, (drawn, first, last) in enumerate(zip(self._drawn, bounds, bounds[1:], strict=False))
-        ]
+        bounds = np.searchsorted(keys, self._firsts * self._sentences)
+        parts = []
+        for drawn, start, end, first in zip(self._drawn, bounds, bounds[1:], self._firsts, strict=False):
+            element, sentence = np.divmod(keys[start:end], self._sentences)
+            parts.append(drawn.words(sentence, element - first))
         ids, lengths = zip(*parts, strict=True)
         return np.concatenate(ids), np.concatenate(lengths)
 
     def answers(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Answer ids of the model. ids: (n,) of the data set, of each story in turn; lengths: (stories,)"""
-        element = np.repeat(self._of_story, lengths)
-        return np.stack([drawn.answers for drawn in self._drawn])[element, ids]
+        return np.concatenate([drawn.answers() for drawn in self._drawn])[np.repeat(self._of_story, lengths), ids]
 
 
 class _Drawn:
-    """A random element of a group's symmetries."""
+    """Some random elements of a group's symmetries: which entity each one becomes, and a product of swaps."""
 
-    def __init__(self, group: _Group, renaming: Renaming) -> None:
-        self.answers = group.answers(renaming)  # answer id of the data set → of the model
-        self._group, self._renaming = group, renaming
+    def __init__(self, group: _Group, orders: list[np.ndarray], turns: list[dict[str, str]]) -> None:
+        """orders: of each class (count, entities)"""
+        self.count = len(turns)
+        self._group, self._orders, self._turns = group, orders, turns
 
-    def words(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Word ids of the model, end to end, and how many each sentence has."""
+    def words(self, sentences: np.ndarray, element: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Word ids of the model, end to end, and how many each sentence has. element: (n,) under which each is read"""
         slots, counts = self._group.slots(sentences)
-        ids, lengths = self._group.rows(self._renaming).take(slots)
-        ends = np.concatenate([[0], np.cumsum(counts)])
+        written = self._group.written(self._orders, self._turns)[np.repeat(element, counts), slots]
+        ids, lengths = self._group.texts.take(written)
         so_far = np.concatenate([[0], np.cumsum(lengths)])
-        return ids, np.diff(so_far[ends])
+        return ids, np.diff(so_far[np.concatenate([[0], np.cumsum(counts)])])
+
+    def answers(self) -> np.ndarray:
+        """(count, answers) answer id of the data set → of the model"""
+        return self._group.answered(self._orders, self._turns)
+
+
+class _Moves(NamedTuple):
+    """What can become what, as numbers: of a class, where things are, whose they are, and what they become."""
+
+    place: np.ndarray  # (n,) slots, or answers of the data set
+    entity: np.ndarray  # (n,) whose form each is
+    becomes: np.ndarray  # (n, entities) texts, or answers of the model
 
 
 class _Group:
@@ -135,24 +149,109 @@ class _Group:
         self._plain = not symmetries or (symmetries.of_words and not affixed)
         if self._plain:
             ids = data.vocabulary.words.ids
-            self._forms = {_Form(form): ids[form] for form in self._entities if form in ids}
+            self._forms = {_Form(form, nths[0]): ids[form] for form, nths in self._entities.items() if form in ids}
         answers = data.vocabulary.answers.items
         by_case = folded(answers)
         known = {form: by_case[form.casefold()] for form in self._entities if form.casefold() in by_case}
         self._answering = {form: data.vocabulary.answers.ids[answer] for form, answer in known.items()}
         self._said = folded(vocabulary.answers.items)
+        self._answer_moves = self._answer_movements()
+        self._rows: list[list[int]] = [[i] for i in self._words.tolist()]
+        self._row_of: dict[tuple[str, bool, bool], int] = {}
+        self._texts: Ragged | None = None
+        self._prepare()
 
-    def draw(self, random: np.random.Generator, *, spares: bool) -> _Drawn:
-        return _Drawn(self, (self._spared if spares else self._symmetries).draw(random))
+    def draw(self, random: np.random.Generator, count: int, *, spares: bool) -> _Drawn:
+        """All permutations of a class are equally likely, and so are all products of swaps."""
+        orders = []
+        for known, every in zip(self._symmetries.classes, self._spared.classes, strict=True):
+            taking_part = len(every) if spares else len(known)
+            order = np.tile(np.arange(len(every)), (count, 1))
+            order[:, :taking_part] = random.permuted(order[:, :taking_part], axis=1)
+            orders.append(order)
+        return _Drawn(self, orders, self._symmetries.turns(random, count))
 
-    def answers(self, renaming: Renaming) -> np.ndarray:
-        """What each answer of the data set becomes: (answers,) ids of the model."""
-        answers = self._answers.copy()
-        for form, answer in self._answering.items():
-            image = next((i for i in renaming.images.get(form, ()) if i.casefold() in self._said), None)
-            if image is not None:
-                answers[answer] = self._vocabulary.answers.ids[self._said[image.casefold()]]
+    @property
+    def texts(self) -> Ragged:
+        """All that a slot can become, as word ids of the model: the words of the data set first."""
+        if self._texts is None or len(self._texts.offsets) <= len(self._rows):
+            lengths = np.fromiter(map(len, self._rows), np.int64, len(self._rows))
+            ids = np.concatenate([np.array(row, np.int64) for row in self._rows])
+            self._texts = Ragged(np.concatenate([[0], np.cumsum(lengths)]), ids)
+        return self._texts
+
+    def written(self, orders: list[np.ndarray], turns: list[dict[str, str]]) -> np.ndarray:
+        """(count, slots) What each slot that was met so far becomes, as a row of `texts`."""
+        if len(self._forms) != self._prepared:
+            self._prepare()
+        rows = np.tile(self._stay, (len(turns), 1))
+        _move(rows, self._moves, orders)
+        for row, turn in zip(rows, turns, strict=True) if self._symmetries.swaps else ():
+            for form, slot in self._swapped:
+                if form.text in turn:
+                    row[slot] = self._row(form, turn[form.text])
+        return rows
+
+    def answered(self, orders: list[np.ndarray], turns: list[dict[str, str]]) -> np.ndarray:
+        """(count, answers) What each answer of the data set becomes: answer ids of the model."""
+        answers = np.tile(self._answers, (len(turns), 1))
+        _move(answers, self._answer_moves, orders)
+        for row, turn in zip(answers, turns, strict=True) if self._symmetries.swaps else ():
+            for form, answer in self._answering.items():
+                if turn.get(form, form).casefold() in self._said and form in turn:
+                    row[answer] = self._answer_id(turn[form])
         return answers
+
+    def _prepare(self) -> None:
+        """Works out what each form that was met so far can become."""
+        self._prepared = len(self._forms)
+        slots = max([len(self._words), *(slot + 1 for slot in self._forms.values())])
+        self._stay = np.arange(slots)
+        swapped = {form for swap in self._symmetries.swaps for pair in swap for form in pair}
+        self._swapped = [(form, slot) for form, slot in self._forms.items() if form.text in swapped]
+        for form, slot in self._forms.items():
+            self._stay[slot] = self._row(form, form.text)
+        self._moves = []
+        for known, every in zip(self._symmetries.classes, self._spared.classes, strict=True):
+            owner = {form: n for n, entity in enumerate(known) for form in entity}
+            own = [(form, slot) for form, slot in self._forms.items() if form.text in owner]
+            becomes = [[self._row(form, entity[form.nth]) for entity in every] for form, _ in own]
+            self._moves.append(
+                _Moves(
+                    np.array([slot for _, slot in own], np.int64),
+                    np.array([owner[form.text] for form, _ in own], np.int64),
+                    np.array(becomes, np.int64).reshape(len(own), len(every)),
+                )
+            )
+
+    def _answer_movements(self) -> list[_Moves]:
+        moves = []
+        for known, every in zip(self._symmetries.classes, self._spared.classes, strict=True):
+            found: dict[int, tuple[int, list[int]]] = {}  # answer → whose it is, and what it becomes
+            for nth in range(len(known[0])):
+                for n, entity in enumerate(known):
+                    if entity[nth] in self._answering and all(e[nth].casefold() in self._said for e in every):
+                        images = [self._answer_id(e[nth]) for e in every]
+                        found.setdefault(self._answering[entity[nth]], (n, images))
+            moves.append(
+                _Moves(
+                    np.array(list(found), np.int64),
+                    np.array([n for n, _ in found.values()], np.int64),
+                    np.array([images for _, images in found.values()], np.int64).reshape(len(found), len(every)),
+                )
+            )
+        return moves
+
+    def _answer_id(self, text: str) -> int:
+        return self._vocabulary.answers.ids[self._said[text.casefold()]]
+
+    def _row(self, form: _Form, text: str) -> int:
+        """The row of `texts` with a text in a form's place."""
+        key = (text, form.capital, form.affixed)
+        if key not in self._row_of:
+            self._row_of[key] = len(self._rows)
+            self._rows.append(self._written(form, text))
+        return self._row_of[key]
 
     def slots(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of some sentences, end to end, and how many each has."""
@@ -161,22 +260,9 @@ class _Group:
         rows = [self._sentence(number) for number in sentences.tolist()]
         return np.concatenate([np.empty(0, np.int64), *rows]), np.array([len(row) for row in rows], np.int64)
 
-    def rows(self, renaming: Renaming) -> Ragged:
-        """What each slot that was met so far becomes: the words of the data set, then forms."""
-        if self._plain:
-            words = self._words.copy()
-            for form, slot in self._forms.items():
-                words[slot] = self._id(renaming.images.get(form.text, (form.text,))[0])
-            return Ragged(np.arange(len(words) + 1), words)
-        rows = [self._written(form, renaming) for form in self._forms]
-        lengths = np.array([*[1] * len(self._words), *map(len, rows)], np.int64)
-        ids = np.concatenate([self._words, *rows]) if rows else self._words
-        return Ragged(np.concatenate([[0], np.cumsum(lengths)]), ids)
-
-    def _written(self, form: _Form, renaming: Renaming) -> list[int]:
-        images = renaming.images.get(form.text, (form.text,))
+    def _written(self, form: _Form, text: str) -> list[int]:
         written = []
-        for word in images[min(form.nth, len(images) - 1)].split(" "):
+        for word in text.split(" "):
             written.append(self._id(word))
             if form.affixed:
                 written += map(self._id, affixes(word[:1].upper() + word[1:] if form.capital else word))
@@ -257,3 +343,9 @@ class _Group:
         ids, lengths = self._data.sentences.words.take(numbers)
         rows = np.split(ids, np.cumsum(lengths)[:-1])
         return {tuple(w for w in (self._items[i] for i in row) if not is_affix(w)) for row in rows}
+
+
+def _move(rows: np.ndarray, moves: Sequence[_Moves], orders: Sequence[np.ndarray]) -> None:
+    """Puts what moves in its new place. rows: (count, places); orders: of each class (count, entities)"""
+    for (place, entity, becomes), order in zip(moves, orders, strict=True):
+        rows[:, place] = becomes[np.arange(len(place)), order[:, entity]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def _loaded(path: str, binary: bool) -> np.ndarray:
     """The vectors of a file, loaded by gensim: (words, size) float32. Raises: ValueError"""
     from gensim.models import KeyedVectors
 
-    kind = np.float32 if binary else np.float64  # which numpy makes of a text in less time, and of the same value
+    kind: Any = np.float32 if binary else np.float64  # which numpy makes of a text in less time, and of the same value
     with np.errstate(over="ignore"):  # infinite numbers are found later
         return KeyedVectors.load_word2vec_format(path, binary=binary, datatype=kind).vectors.astype(np.float32)
 
