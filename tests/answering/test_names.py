@@ -11,7 +11,8 @@ import pytest
 from conftest import Dmn, Result
 from schemas import Answered, Predicted
 
-from dmn_cli.answering.names import Binder, Bound, Sentence
+from dmn_cli.answering.bound import Bound, Sentence
+from dmn_cli.answering.names import Binder
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.spelling import alike, may_be_one_name, one_letter_apart
 from dmn_cli.artifact import directory

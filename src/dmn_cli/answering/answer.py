@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dmn_cli.answering.names import Bound
+from dmn_cli.answering.bound import Bound
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmn_cli.answering.names import Binder, Bound, Sentence, union
+from dmn_cli.answering.bound import Bound, Sentence
+from dmn_cli.answering.names import Binder, union
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import UNKNOWN

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import AskedBatch, Encoder
-from dmn_cli.answering.names import Bound
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.words.affixes import is_affix

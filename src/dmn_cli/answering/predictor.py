@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from dmn_cli.answering.answer import Answer
+from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, AskedBatch, Encoder
-from dmn_cli.answering.names import Bound
 from dmn_cli.artifact import directory
 from dmn_cli.data.words.vocabulary import NOTHING, answer_text
 from dmn_cli.records.batch import Batch

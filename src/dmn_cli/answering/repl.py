@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dmn_cli.answering.answer import Answer
-from dmn_cli.answering.names import Bound
+from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DmnError
 from dmn_cli.files import as_path, write_text
