@@ -16,7 +16,7 @@ def command(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Files of JSON lines, plain or compressed, or URLs of such; or folders or archives with .jsonl files.",
+            help="Files of JSON lines, plain or compressed, or folders or archives of .jsonl files; or their URLs.",
             show_default=False,
         ),
     ],
@@ -31,7 +31,7 @@ def command(
     *,
     shared: Shared,
 ) -> None:
-    """Prepare JSON lines: any task that can be put as a story, a question and an answer.
+    """Prepare JSON lines: any task that can be expressed as a story, a question and an answer.
 
     A line is an object with "story" (a list of facts, or a text), "question" and "answer" (a text, or a list of them),
     and, if you like, "support" (positions of facts, from 0), "task", "split" (train, valid or test), "facts" ("words",

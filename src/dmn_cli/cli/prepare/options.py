@@ -53,7 +53,7 @@ _Vectors = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Word vectors: of GloVe, word2vec, fastText (.vec) or gensim; plain, .gz or .zip (FILE.zip:MEMBER).",
+        help="Word vectors of GloVe, word2vec, fastText (.vec) or gensim: FILE, compressed or not, or FILE.zip:MEMBER.",
         show_default=False,
     ),
 ]

@@ -23,19 +23,19 @@ def command(
     ],
     column: Annotated[
         Literal["upos", "xpos"],
-        typer.Option(help="Of CoNLL-U: the universal tags, or those of the language."),
+        typer.Option(help="For CoNLL-U: the universal tags, or those of the language."),
     ] = "upos",
     format_: Annotated[
         Literal["auto", "conllu", "columns", "slash", "underscore", "trees"],
-        typer.Option("--format", help="How the tags are written; auto: what each file looks like."),
+        typer.Option("--format", help="The format of the files; auto: the one that each file looks like."),
     ] = "auto",
     word_column: Annotated[
         int | None,
-        typer.Option(help="Of columns: which one has the words, if not the first.", min=1, show_default=False),
+        typer.Option(help="For columns: which one has the words, if not the first.", min=1, show_default=False),
     ] = None,
     tag_column: Annotated[
         int | None,
-        typer.Option(help="Of columns: which one has the tags, if not the next one.", min=1, show_default=False),
+        typer.Option(help="For columns: which one has the tags, if not the next one.", min=1, show_default=False),
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task's name, if not that of --out.", show_default=False)] = None,
     *,
@@ -43,15 +43,15 @@ def command(
 ) -> None:
     """Prepare text with a part-of-speech tag for each word. Words are facts, and the answer has a tag for each.
 
-    Reads CoNLL-U, columns (CoNLL-2000), word/TAG, word_TAG and Penn trees. A file is of the split that it is named
-    after (train, dev or test, in whatever case), or of the training. Without a dev file a tenth of the training
-    sentences is held out by the seed; without a test file the test split is empty.
+    Reads CoNLL-U, columns (CoNLL-2000), word/TAG, word_TAG and Penn trees. A file belongs to the split that it is named
+    after (train, dev or test, in any case), or else to training. Without a dev file, a tenth of the training sentences,
+    chosen by the seed, is held out; without a test file, the test split is empty.
 
     Example: dmn prepare tagged UD_English-EWT.tar.gz --column xpos --out data/ewt
     """
     if word_column or tag_column:
         if format_ not in ("auto", "columns") or word_column == tag_column:
-            raise UsageError("--word-column and --tag-column are for two columns of --format columns")
+            raise UsageError("--word-column and --tag-column name two columns of files in --format columns")
         format_ = "columns"
     shared.check()
 
@@ -69,7 +69,7 @@ def command(
         **{key: number for key, number in columns.items() if number},
         "seed": shared.seed,
     }
-    named = task or shared.out.name
+    named = shared.task_name(task)
     total = sum(found.size for found in sources)
     write(
         shared,
