@@ -37,8 +37,8 @@ Facts = Literal["sentences", "words"]
 Cut = Mapping[Facts, Callable[[str], list[str]]]
 """What splits a text into facts, for each kind of facts."""
 
-_REQUIRED = ("story", "question", "answer")
-_KEYS = {*_REQUIRED, "support", "task", "split", "facts", "each", "id"}
+_KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "id")
+_REQUIRED = frozenset(_KEYS[:3])
 _MAX_LINE = 1 << 26
 _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
 
@@ -183,16 +183,11 @@ def _record(line: bytes) -> dict[str, Any]:
 
 def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut, usual: Facts) -> _Asked:
     """`split`, `task` and `usual` are for lines that have none of their own. Raises: DataError"""
-    for key in _REQUIRED:
-        if key not in record:
-            raise _missing(record, key)
-
-    def given(key: str, otherwise: Any) -> Any:
-        """The value of an optional key, which may also be null."""
-        return otherwise if record.get(key) is None else record[key]
-
+    if not record.keys() >= _REQUIRED:
+        raise _missing(record)
     story, question = record["story"], record["question"]
-    kind = given("facts", usual if isinstance(story, str) else "sentences")
+    if (kind := record.get("facts")) is None:
+        kind = usual if isinstance(story, str) else "sentences"
     if not isinstance(kind, str) or kind not in ("sentences", "words"):
         raise DataError('"facts" is neither "sentences" nor "words"')
     facts = tuple(cut[kind](story)) if isinstance(story, str) and _is_text(story) else _texts(story)
@@ -201,23 +196,27 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     if not _is_text(question):
         raise DataError('"question" is not a text')
     answers = _answers(record["answer"], line)
-    per_fact = given("each", False)
-    if not isinstance(per_fact, bool):
+    per_fact = record.get("each") or False
+    if not isinstance(record.get("each"), bool | None):
         raise DataError('"each" is neither true nor false')
     is_list = isinstance(record["answer"], list)
     if per_fact and not (is_list and len(answers) == len(facts)):
         wrong = f"has {len(answers)} texts for {len(facts)} facts" if is_list else "is not a list"
         hint = 'With "each", "answer" is a list with one text for each fact.'
         raise DataError(f'"each" is true, but "answer" {wrong}', hint=hint)
-    support = given("support", [])
+    if (support := record.get("support")) is None:
+        support = []
     if not isinstance(support, list) or not all(type(i) is int and 0 <= i < len(facts) for i in support):
         raise DataError(
             f'"support" is not a list of positions of facts, 0 to {len(facts) - 1}',
             hint="Supporting facts are counted from 0. Where they aren't known, leave them out.",
         )
-    task, split = given("task", task), given("split", split)
+    if (own := record.get("task")) is not None:
+        task = own
     if not _is_text(task):
         raise DataError('"task" is not a text')
+    if (own := record.get("split")) is not None:
+        split = own
     named = split_named(split) if isinstance(split, str) else None
     if named is None:
         raise DataError('"split" is not train, valid (or dev, validation) or test')
@@ -225,8 +224,9 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     return _Asked(named, task, kind == "words", facts, asked)
 
 
-def _missing(record: dict[str, Any], key: str) -> DataError:
+def _missing(record: dict[str, Any]) -> DataError:
     """The error of a line without a required key, with the key that may have been meant instead."""
+    key = next(key for key in _KEYS if key in _REQUIRED and key not in record)
     others = [other for other in record if other not in _KEYS]
     near = difflib.get_close_matches(key, others, n=1)
     hint = f'It has "{near[0]}": did you mean "{key}"?' if near else None

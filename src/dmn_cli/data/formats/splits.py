@@ -24,7 +24,7 @@ _HELD_OUT = re.compile(r"test|valid|eval|h[eo]ld.?out", re.IGNORECASE)
 
 def split_named(name: str) -> str | None:
     """The split that a word stands for, in any case: train, valid (or val, dev, eval, …) or test."""
-    return _SPLIT_OF.get(name.strip().lower())
+    return _SPLIT_OF.get(name) or _SPLIT_OF.get(name.strip().lower())
 
 
 def split_in_name(path: PurePath | str) -> str | None:
