@@ -62,7 +62,7 @@ class Batches:
         tasks = data.tasks if tasks is None else tasks
         task_ids = np.array([tasks.index(t) for t in data.tasks])
         opened = data.split(split)
-        renamer = Renamer(data, opened, symmetries, vocabulary) if symmetries else None
+        renamer = Renamer(data, opened, symmetries, vocabulary, words, answers) if symmetries else None
         return cls(data, opened, words, answers, tasks, task_ids, renamer, vocabulary.spare_answers())
 
     def plan(

@@ -64,7 +64,9 @@ class Joint:
         if not self.kinds:
             return Names()
         forms = {
-            form for one in self.data for form in places.forms(one, one.split("train"), self.symmetries, self.kinds)
+            form
+            for batches in self.train
+            for form in places.forms(batches.data, batches.split, self.symmetries, self.kinds)
         }
         known = tuple(NameKind(tuple(sorted(kind.members)), kind.spares) for kind in self.kinds)
         return Names(known, tuple(sorted(forms)), {t: as_json(s) for t, s in self.symmetries.items()})

@@ -161,25 +161,6 @@ class Renaming:
         images = self._folded.get(word.casefold(), (word,))
         return next((known[image.casefold()] for image in images if image.casefold() in known), word)
 
-    def word_rows(self, ids: Mapping[str, int]) -> np.ndarray:
-        """(words,) int64: the number of the word that takes each one's place. `ids`: words, numbered through.
-
-        For elements of symmetries `of_words`.
-        """
-        rows = np.arange(len(ids))
-        for form, images in self.images.items():
-            if form in ids:
-                rows[ids[form]] = ids[images[0]]
-        return rows
-
-    def answer_rows(self, ids: Mapping[str, int]) -> np.ndarray:
-        """(answers,) int64: the same for answers. `ids`: answers in lower case (`casefold`), numbered through."""
-        rows = np.arange(len(ids))
-        for form, images in self._folded.items():
-            if form in ids:
-                rows[ids[form]] = next((ids[image] for i in images if (image := i.casefold()) in ids), ids[form])
-        return rows
-
 
 def folded(answers: Iterable[str]) -> dict[str, str]:
     """Answers by what they are in lower case; of two that differ only in case, the first."""

@@ -19,7 +19,7 @@ from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries, folded
 from dmn_cli.data.symmetries.spares import with_spares
 from dmn_cli.data.words.affixes import affixes, is_affix
-from dmn_cli.data.words.vocabulary import Vocabulary, mapping
+from dmn_cli.data.words.vocabulary import Vocabulary
 
 
 class _Form(NamedTuple):
@@ -34,8 +34,17 @@ class _Form(NamedTuple):
 class Renamer:
     """Of one split of a data set, for a model."""
 
-    def __init__(self, data: DataSet, split: Split, tasks: Mapping[str, Symmetries], vocabulary: Vocabulary) -> None:
-        """tasks: symmetries of those tasks that have any; vocabulary: the model's"""
+    def __init__(
+        self,
+        data: DataSet,
+        split: Split,
+        tasks: Mapping[str, Symmetries],
+        vocabulary: Vocabulary,
+        words: np.ndarray,
+        answers: np.ndarray,
+    ) -> None:
+        """tasks: symmetries of those tasks that have any; vocabulary: the model's; words, answers: what the
+        ids of the data set are there"""
         spared = with_spares(tasks)
         distinct = list(dict.fromkeys(symmetries for symmetries in tasks.values() if symmetries))
         numbers = [1 + distinct.index(tasks[task]) if tasks.get(task) else 0 for task in data.tasks]
@@ -43,7 +52,7 @@ class Renamer:
         self._sentences = len(data.sentences.words.lengths)
         extended = {symmetries: spared[task] for task, symmetries in tasks.items()}
         self._groups = [
-            _Group(data, split, symmetries, extended.get(symmetries, symmetries), vocabulary)
+            _Group(data, split, symmetries, extended.get(symmetries, symmetries), vocabulary, words, answers)
             for symmetries in (Symmetries(), *distinct)
         ]
 
@@ -127,13 +136,18 @@ class _Group:
     """Symmetries and the sentences of the tasks that have them."""
 
     def __init__(
-        self, data: DataSet, split: Split, symmetries: Symmetries, spared: Symmetries, vocabulary: Vocabulary
+        self,
+        data: DataSet,
+        split: Split,
+        symmetries: Symmetries,
+        spared: Symmetries,
+        vocabulary: Vocabulary,
+        words: np.ndarray,
+        answers: np.ndarray,
     ) -> None:
-        """spared: the symmetries with spares"""
+        """spared: the symmetries with spares; the others as for `Renamer`"""
         self._data, self._split, self._symmetries, self._spared = data, split, symmetries, spared
-        self._vocabulary = vocabulary
-        self._words = mapping(data.vocabulary.words, vocabulary.words, missing=1)
-        self._answers = mapping(data.vocabulary.answers, vocabulary.answers, missing=-1)
+        self._vocabulary, self._words, self._answers = vocabulary, words, answers
         self._items = data.vocabulary.words.items
         self._forms: dict[_Form, int] = {}  # → slot
         self._sentences: dict[int, np.ndarray] = {}  # → slots
@@ -150,8 +164,7 @@ class _Group:
         if self._plain:
             ids = data.vocabulary.words.ids
             self._forms = {_Form(form, nths[0]): ids[form] for form, nths in self._entities.items() if form in ids}
-        answers = data.vocabulary.answers.items
-        by_case = folded(answers)
+        by_case = folded(data.vocabulary.answers.items)
         known = {form: by_case[form.casefold()] for form in self._entities if form.casefold() in by_case}
         self._answering = {form: data.vocabulary.answers.ids[answer] for form, answer in known.items()}
         self._said = folded(vocabulary.answers.items)
@@ -198,7 +211,7 @@ class _Group:
         _move(answers, self._answer_moves, orders)
         for row, turn in zip(answers, turns, strict=True) if self._symmetries.swaps else ():
             for form, answer in self._answering.items():
-                if turn.get(form, form).casefold() in self._said and form in turn:
+                if form in turn and turn[form].casefold() in self._said:
                     row[answer] = self._answer_id(turn[form])
         return answers
 
