@@ -57,6 +57,34 @@ class Trained(_Document):
     seconds: Seconds
 
 
+class BestOfSeed(Best):
+    score: Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class OneOfSeeds(BestOfSeed):
+    seed: int
+
+
+class Seed(_Document):
+    seed: int
+    epochs: Count
+    reason: str
+    best: BestOfSeed
+    seconds: Seconds
+
+
+class SeedsTrained(_Document):
+    """dmn train --seeds --json"""
+
+    run: str
+    model: str
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    mean: Fraction
+    sd: Annotated[float, Field(ge=0)] = 0  # of more than one
+    worst: OneOfSeeds
+    best: OneOfSeeds
+
+
 class EpochLine(_Document):
     """A line of a run's metrics.jsonl."""
 

@@ -75,6 +75,8 @@ def find(path: Path) -> Path:
             return folder
     if (path / "checkpoints").is_dir():
         raise ModelError("has no model yet: its first validation is still to come", where=path)
+    if (path / "seeds.json").is_file():
+        raise ModelError("has no model yet: none of its seeds is trained to its end", where=path)
     raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +9,13 @@ import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output, plural
-from dmn_cli.errors import Interrupted, UsageError
+from dmn_cli.cli.train_seeds import parse, train_seeds
+from dmn_cli.cli.train_stop import stopped, until_interrupted
+from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.settings.schema import Settings
-    from dmn_cli.training.events import Event, Finished
-    from dmn_cli.training.loop import Training
+    from dmn_cli.training.events import Finished
 
 
 def command(
@@ -42,6 +40,15 @@ def command(
         int | None, typer.Option(help="Train for at most this many epochs.", min=1, show_default=False)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="SEEDS",
+            help="Train once for each of them, 1-5 or 1,3,7, and keep the model of the best.",
+            show_default=False,
+        ),
+    ] = None,
     freeze_vectors: Annotated[
         bool,
         typer.Option(
@@ -61,13 +68,20 @@ def command(
     Example: dmn train data/two --out runs/two --set model.passes=5
     """
     output = Output(as_json=json, quiet=quiet)
+    several = parse(seeds) if seeds is not None else []
+    if several and seed is not None:
+        raise UsageError("--seed and --seeds can't be given together", hint="Give --seeds alone.")
     overrides: dict[str, Any] = {
         "training.epochs": epochs,
-        "training.seed": seed,
+        "training.seed": several[0] if several and not resume else seed,
         "training.vectors_rate": 0.0 if freeze_vectors else None,
     }
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
-    settings = _settings(out, preset, config, set_ or [], chosen, resume=resume, force=force)
+    if resume:
+        as_it_began = not (preset or config or set_ or force)
+        settings = _settings_to_resume(out, chosen if as_it_began else None, several=bool(several))
+    else:
+        settings = _settings(out, preset, config, set_ or [], chosen, force=force)
 
     from dmn_cli.data.store.reader import DataSet
     from dmn_cli.kernels.tune import tune
@@ -77,18 +91,24 @@ def command(
     where = choose_device(device)
     with output.warned():
         tune(settings.model.hidden)
+    if several or (resume and _has_seeds(out)):
+        train_seeds(output, data, out, settings, several, where, resume=resume, force=force)
+        return
+    from dmn_cli.cli.train_progress import introduce, watch
+    from dmn_cli.training.events import Stopped
+
     training = Training([DataSet(path) for path in data], out, settings, where)
     if resume:
         training.resume()
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
     else:
         training.begin(force=force)
-    output.note(_summary(training))
-    if training.learner.decided:
-        values = (f"{key.partition('.')[2]} {value}" for key, value in training.learner.decided.items())
-        output.note(f"decided: {', '.join(values)}")
-    finished = _trained(output, training, data, out)
-    _report(output, finished, data, out)
+    introduce(output, training)
+    with until_interrupted() as stop, output.warned():
+        last = watch(output, training, stop)
+    if isinstance(last, Stopped):
+        raise stopped(last, data, out)
+    _report(output, last, data, out)
 
 
 def _settings(
@@ -98,80 +118,39 @@ def _settings(
     sets: list[str],
     chosen: list[tuple[str, Any]],
     *,
-    resume: bool,
     force: bool,
 ) -> Settings:
-    """The settings of a new run, whose folder is free to be written, or of the run to resume. Raises: UsageError"""
+    """Those of a new run, whose folder is free to be written. Raises: UsageError"""
     from dmn_cli.files import check_output
     from dmn_cli.settings.load import is_settings, load, parse_override
 
-    if not resume:
-        settings = load(preset, config, [*map(parse_override, sets), *chosen])
-        check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
-        return settings
-    if preset or config or sets or force or any(key != "training.epochs" for key, _ in chosen):
+    settings = load(preset, config, [*map(parse_override, sets), *chosen])
+    check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
+    return settings
+
+
+def _settings_to_resume(out: Path, chosen: list[tuple[str, Any]] | None, *, several: bool) -> Settings:
+    """Those of the run that is there. chosen: what is to differ; None: more than can; several: whether seeds are given
+
+    Raises: UsageError
+    """
+    from dmn_cli.settings.load import load
+
+    changeable = "seeds" if several or _has_seeds(out) else "epochs"
+    if chosen is None or any(key != f"training.{changeable}" for key, _ in chosen):
         raise UsageError(
             "--resume continues with the run's own settings",
-            hint="Only --epochs and --device can be given with it.",
+            hint=f"Only --{changeable} and --device can be given with it.",
         )
     if not (out / "config.toml").is_file():
         raise UsageError("there is no run to resume", where=out)
+    if several and not _has_seeds(out):
+        raise UsageError("is a run of one seed", where=out, hint="Continue it with --resume alone.")
     return load(config=out / "config.toml", overrides=chosen)
 
 
-def _summary(training: Training) -> str:
-    """What is trained, where, and on how much."""
-    from dmn_cli.kernels.tune import compiled
-    from dmn_cli.machine.device import describe
-
-    learner = training.learner
-    machine = describe(training.device, learner.processes, compiled=compiled())
-    weights = sum(parameter.numel() for parameter in learner.network.parameters())
-    return f"{training.settings.preset} on {machine}: {weights:,} weights, {learner.questions:,} questions"
-
-
-def _trained(output: Output, training: Training, data: list[Path], out: Path) -> Finished:
-    """Trains to the end. Raises: Interrupted where it was asked to stop"""
-    from dmn_cli.cli.train_progress import shown
-    from dmn_cli.training.events import Finished, Stopped
-
-    event: Event | None = None
-    epochs = training.settings.training.epochs
-    with _until_interrupted() as stop, output.warned(), shown(output, epochs) as show:
-        for event in training.events(stop):
-            show(event)
-            if isinstance(event, Stopped):
-                raise Interrupted(
-                    f"at epoch {event.epoch}, step {event.step}; everything is saved",
-                    hint=f"Continue with: {_resume_command(data, out)}",
-                )
-    assert isinstance(event, Finished)
-    return event
-
-
-def _resume_command(data: list[Path], out: Path) -> str:
-    import shlex
-
-    return shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
-
-
-@contextmanager
-def _until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields what tells between steps whether Ctrl-C or a termination signal came. A second one ends dmn at once."""
-    asked = False
-
-    def handler(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+def _has_seeds(out: Path) -> bool:
+    return (out / "seeds.json").is_file()
 
 
 def _report(output: Output, finished: Finished, data: list[Path], out: Path) -> None:

@@ -6,7 +6,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dmn_cli.cli.output import Output, stderr
-from dmn_cli.training.events import Epoch, Event, Step
+from dmn_cli.kernels.tune import compiled
+from dmn_cli.machine.device import describe
+from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
+from dmn_cli.training.loop import Training
+
+
+def introduce(output: Output, training: Training) -> None:
+    """What is trained, where, and on how much."""
+    learner = training.learner
+    machine = describe(training.device, learner.processes, compiled=compiled())
+    weights = sum(parameter.numel() for parameter in learner.network.parameters())
+    output.note(f"{training.settings.preset} on {machine}: {weights:,} weights, {learner.questions:,} questions")
+    if learner.decided:
+        values = (f"{key.partition('.')[2]} {value}" for key, value in learner.decided.items())
+        output.note(f"decided: {', '.join(values)}")
+
+
+def watch(output: Output, training: Training, stop: Callable[[], bool]) -> Finished | Stopped:
+    """Trains to the end, or until it is to stop."""
+    event: Event | None = None
+    with shown(output, training.settings.training.epochs) as show:
+        for event in training.events(stop):
+            show(event)
+    assert isinstance(event, Finished | Stopped)
+    return event
 
 
 @contextmanager

@@ -226,7 +226,7 @@ class Training:
         with self.averaged.in_use() if self.averaged else nullcontext():
             reports = self._validated()
             score = [sum(r.accuracy for r in reports) / len(reports), -sum(r.loss for r in reports) / len(reports)]
-            better = state.best is None or score > _score(state.best)
+            better = state.best is None or score > score_of(state.best)
             if better:
                 report = reports[0]
                 state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss, "score": score}
@@ -297,6 +297,7 @@ class Training:
         return None
 
 
-def _score(best: dict[str, Any]) -> list[float]:
-    """What a better validation must exceed; of an older checkpoint that of the validation as it is."""
+def score_of(best: dict[str, Any]) -> list[float]:
+    """What a better validation must exceed: accuracy, then minus loss, both means over the validation as it is and with
+    other names; of an older checkpoint those of the validation as it is. best: `Checkpoint.best`"""
     return best.get("score", [best["accuracy"], -best["loss"]])

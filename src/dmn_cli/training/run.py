@@ -31,10 +31,7 @@ class Run:
 
     def begin(self, settings: Settings, *, force: bool = False) -> None:
         """Makes the directory; with `force`, in place of the run that is there."""
-        if force and (self.path / "config.toml").is_file():
-            shutil.rmtree(self.path.resolve())
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.path / "config.toml", to_toml(settings))
+        make(self.path, settings, force=force)
         (self.path / "metrics.jsonl").write_bytes(b"")
 
     def save(self, state: Checkpoint) -> None:
@@ -70,3 +67,11 @@ class Run:
         path = self.path / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         write_text(path, "".join(line for line in lines if json.loads(line)["epoch"] < epoch))
+
+
+def make(path: Path, settings: Settings, *, force: bool) -> None:
+    """A directory with its settings in it, and nothing else; with `force`, in place of the run that is there."""
+    if force and (path / "config.toml").is_file():
+        shutil.rmtree(path.resolve())
+    path.mkdir(parents=True, exist_ok=True)
+    write_text(path / "config.toml", to_toml(settings))

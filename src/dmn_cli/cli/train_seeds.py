@@ -1,0 +1,118 @@
+"""dmn train --seeds: a run for each seed, and the model of the best."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmn_cli.cli.output import Output, plural, rows
+from dmn_cli.cli.train_stop import stopped, until_interrupted
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from dmn_cli.settings.schema import Settings
+    from dmn_cli.training.loop import Training
+    from dmn_cli.training.seeds import Seeds
+
+_MOST = 1000
+
+
+def parse(text: str) -> list[int]:
+    """'1-3,9' → [1, 2, 3, 9], in the order that is given. Raises: UsageError"""
+    hint = "For example: --seeds 1-5, or --seeds 1,3,7."
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
+        if not match:
+            raise UsageError(f"--seeds {text!r} is not a list of seeds", hint=hint)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise UsageError(f"--seeds {text!r}: {first}-{last} has no seed", hint=hint)
+        if len(found) + last - first >= _MOST:
+            raise UsageError(f"--seeds {text!r} has more than {_MOST:,} seeds")
+        found += range(first, last + 1)
+    twice = [seed for i, seed in enumerate(found) if seed in found[:i]]
+    if twice:
+        raise UsageError(f"--seeds {text!r} has {twice[0]} twice", hint="Each seed is trained once.")
+    return found
+
+
+def train_seeds(
+    output: Output,
+    data: list[Path],
+    out: Path,
+    settings: Settings,
+    numbers: list[int],
+    device: torch.device,
+    *,
+    resume: bool,
+    force: bool,
+) -> None:
+    """Trains, and says what came of it. numbers: the seeds, which may be none where a run is resumed
+
+    Raises: Interrupted where it was asked to stop
+    """
+    from dmn_cli.cli.train_progress import introduce, watch
+    from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.training.events import Stopped
+    from dmn_cli.training.seeds import Seeds, train
+
+    data_sets = [DataSet(path) for path in data]
+    if resume:
+        seeds = Seeds.resume(data_sets, out, settings, numbers)
+    else:
+        seeds = Seeds(data_sets, out, settings, numbers, force=force)
+    introduced = False
+
+    with until_interrupted() as stop, output.warned():
+
+        def finish(seed: int, training: Training) -> None:
+            nonlocal introduced
+            if not introduced:
+                introduce(output, training)
+                introduced = True
+            state = training.state
+            going_on = f", resuming at epoch {state.epoch}, step {state.step}" if state.network else ""
+            output.note(f"seed {seed}, {seeds.seeds.index(seed) + 1} of {len(seeds.seeds)}{going_on}")
+            last = watch(output, training, stop)
+            if isinstance(last, Stopped):
+                raise stopped(last, data, out, of=f"seed {seed}, ")
+            output.note(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}")
+
+        train(seeds, device, finish)
+    _report(output, seeds, data, out)
+
+
+def _report(output: Output, seeds: Seeds, data: list[Path], out: Path) -> None:
+    said = seeds.as_json()
+    output.json({"run": str(out), "model": str(out / "model"), **said})
+    deviation = f" ± {_percent(said['sd'])}" if "sd" in said else ""
+    extremes = (
+        f"{name} {_percent(said[name]['accuracy'])} % (seed {said[name]['seed']})" for name in ("worst", "best")
+    )
+    output.result(
+        f"{rows(_table(said['seeds']))}\n"
+        f"mean {_percent(said['mean'])}{deviation} % of validation, {', '.join(extremes)}\n"
+        f"{out / 'model'} is that of seed {said['best']['seed']}. Next: dmn eval {out} {' '.join(map(str, data))}"
+    )
+
+
+def _table(seeds: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A line a seed; with a column for the accuracy that the best is chosen by, where that counts other names in."""
+    named = any(one["best"]["score"][0] != one["best"]["accuracy"] for one in seeds)
+    lines: list[tuple[str, ...]] = [
+        ("seed", "validation", *(["with other names"] if named else []), "epochs", "seconds")
+    ]
+    for one in seeds:
+        best = one["best"]
+        accuracies = [best["accuracy"], *([best["score"][0]] if named else [])]
+        percents = (f"{_percent(accuracy)} %" for accuracy in accuracies)
+        lines.append((str(one["seed"]), *percents, str(one["epochs"]), f"{one['seconds']:.0f}"))
+    return lines
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"

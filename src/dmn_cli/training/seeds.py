@@ -1,0 +1,181 @@
+"""The same training with several seeds, one after another, and the model of the best.
+
+seed-N/      for each seed, the run that a training with that seed alone would be
+model/       a copy of the best one's model, of those that are done
+config.toml  the settings, with the first of the seeds
+seeds.json   the seeds, and what came of those that are done
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dmn_cli.data.joint import Joint
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.errors import ModelError, UsageError
+from dmn_cli.files import atomic_directory, load_versioned_json, write_json
+from dmn_cli.settings.schema import Settings
+from dmn_cli.training import checkpoint
+from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.loop import Training, score_of
+from dmn_cli.training.run import CHECKPOINT, make
+
+RECORD = "seeds.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """A training that is over. `best`: epoch, accuracy, loss and score of the validation that chose the model."""
+
+    seed: int
+    epochs: int
+    reason: str
+    best: dict[str, Any]
+    seconds: float
+
+    @classmethod
+    def of(cls, seed: int, state: Checkpoint) -> Result:
+        assert state.finished is not None
+        assert state.best is not None
+        return cls(seed, state.epoch, state.finished, {**state.best, "score": score_of(state.best)}, state.seconds)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Result:
+        """Raises: KeyError or TypeError where it isn't what `asdict` made."""
+        best = {key: value["best"][key] for key in ("epoch", "accuracy", "loss", "score")}
+        return cls(value["seed"], value["epochs"], value["reason"], best, value["seconds"])
+
+
+class Seeds:
+    """Reads and writes the directory."""
+
+    def __init__(
+        self, data: Sequence[DataSet], path: Path, settings: Settings, seeds: Sequence[int], *, force: bool = False
+    ) -> None:
+        """A new one, which is made once the first training could be. settings: of all seeds, but for the seed; force:
+        in place of the run that is there
+
+        Raises: UsageError where the data sets don't go together.
+        """
+        self.data, self.path, self.settings, self.seeds = data, path, settings, list(seeds)
+        self.results: dict[int, Result] = {}  # of the seeds that are done
+        self.fingerprint = Joint.of(data).fingerprint
+        self._made, self._force = False, force
+
+    @classmethod
+    def resume(cls, data: Sequence[DataSet], path: Path, settings: Settings, seeds: Sequence[int] = ()) -> Seeds:
+        """The one that is there. seeds: if there are any, those that it shall have from now on, beside those that are
+        done
+
+        Raises: ModelError where seeds.json is damaged; UsageError where the data has changed.
+        """
+        record = load_versioned_json(path / RECORD, FORMAT_VERSION, ModelError)
+        try:
+            known = [one["seed"] for one in record["seeds"]]
+            results = [Result.from_json(one) for one in record["seeds"] if len(one) > 1]
+            trained_on = record["data"]
+        except (KeyError, TypeError) as error:
+            raise ModelError("is damaged: not the seeds that dmn writes", where=path / RECORD) from error
+        wanted = {*(seeds or known), *(result.seed for result in results)}
+        ordered = [seed for seed in dict.fromkeys([*known, *seeds]) if seed in wanted]
+        found = cls(data, path, settings, ordered)
+        found.results, found._made = {result.seed: result for result in results}, True
+        if found.fingerprint != trained_on:
+            raise UsageError(
+                "these seeds were trained on other data",
+                where=path,
+                hint="Give the data sets that they began with.",
+            )
+        found.save()
+        return found
+
+    def save(self) -> None:
+        write_json(self.path / RECORD, {"format_version": FORMAT_VERSION, "data": self.fingerprint, **self.as_json()})
+
+    @property
+    def open(self) -> list[int]:
+        """The seeds that aren't done."""
+        return [seed for seed in self.seeds if seed not in self.results]
+
+    @property
+    def best(self) -> Result:
+        """By validation, as the best epoch of a run is; of equals the first."""
+        return max(self._done(), key=lambda result: score_of(result.best))
+
+    @property
+    def worst(self) -> Result:
+        return min(self._done(), key=lambda result: score_of(result.best))
+
+    def _done(self) -> list[Result]:
+        """In the order of the seeds."""
+        return [self.results[seed] for seed in self.seeds if seed in self.results]
+
+    def run(self, seed: int) -> Path:
+        return self.path / f"seed-{seed}"
+
+    def take_up(self, seed: int, device: torch.device) -> Training:
+        """The training of a seed, begun, or continued from its last checkpoint. Its state says whether it is over: it
+        may have been killed before that was recorded.
+
+        Raises: as `Training` does; ModelError where the checkpoint is damaged.
+        """
+        values = self.settings.training.model_copy(update={"seed": seed})
+        settings = self.settings.model_copy(update={"training": values})
+        training = Training(self.data, self.run(seed), settings, device)
+        if not self._made:
+            make(self.path, self.settings, force=self._force)
+            self.save()
+            self._made = True
+        last = self.run(seed) / CHECKPOINT
+        state = checkpoint.load(last, device) if last.is_file() else None
+        if state is None:
+            training.begin(force=True)
+        elif state.finished:
+            training.state = state
+        else:
+            training.resume()
+        return training
+
+    def record(self, seed: int, state: Checkpoint) -> None:
+        """Keeps what came of a seed, and its model if none is better."""
+        self.results[seed] = Result.of(seed, state)
+        if self.best.seed == seed:
+            with atomic_directory(self.path / "model") as folder:
+                shutil.copytree(self.run(seed) / "model", folder, dirs_exist_ok=True)
+        self.save()
+
+    def as_json(self) -> dict[str, Any]:
+        """All seeds, and once one is done their mean accuracy of validation, its deviation, the worst and the best."""
+        seeds = [asdict(self.results[s]) if s in self.results else {"seed": s} for s in self.seeds]
+        if not self.results:
+            return {"seeds": seeds}
+        figures = [result.best["accuracy"] for result in self._done()]
+        deviation = {"sd": statistics.stdev(figures)} if len(figures) > 1 else {}
+        extremes = {name: {"seed": one.seed, **one.best} for name, one in (("worst", self.worst), ("best", self.best))}
+        return {"seeds": seeds, "mean": statistics.mean(figures), **deviation, **extremes}
+
+
+def train(seeds: Seeds, device: torch.device, finish: Callable[[int, Training], None]) -> None:
+    """Trains the seeds that aren't done, one after another. finish: takes a seed and its training, and trains it to its
+    end; where it stops before, this does too. Raises: as `Seeds.take_up` does
+    """
+    while seeds.open and _trained(seeds, seeds.open[0], device, finish):
+        pass
+
+
+def _trained(seeds: Seeds, seed: int, device: torch.device, finish: Callable[[int, Training], None]) -> bool:
+    """Whether it came to its end. (By itself, so that no two trainings are in memory at once.)"""
+    training = seeds.take_up(seed, device)
+    if not training.state.finished:
+        finish(seed, training)
+    if training.state.finished:
+        seeds.record(seed, training.state)
+    return bool(training.state.finished)
