@@ -9,8 +9,9 @@
 #   make bench-gpu    the same on a GPU, which takes a torch that can
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
-#   make results-babi the whole of bAbI, one model a task, from the archive to the table; goes on where it stopped;
-#                     ROWS='--rows "en-10k" --seeds 1' for other rows of tools/babi_results.py
+#   make results-babi the whole of bAbI, one model a task, from the archive to the tables; goes on where it stopped;
+#                     ROWS='--rows "en-10k;joint, en-10k" --seeds 1' for other rows of tools/babi_results.py
+#   make results-seeds    ten seeds of the tasks of en-10k that vary the most; goes on where it stopped
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 #   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
 
@@ -20,7 +21,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test test-triton lint types completions docs bench bench-gpu growth results results-babi results-world results-lengths results-text results-joint clean
+.PHONY: setup demo test test-triton lint types completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -72,6 +73,9 @@ results: setup
 
 results-babi: setup
 	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi $(ROWS)
+
+results-seeds: setup
+	$(BIN)/python tools/seed_results.py $(BABI) $(BUILD)/results-seeds
 
 results-world: setup
 	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world
