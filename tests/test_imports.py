@@ -25,7 +25,7 @@ TOOLS = GROUND | {"files", "machine"}
 SOURCES = {"data/sources", "data/words"}
 FORMATS = SOURCES | {"data/formats", "data/vectors"}
 STORED = FORMATS | {"data/store", "data/symmetries"}
-DATA = STORED | {"data/prepare", "data/batches", "data/joint"}
+DATA = STORED | {"data/prepare", "data/thinning", "data/batches", "data/joint"}
 MODEL = TOOLS | {"kernels", "model"}
 SETTLED = MODEL | DATA | {"settings", "artifact"}
 MEASURED = SETTLED | {"evaluation"}
@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "data/store": TOOLS | FORMATS,
     "data/symmetries": TOOLS | FORMATS | {"data/store"},
     "data/prepare": TOOLS | STORED,
-    "data/batches": TOOLS | STORED,
+    "data/thinning": set(),
+    "data/batches": TOOLS | STORED | {"data/thinning"},
     "data/joint": TOOLS | STORED | {"data/batches"},
     "settings": MODEL,
     "artifact": MODEL | DATA | {"settings"},

@@ -14,6 +14,7 @@ from dmn_cli.artifact import directory
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.spares import is_spare
+from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
 from dmn_cli.training import checkpoint
@@ -92,6 +93,7 @@ def test_stopped_under_changed_names_it_resumes_to_the_same_weights(
     epochs = [event for event in whole.events() if isinstance(event, Epoch)]
     assert whole.state.spares_from is not None
     assert whole.state.falls_from is not None
+    assert whole.state.thin_from is not None
     asked = iter(range(1, 10**6))
     stopped = Training([DataSet(walks)], tmp_path / "stopped", settings, CPU, processes=1)
     stopped.begin()
@@ -192,3 +194,16 @@ def test_averaged_weights_are_a_running_mean() -> None:
     with averaged.in_use():
         assert torch.equal(weight, mean)
     assert torch.equal(weight, own)
+
+
+def test_facts_are_left_out_where_answers_stay_as_good(walks: Path, dmn: Dmn, tmp_path: Path) -> None:
+    def may_thin(data: Path, accuracy: float, **training: Any) -> bool:
+        began = Training([DataSet(data)], tmp_path / "none", load(overrides=quick(**training)), CPU, processes=1)
+        whole = evaluate(began.learner.network, began.valid, CPU)
+        whole.tasks["qa1"]["accuracy"] = accuracy
+        return began.may_thin(whole)
+
+    assert may_thin(walks, 0.0)
+    assert not may_thin(walks, 1.0)  # which an untrained network's answers to thinned stories are far from
+    assert not may_thin(walks, 0.0, symmetries=False)
+    assert not may_thin(walks, 0.0, gate_supervision="off")

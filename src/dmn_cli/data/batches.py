@@ -16,6 +16,7 @@ from dmn_cli.data.store.layout import spans
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.renamer import Renamer
+from dmn_cli.data.thinning import Told
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
 
@@ -90,27 +91,35 @@ class Batches:
         return batches
 
     def batch(
-        self, stories: np.ndarray, random: np.random.Generator | None = None, *, draws: int = 1, spares: bool = True
+        self,
+        stories: np.ndarray,
+        random: np.random.Generator | None = None,
+        *,
+        draws: int = 1,
+        spares: bool = True,
+        thin: np.random.Generator | None = None,
     ) -> Batch:
         """The batch of some stories, all of their questions in order.
 
         random: draws new names, where names may change; draws: how many times, for stories in turn; spares: whether
-        they are among them
+        they take part; thin: draws which facts are left out
         """
         split = self.split
-        sentences, story_length = split.facts.take(stories)
         asked, questions = split.questions.take(stories)
         rows = self.question_rows(stories)
         answer, answer_length = split.answers.take(rows)
-        told, wording, read = sentences, asked, self._read
+        told = Told(*split.facts.take(stories), questions, split.positions.take(stories)[0], *split.supports.take(rows))
+        if thin is not None:
+            told = told.thinned(thin)
+        sentences, wording, read = told.facts, asked, self._read
         if random is not None and self.renamer:
             renamed = self.renamer.draw(split.task[stories], random, draws, spares=spares)
-            told, wording = renamed.keys(sentences, story_length), renamed.keys(asked, questions)
+            sentences, wording = renamed.keys(sentences, told.lengths), renamed.keys(asked, questions)
             answers_of = np.add.reduceat(answer_length, np.cumsum(questions) - questions)
             answer, read = renamed.answers(answer, answers_of), renamed.words
         else:
             answer = self.answers[answer]
-        distinct, story = np.unique(told, return_inverse=True)
+        distinct, story = np.unique(sentences, return_inverse=True)
         distinct_asked, question = np.unique(wording, return_inverse=True)
         answer = padded(answer, answer_length, -1)
         per_fact = np.isin(asked, self.data.questions_per_fact)
@@ -118,18 +127,17 @@ class Batches:
         if len(ended):
             answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
             answer[ended, answer_length[ended]] = 0  # the end token
-        positions, _ = split.positions.take(stories)
         return from_arrays(
             sentences=_rectangle(*read(distinct)),
-            story=padded(story, story_length, 0),
-            story_length=story_length,
+            story=padded(story, told.lengths, 0),
+            story_length=told.lengths,
             question_sentences=_rectangle(*read(distinct_asked)),
             question=question,
             story_of=np.repeat(np.arange(len(stories)), questions),
-            facts_seen=positions,
+            facts_seen=told.positions,
             per_fact=per_fact,
             answer=answer,
-            support=padded(*split.supports.take(rows), -1),
+            support=padded(told.supports, told.supporting, -1),
             task=np.repeat(self.task_ids[split.task[stories]], questions),
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
         )

@@ -62,23 +62,33 @@ def judge(
     *,
     stories: np.ndarray | None = None,
     names: int | None = None,
+    thin: int | None = None,
 ) -> Iterator[Judged]:
     """Answers every question of a split, or of some stories of it, once, in batches of stories of similar length,
     several side by side.
 
-    names: as for `judge_stories`
+    names, thin: as for `judge_stories`
     """
     plan = batches.plan(batch_size, facts=FACTS, stories=stories)
-    judged = partial(judge_stories, network, batches, device=device, names=names)
+    judged = partial(judge_stories, network, batches, device=device, names=names, thin=thin)
     return in_order(judged, plan, networks_at_once(device))
 
 
 def judge_stories(
-    network: Network, batches: Batches, stories: np.ndarray, device: torch.device, *, names: int | None = None
+    network: Network,
+    batches: Batches,
+    stories: np.ndarray,
+    device: torch.device,
+    *,
+    names: int | None = None,
+    thin: int | None = None,
 ) -> Judged:
-    """Answers the questions of some stories. names: a seed by which they are changed; None: they are as they are"""
-    random = None if names is None else np.random.default_rng([names, int(stories[0])])
-    batch = batches.batch(stories, random, draws=len(stories))
+    """Answers the questions of some stories. names: a seed by which they are changed; thin: one by which facts are left
+    out; None: they are as they are"""
+    named, thinned = (
+        None if seed is None else np.random.default_rng([seed, int(stories[0])]) for seed in (names, thin)
+    )
+    batch = batches.batch(stories, named, draws=len(stories), thin=thinned)
     return judge_batch(network, batch, batches.question_rows(stories), device)
 
 

@@ -44,7 +44,9 @@ class Checkpoint:
     seconds: float = 0.0
     finished: str | None = None  # why the training ended, once it has
     in_order: bool = True  # gates are taught the order of the supporting facts, where that is to change
-    spares_from: int | None = None  # the epoch from which on spare names take part
+    spares_from: int | None = None  # the epoch from which on spare names take part, and swaps in all draws
+    thin_from: int | None = None  # the epoch from which on facts are left out that support nothing
+    highest: tuple[int, float] = (0, 0.0)  # the most accurate validation since spares take part: its epoch and accuracy
     falls_from: int | None = None  # the epoch from which on the learning rate falls, where that isn't set
     steps: int = 0  # done in all
     averaged: list[torch.Tensor] = field(default_factory=list)  # the running mean of the weights, where there is one

@@ -35,9 +35,10 @@ def decide(settings: Settings, joint: Joint) -> Decided:
     rate = training["learning_rate"]
     if rate == AUTO:
         rate = round(0.001 * batch / _USUAL, 6) if changing else 0.002
+    several = changing and _counts(joint, model.get("passes", 1))
     values = {
-        "model.gates": "sigmoid" if changing and _counts(joint, model.get("passes", 1)) else "softmax",
-        "model.dropout": 0.0 if changing else 0.1,
+        "model.gates": "sigmoid" if several else "softmax",
+        "model.dropout": 0.2 if several else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
         "training.epochs": 60 if changing else 30,
         "training.steps": 100 if changing else 1,
         "training.batch_size": batch,

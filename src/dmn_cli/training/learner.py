@@ -36,10 +36,11 @@ class Phase(NamedTuple):
     epoch: int
     beta: float  # the weight of the answers
     in_order: bool  # whether gates are taught the order of the supporting facts, where that changes
-    spares: bool  # whether spare names take part, where names change
+    spares: bool  # whether spare names take part, and swaps in all draws, where names change
+    thin: bool  # whether facts that support nothing are left out
 
 
-USUAL = Phase(epoch=1, beta=1.0, in_order=True, spares=True)
+USUAL = Phase(epoch=1, beta=1.0, in_order=True, spares=True, thin=False)
 
 
 class Portion(NamedTuple):
@@ -136,9 +137,9 @@ class Learner:
         own = stories[self.parts - 1 - part :: self.parts]
         batch = None
         if len(own):
-            names = np.random.default_rng(random.spawn(1)[0])
+            names, thin = map(np.random.default_rng, random.spawn(2))
             draws = -(-self.settings.training.batch_size // _PER_DRAW)
-            batch = batches.batch(own, names, draws=draws, spares=phase.spares)
+            batch = batches.batch(own, names, draws=draws, spares=phase.spares, thin=thin if phase.thin else None)
             batch = self.network.arrange(batch).to(self.device)
         return Portion(part, batch, *batches.asked(stories), seed=int(random.generate_state(1)[0]))
 

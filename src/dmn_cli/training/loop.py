@@ -38,6 +38,9 @@ _REPORT_EVERY = 0.2  # seconds
 _RISE = 100  # steps
 _FALL = 5  # epochs
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
+_PATIENCE = 6  # epochs without a more accurate validation after which it falls too
+_WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to whole ones
+_THINNED = 8  # times that the validation is thinned, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 _COPIES = 4  # of the validation, with other names
 _SAVE_EVERY = 300.0  # seconds, within an epoch; at the end of each it is saved anyway
@@ -152,8 +155,9 @@ class Training:
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
-        spares = state.spares_from is not None and state.epoch >= state.spares_from
-        phase = Phase(state.epoch, beta, state.in_order, spares or settings.schedule == "cosine")
+        at_once = settings.schedule == "cosine"
+        spares, thin = (first is not None and state.epoch >= first for first in (state.spares_from, state.thin_from))
+        phase = Phase(state.epoch, beta, state.in_order, spares or at_once, thin)
         losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
         began = reported = saved = time.perf_counter()
         steps = range(state.step, len(plan))
@@ -252,7 +256,7 @@ class Training:
         state.in_order = state.in_order and epoch.gate_loss >= _READ
         state.finished = self._reason_to_end()
         if self.settings.training.schedule == "solved":
-            self._look_ahead(epoch.loss)
+            self._look_ahead(epoch.loss, reports[0], score[0])
         if not state.finished:
             self._next_epoch()
         self.save()
@@ -267,17 +271,36 @@ class Training:
         ways = [judge, *(partial(judge, names=seed) for seed in range(_COPIES if changing else 0))]
         return [evaluate(network, self.valid, self.device, judge=way) for way in ways]
 
-    def _look_ahead(self, loss: float) -> None:
+    def _look_ahead(self, loss: float, whole: Report, accuracy: float) -> None:
         """Decides from an epoch's loss of the answers whether spares take part from the next one on, or else whether
-        the learning rate falls. What takes too long is done all the same, in time for the end."""
+        the learning rate falls. What takes too long is done all the same, in time for the end.
+
+        whole: the validation as it is; accuracy: the mean of that and with other names
+        """
         settings, state = self.settings.training, self.state
-        assert state.best is not None
-        stuck = state.epoch - state.best["epoch"] >= settings.patience
+        if accuracy > state.highest[1]:
+            state.highest = state.epoch, accuracy
+        stuck = state.epoch - state.highest[0]
         if state.spares_from is None:
-            if loss < _LEARNT or stuck or state.epoch >= 0.6 * settings.epochs:
-                state.spares_from = state.epoch + 1
-        elif state.falls_from is None and (loss < _SOLVED or stuck or state.epoch >= settings.epochs - _FALL):
+            if loss < _LEARNT or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
+                state.spares_from, state.highest = state.epoch + 1, (state.epoch, 0.0)
+        elif state.falls_from is None and (
+            loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - _FALL
+        ):
             state.falls_from = state.epoch + 1
+        if state.spares_from and not state.thin_from and self.may_thin(whole):
+            state.thin_from = state.epoch + 1
+
+    def may_thin(self, whole: Report) -> bool:
+        """Whether answers to stories with facts left out are as good, in each task, as those to whole ones."""
+        if not self.learner.joint.symmetries or not self.learner.supervision:
+            return False
+        network = self.learner.network
+        with self.averaged.in_use() if self.averaged else nullcontext():
+            ways = [partial(judge, thin=seed) for seed in range(_THINNED)]
+            thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
+        right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
+        return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state

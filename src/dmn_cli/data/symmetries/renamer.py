@@ -59,7 +59,8 @@ class Renamer:
     def draw(self, tasks: np.ndarray, random: np.random.Generator, draws: int, *, spares: bool) -> Renamed:
         """Random elements for the stories of a batch: for those of the same symmetries up to `draws`, in turn.
 
-        tasks: (stories,) of the data set; spares: whether they take part
+        tasks: (stories,) of the data set; spares: whether they take part; without them half of the draws are without
+        swaps too
         """
         group = self._group_of[tasks]
         drawn: list[_Drawn] = []
@@ -175,14 +176,21 @@ class _Group:
         self._prepare()
 
     def draw(self, random: np.random.Generator, count: int, *, spares: bool) -> _Drawn:
-        """All permutations of a class are equally likely, and so are all products of swaps."""
+        """All permutations of a class are equally likely, and so are all products of swaps.
+
+        Without spares, half of the draws have no swaps: where each turn of the compass is as likely as its opposite,
+        the gradient says nothing at first of which is which (docs/log.md).
+        """
         orders = []
         for known, every in zip(self._symmetries.classes, self._spared.classes, strict=True):
             taking_part = len(every) if spares else len(known)
             order = np.tile(np.arange(len(every)), (count, 1))
             order[:, :taking_part] = random.permuted(order[:, :taking_part], axis=1)
             orders.append(order)
-        return _Drawn(self, orders, self._symmetries.turns(random, count))
+        turns = self._symmetries.turns(random, count)
+        if self._symmetries.swaps and not spares:
+            turns = [turn if swapped else {} for turn, swapped in zip(turns, random.random(count) < 0.5, strict=True)]
+        return _Drawn(self, orders, turns)
 
     @property
     def texts(self) -> Ragged:
