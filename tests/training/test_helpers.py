@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from helpers import Whitespace
 
@@ -153,11 +154,14 @@ def test_a_helper_changes_nothing_but_the_time(
             asked.append((phase.epoch, step))
             return begun
 
-    alone, losses_alone = trained(data, tmp_path / "alone", quick(parts=2), processes=1)
-    beside, losses_beside = trained(data, tmp_path / "beside", quick(parts=2), helpers=Watched)
+    settings = quick(parts=2, averaging=0.9)
+    alone, losses_alone = trained(data, tmp_path / "alone", settings, processes=1)
+    beside, losses_beside = trained(data, tmp_path / "beside", settings, helpers=Watched)
     assert asked == [(epoch, step) for epoch in (1, 2) for step in range(len(alone.plan(epoch)))]
     assert losses_alone == losses_beside
     assert_same_weights(alone, beside)
+    models = [safetensors.torch.load_file(tmp_path / run / "model/model.safetensors") for run in ("alone", "beside")]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])  # which are averaged
 
 
 def test_a_helper_changes_nothing_where_there_are_many_words(tmp_path: Path) -> None:
