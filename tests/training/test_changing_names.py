@@ -207,3 +207,26 @@ def test_facts_are_left_out_where_answers_stay_as_good(walks: Path, dmn: Dmn, tm
     assert not may_thin(walks, 1.0)  # which an untrained network's answers to thinned stories are far from
     assert not may_thin(walks, 0.0, symmetries=False)
     assert not may_thin(walks, 0.0, gate_supervision="off")
+
+
+def test_a_training_that_leads_nowhere_begins_anew_the_same_after_a_stop(walks: Path, tmp_path: Path) -> None:
+    def job(name: str) -> Training:
+        keys = quick(epochs=36, steps=2, learning_rate=1e-9, final_learning_rate=1e-10)
+        return Training([DataSet(walks)], tmp_path / name, load(overrides=keys), CPU, processes=1)
+
+    whole, stopped, resumed = job("whole"), job("stopped"), job("stopped")
+    first = [parameter.detach().clone() for parameter in whole.learner.network.parameters()]
+    whole.begin()
+    epochs = [event for event in whole.events() if isinstance(event, Epoch)]
+    assert [event.epoch for event in epochs if event.anew] == [16]
+    assert [event.as_json().get("anew", False) for event in epochs] == [event.epoch == 16 for event in epochs]
+    assert whole.state.attempt == 1
+    for before, after in zip(first, whole.learner.network.parameters(), strict=True):
+        assert before.dim() == 1 or not torch.allclose(before, after, atol=1e-3)  # biases begin at zero again
+    stopped.begin()
+    assert isinstance(list(stopped.events(lambda: stopped.state.epoch == 18))[-1], Stopped)
+    assert stopped.state.attempt == 1
+    resumed.resume()
+    list(resumed.events())
+    for one, other in zip(whole.learner.network.parameters(), resumed.learner.network.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -66,8 +66,9 @@ def _live(epochs: int) -> Iterator[Callable[[Event], None]]:
 def _line(event: Epoch) -> str:
     best = "  best" if event.best else ""
     gates = f"  gates {event.gate_loss:.4f}" if event.gate_loss else ""  # none where no supporting facts are known
+    anew = "  the loss falls no further: begun anew from other weights" if event.anew else ""
     changed = "" if event.changed is None else f"  other names {100 * event.changed:6.2f} %"
     return (
         f"epoch {event.epoch:>3}  {event.seconds:6.1f} s  loss {event.loss:.4f}{gates}  "
-        f"validation {100 * event.validation.accuracy:6.2f} %  loss {event.validation.loss:.4f}{changed}{best}"
+        f"validation {100 * event.validation.accuracy:6.2f} %  loss {event.validation.loss:.4f}{changed}{best}{anew}"
     )

@@ -7,6 +7,7 @@ in the run; what is shipped is the model directory.
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Checkpoint:
     spares_from: int | None = None  # the epoch from which on spare names take part, and swaps in all draws
     thin_from: int | None = None  # the epoch from which on facts are left out that support nothing
     highest: tuple[int, float] = (0, 0.0)  # the most accurate validation since spares take part: its epoch and accuracy
+    lowest: tuple[int, float] = (0, math.inf)  # the epoch with the lowest loss of this attempt, and that loss
+    attempt: int = 0  # how often it was begun anew
     falls_from: int | None = None  # the epoch from which on the learning rate falls, where that isn't set
     steps: int = 0  # done in all
     averaged: list[torch.Tensor] = field(default_factory=list)  # the running mean of the weights, where there is one

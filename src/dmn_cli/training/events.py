@@ -29,6 +29,7 @@ class Epoch:
     best: bool
     learning_rate: float
     changed: float | None  # accuracy of the same validation with other names, where names change
+    anew: bool  # whether the loss has stayed where it is for long, so that the next epoch begins from other weights
     waiting: float  # the share of the steps' time, in this session, that was spent waiting for batches
     seconds: float  # of training so far, over all sessions
 
@@ -42,6 +43,7 @@ class Epoch:
             "valid_tasks": {name: task["accuracy"] for name, task in self.validation.tasks.items()},
             **({} if self.changed is None else {"valid_changed": self.changed}),
             "best": self.best,
+            **({"anew": True} if self.anew else {}),
             "learning_rate": self.learning_rate,
             "waiting": round(self.waiting, 6),
             "seconds": self.seconds,

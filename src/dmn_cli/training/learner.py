@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +83,8 @@ class Learner:
             per_fact=any(form.per_fact for form in joint.forms.values()),
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
-        self.model = build(settings.model, *parts)
+        self._build = partial(build, settings.model, *parts)
+        self.model = self._build()
         self.model.tokenizer_files = joint.data[0].tokenizer_files()
         self.model.names = joint.names()
         self.network = self.model.network.to(device)
@@ -92,6 +94,12 @@ class Learner:
         self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
         self._most_processes = processes
+
+    def begin_anew(self, attempt: int) -> None:
+        """Other weights, in place, as by chance as the first ones. attempt: the first is 0"""
+        torch.manual_seed(int(np.random.SeedSequence([self.settings.training.seed, attempt]).generate_state(1)[0]))
+        self.network.load_state_dict(self._build().network.state_dict())
+        self.optimiser = Optimiser(self.network, self.settings.training, given=self._give_vectors())
 
     def _give_vectors(self) -> bool:
         """Sets the word vectors that come with the data sets, and returns whether any do."""

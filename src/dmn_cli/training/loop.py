@@ -39,6 +39,7 @@ _RISE = 100  # steps
 _FALL = 5  # epochs
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
+_PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
 _WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to whole ones
 _THINNED = 8  # times that the validation is thinned, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
@@ -239,13 +240,16 @@ class Training:
         flawless = all(report.accuracy == 1 for report in reports)
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
+        loss = state.totals.losses[0] / state.step
+        anew = self._leads_nowhere(loss)
         epoch = Epoch(
             epoch=state.epoch,
-            loss=state.totals.losses[0] / state.step,
+            loss=loss,
             gate_loss=state.totals.losses[1] / max(1, state.totals.supervised),
             validation=reports[0],
             changed=sum(r.accuracy for r in reports[1:]) / _COPIES if len(reports) > 1 else None,
             best=better,
+            anew=anew,
             learning_rate=self.learner.optimiser.learning_rate,
             waiting=self.waiting,
             seconds=state.seconds,
@@ -256,7 +260,9 @@ class Training:
         state.in_order = state.in_order and epoch.gate_loss >= _READ
         state.finished = self._reason_to_end()
         if self.settings.training.schedule == "solved":
-            self._look_ahead(epoch.loss, reports[0], score[0])
+            self._look_ahead(loss, reports[0], score[0])
+        if anew:
+            self._begin_anew()
         if not state.finished:
             self._next_epoch()
         self.save()
@@ -301,6 +307,24 @@ class Training:
             thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
+
+    def _leads_nowhere(self, loss: float) -> bool:
+        """Whether the loss of this attempt has stayed on a plateau for long, with as long left for another attempt."""
+        settings, state = self.settings.training, self.state
+        if loss < _LOWER * state.lowest[1]:
+            state.lowest = state.epoch, loss
+        stayed = settings.schedule == "solved" and state.spares_from is None and loss > _LEARNT
+        return stayed and state.epoch - state.lowest[0] >= _PLATEAU and state.epoch <= settings.epochs / 2
+
+    def _begin_anew(self) -> None:
+        """From other weights; the best model so far stays the best until there is a better one."""
+        state = self.state
+        state.attempt += 1
+        state.lowest, state.highest = (state.epoch, math.inf), (state.epoch, 0.0)
+        state.in_order, state.spares_from, state.thin_from = True, None, None
+        self.learner.begin_anew(state.attempt)
+        if self.averaged:
+            self.averaged.load([weight.data for weight in self.learner.network.parameters()])
 
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state
