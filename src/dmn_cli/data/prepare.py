@@ -100,7 +100,7 @@ def _with_symmetries(given: Mapping[str, Symmetries] | None, stage: Stage, folde
 
     Raises: UsageError where those that were given aren't of this data set.
     """
-    data = DataSet(folder)
+    data = DataSet(folder, trusted=True)
     if given is None:
         with stage("looking for names", None):
             found = search(data)

@@ -120,7 +120,9 @@ class DataSet:
     Raises: DataError where the folder isn't one, is damaged, or was written by a newer dmn.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trusted: bool = False) -> None:
+        """trusted: it was written just now, and its files needn't be compared with their digests"""
+        self._trusted = trusted
         if not path.is_dir():
             raise DataError(
                 "there is no such data set",
@@ -149,7 +151,7 @@ class DataSet:
             raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
 
     def _check(self, name: str) -> None:
-        if file_digest(self.path / name) != self.summary["sha256"].get(name):
+        if not self._trusted and file_digest(self.path / name) != self.summary["sha256"].get(name):
             raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=_AGAIN)
 
     @property

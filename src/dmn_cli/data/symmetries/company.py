@@ -2,70 +2,73 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.features import INDEPENDENT, SEEN
-from dmn_cli.data.symmetries.tables import Lacking, Moves, pairs
+from dmn_cli.data.symmetries.tables import Lacking, Moves, Pair
 
 _MOST = 5  # pairs that change places at once
 _VOTES = 200  # things that lack an image, and say what else would have to move
 
-Pair = tuple[int, int]
-
-
-def moves_of(swap: Iterable[Pair]) -> dict[int, int]:
-    return {a: b for pair in swap for a, b in (pair, pair[::-1])}
-
 
 def mended(evidence: Evidence, a: int, b: int) -> list[Pair] | None:
-    """The swap of two atoms, and with them of as few others as leave all the forms and company that is known: the
-    first of each pair goes with `a`. None where there is none."""
+    """The swap of two atoms that don't pass alone, and with them of as few others as leave all the forms and company
+    that is known: the first of each pair goes with `a`. None where there is none."""
     swap = [(a, b)]
-    while not passes(evidence, moves_of(swap)):
+    while len(swap) < _MOST:
         pair = _missed(evidence, swap)
-        if pair is None or len(swap) == _MOST:
+        if pair is None:
             return None
         swap.append(pair)
-    return swap
+        if passes(evidence, swap):
+            return swap
+    return None
 
 
-def passes(evidence: Evidence, moves: Moves) -> bool:
-    facts, fact_pairs, _, places, bags = found = lackings(evidence, moves)
+def passes(evidence: Evidence, swap: Sequence[Pair]) -> bool:
+    """Whether chance explains what a swap lacks: facts, pairs of words in facts, questions; pairs of words in what
+    answers rest on, by their places and in any place. The quickest questions come first."""
+    share = max(_share(evidence.often[a], evidence.often[b]) for a, b in swap)
+    moves = Moves(swap, len(evidence.atoms))
+
+    def of_facts() -> Iterator[Lacking]:
+        yield evidence.facts.lacking(moves, share)
+        yield evidence.fact_features.lacking(moves, share)
+
+    def of_answers() -> Iterator[Lacking]:
+        yield evidence.features.lacking(moves, share, SEEN, INDEPENDENT)
+        yield evidence.bag_features.lacking(moves, share, SEEN)
+
     return (
-        (facts.telling or fact_pairs.telling)
-        and (places.telling or bags.telling)
-        and all(lacking.possible for lacking in found)
-        and _known_alike(evidence, moves)
+        _known_alike(evidence, swap)
+        and evidence.questions.lacking(moves, share).possible
+        and _explained(of_facts())
+        and _explained(of_answers())
     )
 
 
-def lackings(evidence: Evidence, moves: Moves) -> tuple[Lacking, Lacking, Lacking, Lacking, Lacking]:
-    """What a move lacks: facts, pairs of words in facts, questions; pairs of words in what answers rest on, by their
-    places and in any place."""
-    share = max(_share(evidence.often[a], evidence.often[b]) for a, b in pairs(moves))
-    atoms = len(evidence.atoms)
-    return (
-        evidence.facts.lacking(moves, share),
-        evidence.fact_features.lacking(moves, share, atoms),
-        evidence.questions.lacking(moves, share),
-        evidence.features.lacking(moves, share, atoms, SEEN, INDEPENDENT),
-        evidence.bag_features.lacking(moves, share, atoms, SEEN),
-    )
+def _explained(lackings: Iterable[Lacking]) -> bool:
+    """Whether chance explains all that is lacking, and some of it tells something."""
+    telling = False
+    for lacking in lackings:
+        if not lacking.possible:
+            return False
+        telling |= lacking.telling
+    return telling
 
 
 def _share(a: float, b: float) -> float:
     return max(a, b) / (a + b) if a and b else 0.5
 
 
-def _known_alike(evidence: Evidence, moves: Moves) -> bool:
+def _known_alike(evidence: Evidence, swap: Sequence[Pair]) -> bool:
     """Atoms that change places are found in the same kinds of text."""
     return all(
         among[a] == among[b]
-        for a, b in pairs(moves)
+        for a, b in swap
         for among in (evidence.fact_atoms, evidence.question_atoms, evidence.answer_atoms)
     )
 
@@ -73,20 +76,23 @@ def _known_alike(evidence: Evidence, moves: Moves) -> bool:
 def _missed(evidence: Evidence, swap: Sequence[Pair]) -> Pair | None:
     """Two further atoms that keep company with those that move: what most misses one of them after the move, has the
     other."""
-    moves = moves_of(swap)
-    ahead = {a for a, _ in swap}
-    table = evidence.features
+    table, atoms = evidence.features, len(evidence.atoms)
+    moves, ahead = Moves(swap, atoms), {a for a, _ in swap}
     which = table.moved(moves)
-    which = which[table.images(moves, which, len(evidence.atoms)) == 0]
+    which = which[table.images(moves, which) == 0]
     which = which[np.argsort(-table.counts[which], kind="stable")[:_VOTES]]
-    votes: dict[Pair, float] = defaultdict(float)
-    for i in which:
-        one, two = int(table.first[i]), int(table.second[i])
-        for mover, other, first in ((one, two, True), (two, one, False)):
-            if mover in moves and other not in moves:
-                found, counts = table.at(int(table.places[i]), moves[mover], first=first)
-                for instead, count in zip(found.tolist(), counts.tolist(), strict=True):
-                    if instead not in moves:
-                        pair = (other, instead) if mover in ahead else (instead, other)
-                        votes[pair] += table.counts[i] * count / counts.sum()
-    return max(votes, key=lambda pair: (votes[pair], pair)) if votes else None
+    votes, weights = [], []
+    for first in (True, False):
+        mover, other = (table.first, table.second) if first else (table.second, table.first)
+        here = which[moves.moving[mover[which]] & ~moves.moving[other[which]]]
+        there, of = table.at(table.places[here], moves.to[mover[here]], first=first)
+        counts = table.counts[there]
+        weight = table.counts[here][of] * counts / np.bincount(of, counts, len(here))[of]
+        goes_ahead = np.isin(mover[here], [*ahead])[of]
+        one, instead = other[here][of], other[there]
+        votes.append(np.where(goes_ahead, one * atoms + instead, instead * atoms + one))
+        weights.append(np.where(moves.moving[instead], 0.0, weight))
+    pair, of = np.unique(np.concatenate(votes), return_inverse=True)
+    total = np.bincount(of, np.concatenate(weights), len(pair))
+    most = pair[total == total.max(initial=0.0)]
+    return divmod(int(most[-1]), atoms) if total.any() else None

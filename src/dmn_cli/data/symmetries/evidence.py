@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from dmn_cli.data.symmetries.counting import numbered, together
 from dmn_cli.data.symmetries.features import (
     Features,
-    Units,
     bag_features,
     features,
     partners,
@@ -19,11 +18,11 @@ from dmn_cli.data.symmetries.features import (
     sentence_features,
 )
 from dmn_cli.data.symmetries.tables import Forms
+from dmn_cli.data.symmetries.units import Sized, Told, Units
 
 _FILLERS = 1000  # words in one place of one sentence; of more, none is a candidate
 _COMMON = 0.8  # a word of more distinct sentences says nothing
 _SHARED = 0.3  # of the places of a word, in which another must occur to be a candidate for its place
-_PLACES = 120  # words in what an answer rests on; what is longer is left out
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Evidence:
     sentences: np.ndarray  # (sentences, words) atoms, padded with -1; facts and questions
     fact_counts: np.ndarray  # (sentences,) in how many stories each is a fact
     question_counts: np.ndarray  # (sentences,) and a question
-    units: list[tuple[np.ndarray, np.ndarray, np.ndarray]]  # sentences (units, n), answers, stories
+    units: list[Sized]
     seen: list[tuple[set[int], list[int]]] | None  # of some questions the sentences that it sees, and its answer; None
     # where the units have supporting facts, which else are a guess
 
@@ -66,27 +65,16 @@ class Evidence:
     @cached_property
     def shapes(self) -> list[Units]:
         """The units, by how long their sentences are; not the longest."""
-        return list(self._shapes())
+        return [shape for sized in self.units for shape in sized.shapes(self.sentences, self.lengths)]
 
-    def _shapes(self) -> Iterator[Units]:
-        for which, answers, story in self.units:
-            lengths = self.lengths[which]
-            shape = np.unique(lengths, axis=0, return_inverse=True)[1].ravel()
-            order = np.argsort(shape, kind="stable")
-            for rows in np.split(order, np.flatnonzero(np.diff(shape[order])) + 1):
-                if lengths[rows[0]].sum() <= _PLACES:
-                    yield self._of_shape(which[rows], answers[rows], story[rows])
-
-    def _of_shape(self, which: np.ndarray, answers: np.ndarray, story: np.ndarray) -> Units:
-        lengths = self.lengths[which[0]]
-        parts = [self.sentences[which[:, k], :length] for k, length in enumerate(lengths)]
-        sentence = np.repeat(np.arange(len(lengths) + 1), [*lengths, answers.shape[1]])
-        return Units(np.hstack([*parts, answers]), sentence, answers.shape[1], story)
+    @cached_property
+    def told(self) -> Told:
+        return Told.of(self.shapes)
 
     @cached_property
     def answer_atoms(self) -> np.ndarray:
         """(atoms,) bool"""
-        return self._among(np.concatenate([np.empty(0, np.int64), *(answers.ravel() for _, answers, _ in self.units)]))
+        return self._among(np.concatenate([np.empty(0, np.int64), *(sized.answers.ravel() for sized in self.units)]))
 
     @cached_property
     def fact_atoms(self) -> np.ndarray:
@@ -112,7 +100,7 @@ class Evidence:
     @cached_property
     def features(self) -> Features:
         bound = np.zeros(len(self.atoms), bool)
-        bound[list(self._alike(self.eligible))] = True
+        bound[list(self._alike_eligible)] = True
         return features(self.shapes, bound, len(self.atoms))
 
     @cached_property
@@ -124,21 +112,47 @@ class Evidence:
     @cached_property
     def candidates(self) -> dict[int, set[int]]:
         """Atoms, each with those that often stand where it does."""
+        alone = self.answer_atoms & ~self.fact_atoms & ~self.question_atoms
+        if not (self.supported and alone.any() and (others := partners(self.features, alone))):
+            return self._alike_eligible
         eligible = self.eligible.copy()
-        if self.supported:
-            eligible[list(partners(self.features, self.answer_atoms & ~self.fact_atoms & ~self.question_atoms))] = True
+        eligible[list(others)] = True
         return self._alike(eligible & self.fact_atoms)
 
+    @cached_property
+    def _alike_eligible(self) -> dict[int, set[int]]:
+        return self._alike(self.eligible)
+
     def _alike(self, eligible: np.ndarray) -> dict[int, set[int]]:
-        shared, own = _shared(
-            [self.facts.frames(eligible), self.questions.frames(eligible)], [self.facts.counts, self.questions.counts]
+        """Atoms, each with those that stand in many of its frames, in facts or in questions."""
+        group, atom, count = self._fillers(eligible)
+        own = np.bincount(atom, count, len(self.atoms))
+        second, first = together(group)
+        pair, of = np.unique(atom[first] * len(own) + atom[second], return_inverse=True)
+        a, b = np.divmod(pair, len(own))
+        often = (np.bincount(of, count[first], len(pair)) >= _SHARED * own[a]) & (
+            np.bincount(of, count[second], len(pair)) >= _SHARED * own[b]
         )
         found: dict[int, set[int]] = defaultdict(set)
-        for (a, b), mass in shared.items():
-            if mass[0] >= _SHARED * own[a] and mass[1] >= _SHARED * own[b]:
-                found[a].add(b)
-                found[b].add(a)
+        for one, other in zip(a[often].tolist(), b[often].tolist(), strict=True):
+            if one != other:
+                found[one].add(other)
+                found[other].add(one)
         return dict(found)
+
+    def _fillers(self, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What stands in each frame: the number of the frame, ascending, the atom, ascending, and how often it does."""
+        frames, atoms, counts = [], [], []
+        for which, forms in enumerate((self.facts, self.questions)):
+            frame, atom, row, _ = forms.frames(eligible)
+            frames.append(numbered(frame) * 2 + which)
+            atoms.append(atom)
+            counts.append(forms.counts[row])
+        frame, atom, count = np.concatenate(frames), np.concatenate(atoms), np.concatenate(counts)
+        few = np.bincount(frame)[frame] <= _FILLERS
+        frame, atom, count = frame[few], atom[few], count[few]
+        order = np.argsort(frame * len(self.atoms) + atom, kind="stable")
+        return frame[order], atom[order], count[order]
 
     @cached_property
     def often(self) -> np.ndarray:
@@ -146,23 +160,3 @@ class Evidence:
         rows = self.sentences
         weight = np.broadcast_to((self.fact_counts + self.question_counts)[:, None], rows.shape)
         return np.bincount(rows[rows >= 0], weight[rows >= 0], len(self.atoms))
-
-
-def _shared(
-    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], counts: Sequence[np.ndarray]
-) -> tuple[dict[tuple[int, int], list[float]], dict[int, float]]:
-    """How often each of two atoms, a < b, stands in a frame in which the other does; and how often each does at all."""
-    shared: dict[tuple[int, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    own: dict[int, float] = defaultdict(float)
-    for (frame, atom, row, _), of_row in zip(frames, counts, strict=True):
-        order = np.argsort(frame, kind="stable")
-        for here in np.split(order, np.flatnonzero(np.diff(frame[order])) + 1):
-            if len(here) > _FILLERS:
-                continue
-            fillers = sorted(zip(atom[here].tolist(), of_row[row[here]].tolist(), strict=True))
-            for n, (b, count) in enumerate(fillers):
-                own[b] += count
-                for a, other in fillers[:n]:
-                    shared[a, b][0] += other
-                    shared[a, b][1] += count
-    return shared, own

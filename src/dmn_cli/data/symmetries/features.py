@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
-from dmn_cli.data.symmetries.tables import Lacking, Moves, permuted
+from dmn_cli.data.store.layout import spans
+from dmn_cli.data.symmetries.counting import distinct, draws, found_in, looked_up, numbered, together
+from dmn_cli.data.symmetries.tables import Lacking, Moves
+from dmn_cli.data.symmetries.units import Sized, Units
 
 SEEN = 4  # pairs in units are regarded from so many stories on, that of the image included
 INDEPENDENT = 0.5  # of the stories with a pair in what answers rest on: what is carried is asked about again
@@ -29,118 +33,115 @@ class Features:
     counts: np.ndarray
 
     def __post_init__(self) -> None:
-        keys = self._coded(self.places, self.first, self.second)
-        self._keys, at, of = np.unique(keys, return_index=True, return_inverse=True)
-        self.places, self.first, self.second = self.places[at], self.first[at], self.second[at]
-        self.counts = np.bincount(of, self.counts, len(at))
+        self._keys = self._coded(self.places, self.first, self.second)
+        if (self._keys[1:] <= self._keys[:-1]).any():
+            self._keys, at, of = np.unique(self._keys, return_index=True, return_inverse=True)
+            self.places, self.first, self.second = self.places[at], self.first[at], self.second[at]
+            self.counts = np.bincount(of, self.counts, len(at))
 
     @staticmethod
     def _coded(places: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (places << 40) | (first << 20) | second
 
     def moved(self, moves: Moves) -> np.ndarray:
-        atoms = list(moves)
-        return np.flatnonzero(np.isin(self.first, atoms) | np.isin(self.second, atoms))
+        return (moves.moving[self.first] | moves.moving[self.second]).nonzero()[0]
 
-    def images(self, moves: Moves, which: np.ndarray, atoms: int) -> np.ndarray:
-        table = permuted(moves, atoms)
-        keys = self._coded(self.places[which], table[self.first[which]], table[self.second[which]])
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.where(self._keys[at] == keys, self.counts[at], 0.0)
+    def images(self, moves: Moves, which: np.ndarray) -> np.ndarray:
+        first, second = moves.to[self.first[which]], moves.to[self.second[which]]
+        return looked_up(self._keys, self.counts, self._coded(self.places[which], first, second))
 
-    def lacking(self, moves: Moves, share: float, atoms: int, seen: int = 1, independent: float = 1.0) -> Lacking:
+    def lacking(self, moves: Moves, share: float, seen: int = 1, independent: float = 1.0) -> Lacking:
         """seen: in how many stories, a pair and its image together, for a pair to be regarded"""
         which = self.moved(moves)
-        counts, images = self.counts[which], self.images(moves, which, atoms)
-        often = counts + images >= seen
-        return Lacking.of(counts[often], images[often], share, independent)
+        counts, images = self.counts[which], self.images(moves, which)
+        if seen > 1:
+            often = counts + images >= seen
+            counts, images = counts[often], images[often]
+        return Lacking.of(counts, images, share, independent)
 
-    def at(self, places: int, atom: int, *, first: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The atoms that go with one in two places of a kind, and how often."""
-        start, end = np.searchsorted(self.places, [places, places + 1])
-        here = slice(int(start), int(end))
-        one, other = (self.first, self.second) if first else (self.second, self.first)
-        chosen = one[here] == atom
-        return other[here][chosen], self.counts[here][chosen]
+    def at(self, places: np.ndarray, atoms: np.ndarray, *, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Where some atoms are one of a pair in some places: which pairs these are, and which of the atoms each has."""
+        keys, order = self._by_first if first else self._by_second
+        wanted = places << 20 | atoms
+        start, end = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+        return order[spans(start, end - start)], np.repeat(np.arange(len(wanted)), end - start)
 
+    @cached_property
+    def _by_first(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.places << 20 | self.first, np.arange(len(self.places))
 
-@dataclass
-class Units:
-    """Units of one shape: as many supporting facts, each as long, as many words in the answer."""
-
-    rows: np.ndarray  # (units, places) atoms, the answer's last
-    sentence: np.ndarray  # (places,) which sentence of the unit a place is in
-    answers: int  # places of the answer
-    story: np.ndarray  # (units,)
-
-    def of_question(self) -> Units:
-        """Without the facts."""
-        places = self.sentence >= self.sentence[-1 - self.answers]
-        return Units(self.rows[:, places], self.sentence[places], self.answers, self.story)
+    @cached_property
+    def _by_second(self) -> tuple[np.ndarray, np.ndarray]:
+        keys = self.places << 20 | self.second
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
 
 
-def features(units: Iterable[Units], bound: np.ndarray, atoms: int) -> Features:
+def features(shapes: Iterable[Units], bound: np.ndarray, atoms: int) -> Features:
     """The pairs of atoms in units of each kind. Of one kind are those of one shape in which the same places have the
-    same word; only that of the atoms in `bound`, (atoms,) bool, is regarded."""
+    same word; only that of the atoms in `bound`, (atoms,) bool, is regarded. Too few to be regarded are left out."""
     found: list[tuple[np.ndarray, ...]] = []
     places = 0
-    for one in units:
-        kinds = _kinds(one, bound)
-        known, rows = np.unique(one.rows, return_inverse=True)
-        rows = rows.reshape(one.rows.shape)
-        varying = np.flatnonzero((rows != rows[0]).any(0))
-        first, second = (varying[i] for i in np.triu_indices(len(varying), 1))
-        at_once = max(1, _BLOCK // len(rows))
+    for units in shapes:
+        if len(units.of) < SEEN:
+            continue
+        known, columns = units.columns(units.varying, atoms)
+        kinds, size = _kinds(units, bound, atoms), len(known) ** 2
+        number = int(kinds.max()) + 1
+        often = np.bincount(kinds, units.counts)[kinds] >= SEEN
+        if not often.all():
+            units = units.where(often)
+            if not len(units.of):
+                continue
+            columns, kinds = columns[:, often], kinds[often]
+        second, first = together(np.zeros(len(columns), np.int64))
+        at_once = max(1, _BLOCK // len(units.of))
         for start in range(0, len(first), at_once):
             i, j = first[start : start + at_once], second[start : start + at_once]
-            place = np.arange(len(i)) * (kinds.max() + 1) + kinds[:, None]
-            key = (place * len(known) + rows[:, i]) * len(known) + rows[:, j]
-            distinct, counts = _by_story(key, one.story)
-            place, pair = np.divmod(distinct, len(known) ** 2)
+            place = np.arange(len(i))[:, None] * number + kinds
+            keys = place * size + columns[i] * len(known) + columns[j]
+            pairs, counts = units.by_story(keys, len(i) * number * size)
+            place, pair = np.divmod(pairs, size)
             found.append((places + place, *(known[atom] for atom in np.divmod(pair, len(known))), counts))
-            places += len(i) * int(kinds.max() + 1)
+            places += len(i) * number
     return _joined(found)
 
 
-def bag_features(
-    units: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], sentences: np.ndarray, telling: np.ndarray
-) -> Features:
+def bag_features(units: Iterable[Sized], sentences: np.ndarray, telling: np.ndarray) -> Features:
     """The pairs of atoms in two sentences of a unit, or in one and the answer, wherever they stand there. Of many
     supporting facts the first count.
 
-    units: sentences (units, n), answers (units, words), stories (units,); telling: (atoms,) bool, atoms to regard
+    telling: (atoms,) bool, atoms to regard
     """
     rows = np.where(np.append(telling, False)[sentences], sentences, -1)
     rows = -np.sort(-rows, axis=1)
-    rows = rows[:, : max(1, int((rows >= 0).sum(1).max(initial=1)))]
+    atoms = len(telling)
+    beyond = atoms * atoms  # what stands for a pair without one or the other
     found: list[tuple[np.ndarray, ...]] = []
-    for which, answers, story in units:
-        *facts, question = (rows[which[:, k]] for k in range(which.shape[1]))
-        bags = [*facts[:_FACTS], question, answers]
+    for sized in units:
+        *facts, question = (rows[which].T for which in sized.which.T)
+        bags = [bag[(bag >= 0).any(1)] for bag in (*facts[:_FACTS], question, sized.answers.T)]
+        firsts = [np.where(bag >= 0, bag * atoms, beyond)[:, None] for bag in bags]
+        seconds = [np.where(bag >= 0, bag, beyond) for bag in bags]
         for a, b in combinations(range(len(bags)), 2):
-            key = (bags[a][:, :, None] << 20) | bags[b][:, None, :]
-            key = np.where((bags[a][:, :, None] >= 0) & (bags[b][:, None, :] >= 0), key, -1)
-            distinct, counts = _by_story(key.reshape(len(key), -1), story)
-            distinct, counts = distinct[distinct >= 0], counts[distinct >= 0]
-            place = np.full(len(distinct), (len(bags) * 8 + a) * 8 + b)
-            found.append((place, distinct >> 20, distinct & 0xFFFFF, counts))
+            pairs, counts = sized.by_story(firsts[a] + seconds[b], 2 * beyond)
+            real = slice(int(np.searchsorted(pairs, beyond)))
+            place = np.full(len(pairs[real]), (len(bags) * 8 + a) * 8 + b)
+            found.append((place, *np.divmod(pairs[real], atoms), counts[real]))
     return _joined(found)
 
 
 def sentence_features(sentences: np.ndarray, counts: np.ndarray) -> Features:
     """The pairs of atoms in sentences of each length, (sentences, words) padded with -1, which occur so often each."""
-    lengths = (sentences >= 0).sum(1)
-    width = sentences.shape[1]
+    sentences, counts = sentences[counts > 0], counts[counts > 0]
+    lengths, width = (sentences >= 0).sum(1), sentences.shape[1]
     found: list[tuple[np.ndarray, ...]] = []
-    for length in np.unique(lengths[counts > 0]):
-        which = np.flatnonzero((lengths == length) & (counts > 0))
-        rows = sentences[which]
-        varying = np.flatnonzero((rows[:, :length] != rows[0, :length]).any(0))
-        for n, i in enumerate(varying):
-            for j in varying[n + 1 :]:
-                pair, of = np.unique((rows[:, i] << 20) | rows[:, j], return_inverse=True)
-                place = np.full(len(pair), (length * width + i) * width + j)
-                found.append((place, pair >> 20, pair & 0xFFFFF, np.bincount(of, counts[which])))
+    for length in distinct(lengths):
+        rows, often = sentences[lengths == length], counts[lengths == length]
+        varying = np.flatnonzero((rows != rows[0]).any(0))
+        second, first = (varying[i] for i in together(np.zeros_like(varying)))
+        place = np.repeat((length * width + first) * width + second, len(rows))
+        found.append((place, rows.T[first].ravel(), rows.T[second].ravel(), np.tile(often, len(first))))
     return _joined(found)
 
 
@@ -151,52 +152,34 @@ def _joined(found: list[tuple[np.ndarray, ...]]) -> Features:
     return Features(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _by_story(keys: np.ndarray, story: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys of (units, n), and in how many stories each occurs."""
-    stories = int(story.max()) + 1
-    both = np.sort(keys * stories + story[:, None], axis=None)
-    once = both[_changes(both)] // stories
-    starts = np.flatnonzero(_changes(once))
-    return once[starts], np.diff(starts, append=len(once))
+def _kinds(units: Units, bound: np.ndarray, atoms: int) -> np.ndarray:
+    """(distinct,) Numbers, the same where the same places have the same bound word."""
+    known, columns = units.columns(np.flatnonzero(bound[units.rows].any(0)), atoms)
+    later, earlier = together(np.zeros(len(columns), np.int64))
+    same = (columns[earlier] == columns[later]) & bound[known][columns][later]
+    same = same[same.any(1) & ~same.all(1)]
+    return numbered(draws(len(same)) @ same)
 
 
-def _changes(values: np.ndarray) -> np.ndarray:
-    """Where an ascending array has another value than before."""
-    return np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
-
-
-def _kinds(units: Units, bound: np.ndarray) -> np.ndarray:
-    """(units,) Numbers, the same where the same places have the same bound word."""
-    rows = units.rows
-    kind = np.zeros(len(rows), np.int64)
-    held = bound[rows]
-    candidates = [j for j in range(rows.shape[1]) if held[:, j].any()]
-    for n, j in enumerate(candidates):
-        for i in candidates[:n]:
-            same = (rows[:, i] == rows[:, j]) & held[:, j]
-            if same.any() and not same.all():
-                kind = np.unique(kind * 2 + same, return_inverse=True)[1]
-    return kind
-
-
-def referring(units: Iterable[Units], atoms: int) -> np.ndarray:
+def referring(shapes: Iterable[Units], atoms: int) -> np.ndarray:
     """(atoms,) Which atoms matter by being the same as before: where one of them stands in two sentences of a unit,
     it does so far more often, or less often, than chance has it."""
     found = np.zeros(atoms, bool)
-    for one in units:
-        varying = np.flatnonzero((one.rows != one.rows[0]).any(0))
-        total = len(one.rows)
-        if total < _ENOUGH:
+    for units in shapes:
+        total = len(units.of)
+        if total < _ENOUGH or not len(units.varying):
             continue
-        share = {j: np.bincount(one.rows[:, j], minlength=atoms) / total for j in varying}
-        for n, i in enumerate(varying):
-            for j in varying[n + 1 :]:
-                if one.sentence[i] == one.sentence[j]:
-                    continue
-                by_chance = float(share[i] @ share[j])
-                deviation = abs(float((one.rows[:, i] == one.rows[:, j]).mean()) - by_chance)
-                if deviation > max(_DEPENDENT, _SURE * (by_chance * (1 - by_chance) / total) ** 0.5):
-                    found |= (share[i] > 0) & (share[j] > 0)
+        known, columns = units.columns(units.varying, atoms)
+        share = np.stack([np.bincount(column, units.counts, len(known)) for column in columns]) / total
+        second, first = together(np.zeros(len(columns), np.int64))
+        sentence = units.sentence[units.varying]
+        apart = sentence[first] != sentence[second]
+        first, second = first[apart], second[apart]
+        by_chance = (share @ share.T)[first, second]
+        deviation = np.abs((columns[first] == columns[second]) @ units.counts / total - by_chance)
+        sure = deviation > np.maximum(_DEPENDENT, _SURE * (by_chance * (1 - by_chance) / total) ** 0.5)
+        both = (share[first[sure]] > 0) & (share[second[sure]] > 0)
+        found[known[both.any(0)]] = True
     return found
 
 
@@ -204,9 +187,8 @@ def partners(table: Features, answers: np.ndarray) -> set[int]:
     """Atoms that have an answer of their own: somewhere in units of some kind, one is there where the other is, and
     only there. answers: (atoms,) bool, those that are nothing but answers"""
     which = np.flatnonzero(answers[table.second] & (table.counts >= _ENOUGH))
-    found: set[int] = set()
-    for i in which:
-        one, other, places = int(table.first[i]), int(table.second[i]), int(table.places[i])
-        if len(table.at(places, one, first=True)[0]) == len(table.at(places, other, first=False)[0]) == 1:
-            found.add(one)
-    return found
+    here = np.flatnonzero(found_in(distinct(table.places[which]), table.places))
+    alone = np.zeros(len(table.places), bool)
+    firsts, seconds = (numbered(table.places[here] << 20 | atoms[here]) for atoms in (table.first, table.second))
+    alone[here] = (np.bincount(firsts)[firsts] == 1) & (np.bincount(seconds)[seconds] == 1)
+    return set(table.first[which[alone[which]]].tolist())

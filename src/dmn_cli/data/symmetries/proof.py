@@ -11,15 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmn_cli.data.symmetries.counting import found_in, mixed, runs
 from dmn_cli.data.symmetries.evidence import Evidence
-from dmn_cli.data.symmetries.features import Units
+from dmn_cli.data.symmetries.tables import permuted
+from dmn_cli.data.symmetries.units import Told
 
 EXCEPTIONS = 0.01  # wrong labels
 _MENTIONED = 0.99
 _OFTEN = 6  # units with the same names in them that are enough to tell whether names matter
 _DEVIATIONS = 6.0  # questions about one story have much in common
 _DEPENDENT = 0.1  # of chi squared, at most, if names tell the answer of one of two
-_BLOCK = 1 << 24  # bytes of one comparison
+
+
+_FIRST = np.uint64(1 << 32)
 
 
 @dataclass
@@ -56,46 +60,37 @@ def consistent(evidence: Evidence, found: Found) -> bool:
     names = _Names.of(found.classes, len(evidence.atoms))
     if evidence.seen is not None:
         return _mentioned(evidence, evidence.seen, found.classes) and _names_tell_nothing(evidence, names)
-    wrong = total = 0
-    for units in evidence.shapes:
-        keys, answers, unsure = _abstract(units, names, found.turns)
-        wrong += int(unsure.sum()) + _disagreeing(keys[~unsure], answers[~unsure])
-        total += len(keys)
-    return wrong <= EXCEPTIONS * total
+    told = evidence.told
+    keys, answers, unsure = _abstract(told, names, found.turns)
+    right = _agreeing(keys[~unsure], answers[~unsure], told.counts[~unsure])
+    return told.counts.sum() - right <= EXCEPTIONS * told.counts.sum()
 
 
 def predicts(evidence: Evidence, classes: Sequence[Sequence[tuple[int, ...]]], atom: int) -> tuple[int, int, int]:
     """If an atom is a name like others: how many units have it, of how many of these the others tell the answer, and
     how often they are right."""
-    names = _Names.of(classes, len(evidence.atoms))
-    having = told = right = 0
-    for units in evidence.shapes:
-        keys, answers, unsure = _abstract(units, names, [{}])
-        has = (units.rows == atom).any(1)
-        having += int(has.sum())
-        known, at = np.unique(keys[~has & ~unsure], return_index=True)
-        if not len(known):
-            continue
-        answer = answers[~has & ~unsure][at]
-        place = np.minimum(np.searchsorted(known, keys[has]), len(known) - 1)
-        hit = known[place] == keys[has]
-        told += int(hit.sum())
-        right += int((hit & (answer[place] == answers[has]) & ~unsure[has]).sum())
-    return having, told, right
+    names, told = _Names.of(classes, len(evidence.atoms)), evidence.told
+    keys, answers, unsure = _abstract(told, names, [{}])
+    has = np.zeros(len(keys), bool)
+    has[told.unit[told.atom == atom]] = True
+    known, at = np.unique(keys[~has & ~unsure], return_index=True)
+    tell = found_in(known, keys[has])
+    answer = answers[~has & ~unsure][at[np.searchsorted(known, keys[has][tell])]]
+    right = (answer == answers[has][tell]) & ~unsure[has][tell]
+    counts = told.counts[has]
+    return int(counts.sum()), int(counts[tell].sum()), int(counts[tell][right].sum())
 
 
 def _abstract(
-    units: Units, names: _Names, turns: Sequence[Mapping[int, int]]
+    told: Told, names: _Names, turns: Iterable[Mapping[int, int]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(units,) each: a number for what the answer rests on, one for the answer, and whether the answer depends on which
     of the names that weren't named is meant, or on the way round in which one looks at it."""
     best: tuple[np.ndarray, np.ndarray] | None = None
-    unsure = np.zeros(len(units.rows), bool)
+    unsure = np.zeros(len(told.shape), bool)
     for turn in turns:
-        table = np.append(np.arange(len(names.entity) - 1), -1)
-        for a, b in turn.items():
-            table[a] = b
-        keys, answers, fresh = _keys(units, table[units.rows], names)
+        keys, answers, fresh = _keys(told, names, turn)
+        keys += told.shape
         unsure |= fresh
         if best is None:
             best = keys, answers
@@ -107,32 +102,31 @@ def _abstract(
     return *best, unsure
 
 
-def _keys(units: Units, rows: np.ndarray, names: _Names) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(0)
-    width = rows.shape[1]
-    asked = width - units.answers
-    factors = draw.integers(1 << 62, size=(2, width), dtype=np.uint64) | np.uint64(1)
-    entity = names.entity[rows]
-    places = np.flatnonzero((entity >= 0).any(0))
-    first = np.zeros_like(rows)
-    block = max(1, _BLOCK // (len(places) ** 2 + 1))
-    for start in range(0, len(rows) if len(places) else 0, block):
-        part = entity[start : start + block, places]
-        same = (part[:, :, None] == part[:, None, :]) & (part >= 0)[:, :, None]
-        first[start : start + block, places] = np.where(same.any(2), places[same.argmax(2)] + 1, 0)
-    value = names.kind[rows].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + first.astype(np.uint64)
-    value = (value ^ (value >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    keys = (value[:, :asked] * factors[0, :asked]).sum(1, dtype=np.uint64)
-    answers = (value[:, asked:] * factors[1, asked:]).sum(1, dtype=np.uint64)
-    return keys, answers, (first[:, asked:] > asked).any(1)
+def _keys(told: Told, names: _Names, turn: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    becomes = permuted(turn, len(names.entity) - 1)
+    entity, kind = names.entity[becomes], names.kind[becomes].astype(np.uint64)
+    named = np.flatnonzero((entity >= 0)[told.atom])
+    atom, unit = told.atom[named], told.unit[named]
+    slot = unit * (int(entity.max()) + 1) + entity[atom]
+    earliest = np.empty(int(slot.max(initial=0)) + 1, np.int64)
+    earliest[slot[::-1]] = told.place[named[::-1]] + 1  # of several the last that is written: the first to stand there
+    first = earliest[slot]
+    value = mixed(kind)[told.atom]
+    value[named] = mixed(kind[atom] + first.astype(np.uint64) * _FIRST)
+    total = np.concatenate([[np.uint64(0)], np.cumsum(value * told.factor)])
+    start, answer, end = total[told.bounds]
+    fresh = np.zeros(len(told.shape), bool)
+    fresh[unit[first > told.asked[unit]]] = True
+    return answer - start, end - answer, fresh
 
 
-def _disagreeing(keys: np.ndarray, answers: np.ndarray) -> int:
-    """How many answers aren't the most frequent one of their key."""
-    pairs, counts = np.unique(np.stack([keys, answers]), axis=1, return_counts=True)
-    most = np.zeros(len(np.unique(keys)), np.int64)
-    np.maximum.at(most, np.unique(pairs[0], return_inverse=True)[1], counts)
-    return len(keys) - int(most.sum())
+def _agreeing(keys: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> int:
+    """How many answers are the most frequent one of their key. counts: (units,) how many each is"""
+    both = mixed(keys) ^ answers
+    _, at, of = np.unique(both, return_index=True, return_inverse=True)
+    order = np.argsort(keys[at], kind="stable")
+    starts, _ = runs(keys[at[order]])
+    return int(np.maximum.reduceat(np.bincount(of, counts)[order], starts).sum()) if len(at) else 0
 
 
 def _names_tell_nothing(evidence: Evidence, names: _Names) -> bool:
@@ -140,10 +134,10 @@ def _names_tell_nothing(evidence: Evidence, names: _Names) -> bool:
     by chance on which names they are (Pearson's test of independence)."""
     literal = _Names.of([], len(evidence.atoms))
     answered = [units for units in evidence.shapes if units.answers]
-    for some in (answered, [units.of_question() for units in answered]):
-        by_name = np.concatenate([_keys(units, units.rows, literal)[0] for units in some])
-        abstract = [_keys(units, units.rows, names) for units in some]
-        keys, answers = (np.concatenate([each[i] for each in abstract]) for i in (0, 1))
+    for told in (Told.of(answered), Told.of([units.of_question() for units in answered])):
+        by_name, _, _ = _keys(told, literal, {})
+        abstract, answers, _ = _keys(told, names, {})
+        by_name, keys, answers = (np.repeat(each, told.counts) for each in (by_name, abstract, answers))
         excess, deviation, units = _dependence(by_name, keys, answers)
         if excess > max(_DEVIATIONS * deviation, _DEPENDENT * units):
             return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +12,19 @@ import numpy as np
 from dmn_cli.data.store.layout import Ragged, spans
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import folded
+from dmn_cli.data.symmetries.counting import by_story, distinct
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.names import Words, joined, several_words
 from dmn_cli.data.symmetries.tables import padded
+from dmn_cli.data.symmetries.units import Sized
 from dmn_cli.data.words.affixes import is_affix
+from dmn_cli.data.words.vocabulary import Vocabulary
 
 STORIES = 20_000  # looked at, at most
 _LEAST_STORIES, _LEAST_QUESTIONS = 50, 200  # fewer say nothing for sure
 _FACTS = 1_000_000
-_QUESTIONS = 5000  # whose support is looked at
+_LEAST_ASKED, _MOST_ASKED = 2000, 5000  # questions whose support is looked at:
+_PER_SENTENCE = 6  # so many for each distinct sentence, or as many as there are
 _SENTENCES = 10_000  # distinct ones; where there are more, fewer stories are looked at
 _ONCE = 0.8  # of all facts; where as many occur in one story each,
 _WORDS = 500  # and have more words than this, they are plain text
@@ -34,44 +40,43 @@ def read(data: DataSet, split: Split, task: int) -> Evidence | None:
         return None
     stories = stories[:: -(-len(stories) // STORIES)]
     stories = stories[: int(np.searchsorted(np.cumsum(split.facts.lengths[stories], dtype=np.int64), _FACTS)) + 1]
+    sentences = len(data.sentences.words.lengths)
     while True:
-        fact_numbers, fact_counts = _by_story(*split.facts.take(stories))
-        asked_numbers, asked_counts = _by_story(*split.questions.take(stories))
-        numbers = np.union1d(fact_numbers, asked_numbers)
+        facts, questions = _ragged(*split.facts.take(stories)), _ragged(*split.questions.take(stories))
+        fact_numbers, fact_counts = _by_story(facts, sentences)
+        asked_numbers, asked_counts = _by_story(questions, sentences)
+        numbers = distinct(np.concatenate([fact_numbers, asked_numbers]))
         if len(numbers) <= _SENTENCES:
             break
         stories = stories[::2]
-    words = _texts(data, numbers)
+    words, lengths = _words(data, numbers)
     once = fact_counts[fact_counts == 1].sum() > _ONCE * fact_counts.sum()
     if (
         len(stories) < _LEAST_STORIES
-        or (once and len({word for sentence in words for word in sentence}) > _WORDS)
-        or any(any(data.forms.get(data.sentences.text(number), ())) for number in asked_numbers)
+        or (once and len(distinct(words)) > _WORDS)
+        or (data.forms and any(any(data.forms.get(data.sentences.text(number), ())) for number in asked_numbers))
     ):
         return None
-    asked = _asked(split, stories, numbers)
+    place = np.zeros(sentences, np.int64)
+    place[numbers] = np.arange(len(numbers))
+    asked = _asked(split, stories, Ragged(facts.offsets, place[facts.values]), place[questions.values], len(numbers))
     if len(asked.answers.values) > _LONGEST * len(asked.story):
         return None
-    return _evidence(
-        words,
-        _spread(fact_counts, np.isin(numbers, fact_numbers)),
-        _spread(asked_counts, np.isin(numbers, asked_numbers)),
-        asked,
-        data.vocabulary.answers.items,
-    )
+    counts = np.zeros((2, len(numbers)), np.int64)
+    counts[0, place[fact_numbers]], counts[1, place[asked_numbers]] = fact_counts, asked_counts
+    return _evidence(padded(words, lengths), counts, asked, data.vocabulary)
 
 
-def _evidence(
-    words: list[Words], fact_counts: np.ndarray, question_counts: np.ndarray, asked: _Questions, items: list[str]
-) -> Evidence:
-    """words: of each distinct sentence; items: the answers that there are"""
-    answers = {int(i): items[i].casefold() for i in np.unique(asked.answers.values)}
-    names = several_words(
-        [words[i] for i in np.flatnonzero(fact_counts)],
-        [words[i] for i in np.flatnonzero(question_counts)] + [tuple(answer.split()) for answer in answers.values()],
-    )
-    index: dict[str, int] = {}
-    sentences = padded([[index.setdefault(w, len(index)) for w in joined(sentence, names)] for sentence in words])
+def _evidence(words: np.ndarray, counts: np.ndarray, asked: _Questions, vocabulary: Vocabulary) -> Evidence:
+    """words: of each distinct sentence, padded with -1; counts: (2, sentences) in how many stories each is a fact, and
+    a question"""
+    fact_counts, question_counts = counts
+    items = vocabulary.answers.items
+    answers = {i: items[i].casefold() for i in distinct(asked.answers.values).tolist()}
+    said = _rows([[vocabulary.words.ids.get(word, 0) for word in answer.split()] for answer in answers.values()])
+    several = several_words(words[fact_counts > 0], [words[question_counts > 0], said], len(vocabulary.words))
+    atoms, sentences = _atoms(words, several, vocabulary.words.items)
+    index = {atom: n for n, atom in enumerate(atoms)}
     known = folded(index)
     code = np.zeros(len(items), np.int64)
     for i, answer in answers.items():
@@ -81,36 +86,54 @@ def _evidence(
         units, seen = _units(asked, coded, _supporting(asked)), None
     else:
         named = [set(row[row >= 0].tolist()) for row in sentences]
-        telling = set(np.unique(sentences[fact_counts > 0]).tolist()) - _common(named, fact_counts)
+        telling = set(distinct(sentences[fact_counts > 0]).tolist()) - _common(named, fact_counts)
         units = _units(asked, coded, _guessed(asked, [words & telling for words in named], named))
-        if len((neighbours := _neighbours(asked))[0]):
-            units.append(neighbours)
+        units += _neighbours(asked)
         seen = _seen(asked, coded)
     return Evidence(list(index), sentences, fact_counts, question_counts, units, seen)
 
 
-def _by_story(ids: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct sentences of some stories, in order, and in how many of them each is."""
-    story = np.repeat(np.arange(len(lengths)), lengths)
-    once = np.unique((story << 32) | ids) & 0xFFFFFFFF
-    return np.unique(once, return_counts=True)
+def _atoms(words: np.ndarray, names: Mapping[int, Sequence[Words]], items: list[str]) -> tuple[list[str], np.ndarray]:
+    """The atoms of sentences, in the order in which they first occur, and the sentences as such, padded with -1.
+
+    names: of several words, by their first word
+    """
+    several: dict[Words, int] = {}
+    if names:
+
+        def number(name: Words) -> int:
+            return name[0] if len(name) == 1 else several.setdefault(name, len(items) + len(several))
+
+        words = _rows([[*map(number, joined(tuple(row[row >= 0].tolist()), names))] for row in words])
+    flat = words[words >= 0]
+    first = np.full(len(items) + len(several), len(flat))
+    first[flat[::-1]] = np.arange(len(flat))[::-1]
+    used = np.argsort(first)[: np.count_nonzero(first < len(flat))]
+    atom = np.full(len(first) + 1, -1)
+    atom[used] = np.arange(len(used))
+    texts = [*items, *(" ".join(items[word] for word in name) for name in several)]
+    return [texts[i] for i in used.tolist()], atom[words]
 
 
-def _spread(counts: np.ndarray, where: np.ndarray) -> np.ndarray:
-    found = np.zeros(len(where), np.int64)
-    found[where] = counts
-    return found
+def _by_story(sentences: Ragged, highest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct sentences of stories, in order, and in how many of them each is."""
+    lengths = np.diff(sentences.offsets)
+    return by_story(sentences.values, np.repeat(np.arange(len(lengths)), lengths), highest)
 
 
-def _texts(data: DataSet, numbers: np.ndarray) -> list[Words]:
-    """The words of some sentences, without their affixes."""
+def _words(data: DataSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The words of some sentences, without their affixes, end to end, and how many each has."""
     ids, lengths = data.sentences.words.take(numbers)
     items = data.vocabulary.words.items
-    ends = np.cumsum(lengths)
-    return [
-        tuple(word for word in map(items.__getitem__, ids[end - length : end].tolist()) if not is_affix(word))
-        for end, length in zip(ends, lengths, strict=True)
-    ]
+    affix = np.zeros(len(items), bool)
+    for i in distinct(ids).tolist():
+        affix[i] = is_affix(items[i])
+    row = np.repeat(np.arange(len(numbers)), lengths)[~affix[ids]]
+    return ids[~affix[ids]], np.bincount(row, minlength=len(numbers))
+
+
+def _rows(rows: Sequence[Sequence[int]]) -> np.ndarray:
+    return padded(np.array([*chain.from_iterable(rows)], np.int64), np.array([*map(len, rows)], np.int64))
 
 
 class _Questions(NamedTuple):
@@ -124,16 +147,17 @@ class _Questions(NamedTuple):
     supports: Ragged
 
 
-def _asked(split: Split, stories: np.ndarray, numbers: np.ndarray) -> _Questions:
-    facts, fact_lengths = split.facts.take(stories)
-    asked, lengths = split.questions.take(stories)
+def _asked(split: Split, stories: np.ndarray, facts: Ragged, asked: np.ndarray, sentences: int) -> _Questions:
+    """sentences: how many distinct ones there are"""
+    lengths = split.questions.lengths[stories]
     rows = spans(split.question_offset[stories], lengths)
-    some = slice(None, None, -(-len(rows) // _QUESTIONS))
+    wanted = min(max(_PER_SENTENCE * sentences, _LEAST_ASKED), _MOST_ASKED)
+    some = slice(None, None, -(-len(rows) // wanted))
     rows = rows[some]
     return _Questions(
         np.repeat(np.arange(len(stories)), lengths)[some],
-        _ragged(np.searchsorted(numbers, facts), fact_lengths),
-        np.searchsorted(numbers, asked)[some],
+        facts,
+        asked[some],
         split.positions.take(stories)[0][some],
         _ragged(*split.answers.take(rows)),
         _ragged(*split.supports.take(rows)),
@@ -144,27 +168,21 @@ def _ragged(values: np.ndarray, lengths: np.ndarray) -> Ragged:
     return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values)
 
 
-def _units(asked: _Questions, answers: Ragged, facts: Ragged) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _units(asked: _Questions, answers: Ragged, facts: Ragged) -> list[Sized]:
     """Units by how many sentences and how many words of an answer they have, each once for a story.
 
     facts: the sentences that an answer rests on, of each question; questions without are left out
     answers: atoms
     """
     sizes, answer_sizes = np.diff(facts.offsets), np.diff(answers.offsets)
-    kinds = np.unique(np.stack([sizes, answer_sizes]), axis=1).T
     found = []
-    for size, answer_size in kinds[kinds[:, 0] > 0]:
+    for kind in distinct(sizes << 32 | answer_sizes).tolist():
+        size, answer_size = kind >> 32, kind & 0xFFFFFFFF
+        if not size:
+            continue
         rows = np.flatnonzero((sizes == size) & (answer_sizes == answer_size))
-        table = np.hstack(
-            [
-                facts.take(rows)[0].reshape(-1, size),
-                asked.question[rows, None],
-                answers.take(rows)[0].reshape(-1, answer_size),
-                asked.story[rows, None],
-            ]
-        )
-        table = np.unique(table, axis=0)
-        found.append((table[:, : size + 1], table[:, size + 1 : -1], table[:, -1]))
+        which = np.hstack([facts.take(rows)[0].reshape(-1, size), asked.question[rows, None]])
+        found.append(Sized.of_table(which, answers.take(rows)[0].reshape(-1, answer_size), asked.story[rows]))
     return found
 
 
@@ -188,11 +206,8 @@ def _guessed(asked: _Questions, about: list[set[int]], names: list[set[int]]) ->
         seen = asked.facts.values[start : start + position].tolist()
         words = about[question]
         found[n] = next((fact for fact in reversed(seen) if not words.isdisjoint(names[fact])), seen[-1] if seen else 0)
-    return (
-        _ragged(found, (asked.position > 0).astype(np.int64))
-        if (asked.position > 0).all()
-        else _ragged(found[asked.position > 0], (asked.position > 0).astype(np.int64))
-    )
+    told = asked.position > 0
+    return _ragged(found[told], told.astype(np.int64))
 
 
 def _seen(asked: _Questions, answers: Ragged) -> list[tuple[set[int], list[int]]]:
@@ -205,13 +220,13 @@ def _seen(asked: _Questions, answers: Ragged) -> list[tuple[set[int], list[int]]
     return found
 
 
-def _neighbours(asked: _Questions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _neighbours(asked: _Questions) -> list[Sized]:
     """Facts that follow one another, as units that have no answer."""
     values = asked.facts.values
     story = np.repeat(np.arange(len(asked.facts.offsets) - 1), np.diff(asked.facts.offsets))
-    table = np.stack([values[:-1], values[1:], story[:-1]], axis=1)[story[:-1] == story[1:]]
-    table = np.unique(table, axis=0)
-    return table[:, :2], np.empty((len(table), 0), np.int64), table[:, 2]
+    which = np.stack([values[:-1], values[1:]], axis=1)[story[:-1] == story[1:]]
+    story = story[:-1][story[:-1] == story[1:]]
+    return [Sized.of_table(which, np.empty((len(which), 0), np.int64), story)] if len(which) else []
 
 
 def _common(named: list[set[int]], counts: np.ndarray) -> set[int]:

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
-from dmn_cli.data.symmetries.company import Pair, mended, moves_of, passes
+from dmn_cli.data.symmetries.company import mended, passes
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.proof import Found, consistent, predicts
 from dmn_cli.data.symmetries.reading import read
 from dmn_cli.data.symmetries.shared_forms import with_shared_forms
+from dmn_cli.data.symmetries.tables import Pair, moves_of
 
 _CLASS = 3  # of fewer one can't tell whether they are names, or left and right
 _TURNS = 64  # products of swaps, at most
@@ -85,7 +86,7 @@ def _involved(evidence: Evidence) -> tuple[Classes, Swaps, Evidence]:
     rest: list[Pair] = []
     for a, b in candidates:
         if alone.of(a) != alone.of(b):
-            if passes(evidence, {a: b, b: a}):
+            if passes(evidence, [(a, b)]):
                 alone.join(a, b)
             else:
                 rest.append((a, b))
@@ -95,11 +96,13 @@ def _involved(evidence: Evidence) -> tuple[Classes, Swaps, Evidence]:
         return classes, [], evidence
     named = {atom for group in groups if len(group) >= _CLASS for atom in group}
     joint = [[(group[0], group[1])] for group in groups if len(group) < _CLASS]
+    tried: set[Pair] = set()
     for a, b in rest:
-        if named.isdisjoint((a, b)) and alone.of(a) != alone.of(b):
+        if named.isdisjoint((a, b)) and alone.of(a) != alone.of(b) and (a, b) not in tried:
             found = mended(evidence, a, b)
             if found and named.isdisjoint(atom for pair in found for atom in pair):
                 joint.append(found)
+                tried.update((min(pair), max(pair)) for pair in found)
     together, swaps = _together(joint)
     for entities in together:
         evidence = with_shared_forms(evidence, entities)
@@ -192,7 +195,10 @@ def products(swaps: Iterable[Sequence[Pair]]) -> list[dict[int, int]]:
 
 
 def _proved(evidence: Evidence, classes: Classes, swaps: Swaps) -> tuple[Classes, Swaps]:
-    """Those by which answers follow from what they rest on: each by itself, and all together."""
+    """Those by which answers follow from what they rest on: each by itself, and all together. Where the support is
+    known, and they do so all together, they do by themselves."""
+    if evidence.supported and consistent(evidence, Found(classes, products(swaps))):
+        return classes, _without_opposites(evidence, swaps)
     classes = [entities for entities in classes if consistent(evidence, Found([entities], [{}]))]
     swaps = [swap for swap in swaps if consistent(evidence, Found([], products([swap])))]
     swaps = _without_opposites(evidence, swaps)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dmn_cli.data.symmetries.company import moves_of, passes
+from dmn_cli.data.symmetries.company import passes
 from dmn_cli.data.symmetries.evidence import Evidence
 
 
@@ -21,7 +21,7 @@ def with_shared_forms(evidence: Evidence, entities: list[tuple[int, ...]]) -> Ev
         split = _split(evidence, entities, atom)
         if split:
             other, entity = split
-            if passes(other, moves_of(zip(entities[0], entity, strict=True))):
+            if passes(other, [*zip(entities[0], entity, strict=True)]):
                 evidence = other
                 entities.append(entity)
     return evidence

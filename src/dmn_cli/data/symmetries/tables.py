@@ -7,17 +7,19 @@ Everything is counted by the number of stories that it occurs in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
+
+from dmn_cli.data.symmetries.counting import draws, looked_up
 
 _DEVIATIONS = 3.0  # standard deviations by which images may be missing more often than chance has it,
 _EXCEPTIONS = 0.02  # and the share of all that may lack one
 _TELLING = 0.4  # no more than this share may be missing by chance; else the data are too few to say anything
 
-Moves = Mapping[int, int]
-"""An involution: atoms, each with the one it changes places with, both ways round."""
+Pair = tuple[int, int]
 
 
 @dataclass
@@ -36,16 +38,12 @@ class Lacking:
     def of(cls, counts: np.ndarray, images: np.ndarray, share: float, independent: float = 1.0) -> Lacking:
         """counts: of what moves, (n,); images: how often its image occurs, (n,); share: of the lots that fall to
         one; independent: how many of the lots are drawn by themselves, and don't follow from others in their story"""
-        both = counts + images
+        none, both = images == 0, counts + images
         lots = both * independent
-        one_sided = np.minimum(share**lots + (1 - share) ** lots, 1.0)
-        weight = np.where(images == 0, 1.0, 0.5)  # a pair is met from both sides
-        return cls(
-            float(counts[images == 0].sum()),
-            float((weight * both * one_sided).sum()),
-            float((weight * both**2 * one_sided * (1 - one_sided)).sum()),
-            float(counts.sum()),
-        )
+        one_sided = np.minimum(np.exp(lots * log(share)) + np.exp(lots * log(1 - share)), 1.0)
+        chance = both * one_sided * (0.5 + 0.5 * none)  # a pair is met from both sides
+        missing, total = float(counts @ none), float(counts.sum())
+        return cls(missing, float(chance.sum()), float(chance @ (both * (1 - one_sided))), total)
 
     @property
     def bound(self) -> float:
@@ -62,23 +60,37 @@ class Lacking:
         return self.bound <= _TELLING * self.total and self.total > 0
 
 
-def permuted(moves: Moves, atoms: int) -> np.ndarray:
-    """An involution as an array, whose last place is for padding, -1."""
-    table = np.append(np.arange(atoms), -1)
+def permuted(moves: Mapping[int, int], atoms: int) -> np.ndarray:
+    """What atoms become, as an array, whose last place is for padding, -1."""
+    table = np.arange(atoms + 1)
+    table[-1] = -1
     for a, b in moves.items():
         table[a] = b
     return table
+
+
+class Moves:
+    """Pairs of atoms that change places."""
+
+    def __init__(self, swap: Iterable[Pair], atoms: int) -> None:
+        self.swap = [*swap]
+        self.to = permuted(moves_of(self.swap), atoms)
+        self.moving = np.zeros(atoms + 1, bool)
+        self.moving[[atom for pair in self.swap for atom in pair]] = True
+
+
+def moves_of(swap: Iterable[Pair]) -> dict[int, int]:
+    """Both ways round."""
+    return {a: b for pair in swap for a, b in (pair, pair[::-1])}
 
 
 class Forms:
     """Distinct rows of atoms, padded with -1, and in how many stories each occurs."""
 
     def __init__(self, rows: np.ndarray, counts: np.ndarray, atoms: int) -> None:
-        draw = np.random.default_rng(0)
-        self.atoms = atoms
         self.rows, self.counts = rows, counts.astype(float)
-        self._atom = np.append(draw.integers(1 << 62, size=atoms, dtype=np.uint64), np.uint64(0))
-        self._place = draw.integers(1 << 62, size=rows.shape[1], dtype=np.uint64) | np.uint64(1)
+        drawn = draws(atoms + rows.shape[1])
+        self._atom, self._place = np.append(drawn[:atoms], np.uint64(0)), drawn[atoms:]
         hashes = self._hashes(rows)
         order = np.argsort(hashes)
         self._sorted, self._of_sorted = hashes[order], self.counts[order]
@@ -88,13 +100,12 @@ class Forms:
 
     def moved(self, moves: Moves) -> np.ndarray:
         """The numbers of the rows that an involution changes."""
-        return np.flatnonzero(np.isin(self.rows, list(moves)).any(1))
+        return np.flatnonzero(moves.moving[self.rows].any(1))
 
     def images(self, moves: Moves, which: np.ndarray) -> np.ndarray:
         """How often the images of some rows occur."""
-        hashes = self._hashes(permuted(moves, self.atoms)[self.rows[which]])
-        at = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
-        return np.where(self._sorted[at] == hashes, self._of_sorted[at], 0.0)
+        hashes = self._hashes(moves.to[self.rows[which]])
+        return looked_up(self._sorted, self._of_sorted, hashes)
 
     def lacking(self, moves: Moves, share: float) -> Lacking:
         which = self.moved(moves)
@@ -108,12 +119,8 @@ class Forms:
         return frame + (place.astype(np.uint64) + np.uint64(1)) * self._place[0], atom, row, place
 
 
-def padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Rows of different lengths as a rectangle, filled with -1."""
-    longest = max(map(len, rows), default=0)
-    return np.array([[*row, *[-1] * (longest - len(row))] for row in rows], np.int64).reshape(len(rows), longest)
-
-
-def pairs(moves: Moves) -> Iterator[tuple[int, int]]:
-    """Each pair of an involution once."""
-    return ((a, b) for a, b in moves.items() if a < b)
+def padded(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Rows end to end as a rectangle, filled with -1."""
+    rectangle = np.full((len(lengths), int(lengths.max(initial=0))), -1)
+    rectangle[np.arange(rectangle.shape[1]) < lengths[:, None]] = values
+    return rectangle
