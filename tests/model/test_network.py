@@ -68,6 +68,21 @@ def test_company_and_order_never_change_an_answer(name: str, data: st.DataObject
         assert_same(everything(net, together, row), everything(net, batch([questions[i]])))
 
 
+def test_what_many_questions_begin_with_changes_nothing() -> None:
+    """It is read once for all. Gradients too."""
+    net = network("dmn-plus")
+    questions: list[Asked] = [([[2, 3]], [4, 5, 6, 2 + n % (WORDS - 2), *[3] * (n % 3)], [1], [0]) for n in range(80)]
+    together = batch(questions)
+    assert together.fact_packings.wordings.beginning == 3
+    expected = torch.cat([net.question_module(batch([one]), net.word_vectors) for one in questions])
+    found = net.question_module(together, net.word_vectors)
+    assert_same([found], [expected])
+    parameters = [*net.question_module.parameters(), net.word_vectors.weight]
+    gradients = (torch.autograd.grad(q.sin().sum(), parameters) for q in (found, expected))
+    for one, other in zip(*gradients, strict=True):
+        assert_same([one], [other])
+
+
 @pytest.mark.parametrize("name", ["dmn", "dmn-plus"])
 def test_a_story_read_once_equals_one_read_for_each_question(name: str) -> None:
     """Three questions at different places of one story, and three stories cut off there. Gradients too."""

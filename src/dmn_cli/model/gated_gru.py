@@ -89,9 +89,9 @@ class GatedGRU(nn.Module):
         """
         return self._run(x, packing, gates, start, None)
 
-    def last(self, x: Tensor, packing: Packing, gates: Tensor | None = None) -> Tensor:
+    def last(self, x: Tensor, packing: Packing, gates: Tensor | None = None, *, start: Tensor | None = None) -> Tensor:
         """The state after each row's last step. Shapes as in `forward` → (rows, hidden)"""
-        return self._run(x, packing, gates, None, packing.last)
+        return self._run(x, packing, gates, start, packing.last)
 
     def _run(
         self, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None

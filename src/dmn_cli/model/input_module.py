@@ -23,8 +23,10 @@ sentence's own length, not the batch's, so that padding changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.kernels.elementwise import Dropout
@@ -140,8 +142,27 @@ def position_encoding(sentences: Bags, word_vectors: WordVectors) -> Tensor:
 
     → (sentences, hidden)
     """
-    words, start, j_over_M = sentences.words, sentences.start, sentences.place
-    total, placed = word_vectors.total(words, start), word_vectors.total(words, start, j_over_M)
-    D = total.shape[1]
-    d = torch.arange(1, D + 1, device=total.device, dtype=total.dtype) / D
+    return cast("Tensor", _PositionEncoding.apply(word_vectors(sentences.words.distinct), sentences))
+
+
+class _PositionEncoding(torch.autograd.Function):
+    """The gradient of a distinct word is the same two sums, over the sentences that it stands in."""
+
+    @staticmethod
+    def forward(ctx, vectors, sentences):
+        ctx.sentences = sentences
+        return _encoded(vectors, sentences.words.pointers.index, sentences.start, sentences.place)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        sentences = ctx.sentences
+        start = sentences.words.pointers.start
+        return _encoded(gradients[0].contiguous(), sentences.sentence, start, sentences.place_there), None
+
+
+def _encoded(vectors: Tensor, index: Tensor, start: Tensor, place: Tensor) -> Tensor:
+    D = vectors.shape[1]
+    d = torch.arange(1, D + 1, device=vectors.device, dtype=vectors.dtype) / D
+    total = F.embedding_bag(index, vectors, start, mode="sum")
+    placed = F.embedding_bag(index, vectors, start, mode="sum", per_sample_weights=place.to(vectors.dtype))
     return (1 - d) * total - (1 - 2 * d) * placed

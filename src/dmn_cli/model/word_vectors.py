@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.model.linear import linear
@@ -60,14 +59,4 @@ class WordVectors(nn.Module):
     def forward(self, words: Tensor) -> Tensor:
         """(…) → (…, hidden)"""
         v = self.E(words)
-        return v if self.P is None else self.P(v)
-
-    def total(self, words: Tensor, start: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Σ_j v_j, or Σ_j weight_j v_j, over the words of each sentence, without the vectors of all words in between.
-
-        words, weight: (words of all,), one sentence after another; start: (sentences,) → (sentences, hidden)
-        """
-        E = self.E.weight
-        weight = None if weight is None else weight.to(E.dtype)
-        v = F.embedding_bag(words, E, start, mode="sum", sparse=self.E.sparse, per_sample_weights=weight)
         return v if self.P is None else self.P(v)

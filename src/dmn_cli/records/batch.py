@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmn_cli.records.packing import Packing, Pointers, move, parts_moved
+from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
 
 END = 0  # the answer id that ends every answer
+_WORTH_A_BEGINNING = 200  # words that are read once, from which on that saves time
 FACTS = 5120  # seen in a batch that is answered: one that outgrows the processor's caches is slower (docs/log.md)
 
 
@@ -79,23 +80,77 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Words:
+    """Words, each distinct one of which is held once."""
+
+    distinct: Tensor  # (distinct,) word ids
+    pointers: Pointers  # (words,) at the distinct one that each is
+
+    @classmethod
+    def of(cls, words: np.ndarray) -> Words:
+        """words: (words,) ids"""
+        order = in_order(words, int(words.max(initial=0)) + 1)
+        found = words[order]
+        first = np.append(True, found[1:] != found[:-1])[: len(found)]
+        index = np.empty(len(words), np.int64)
+        index[order] = np.cumsum(first) - 1
+        arrays = found[first], index, order, np.flatnonzero(first)
+        distinct, *pointers = map(torch.from_numpy, arrays)
+        return cls(distinct, Pointers(*pointers))
+
+    def to(self, device: torch.device) -> Words:
+        return Words(**parts_moved(self, device))
+
+
+@dataclass(frozen=True)
 class Bags:
     """The words of a batch's distinct sentences, end to end."""
 
-    words: Tensor  # (words of all,) word ids
-    start: Tensor  # (sentences,) where each begins
+    words: Words
+    start: Tensor  # (sentences,) where each sentence begins
     place: Tensor  # (words of all,) j / M: word j of M, from 1
+    sentence: Tensor  # (words of all,) the sentence of each, in the order of `words.pointers`
+    place_there: Tensor  # (words of all,) its place, in the same order
 
     @classmethod
     def of(cls, sentences: Tensor) -> Bags:
         """sentences: (sentences, words), padded by 0, on the CPU"""
-        real = sentences != 0
-        length = real.sum(dim=1)
-        j = torch.arange(1, sentences.shape[1] + 1)
-        return cls(sentences[real], length.cumsum(0) - length, (j / length.clamp(min=1).unsqueeze(1))[real])
+        rows = sentences.numpy()
+        length = np.count_nonzero(rows, axis=1)
+        start = np.cumsum(length) - length
+        words = Words.of(rows[rows != 0])
+        sentence = torch.from_numpy(np.repeat(np.arange(len(rows)), length))
+        place = torch.from_numpy(np.arange(1, len(sentence) + 1) - start[sentence]) / torch.from_numpy(length)[sentence]
+        order = words.pointers.order
+        return cls(words, torch.from_numpy(start), place, sentence[order], place[order])
 
     def to(self, device: torch.device) -> Bags:
         return Bags(**parts_moved(self, device))
+
+
+@dataclass(frozen=True)
+class Wordings:
+    """The distinct questions of a batch. What all of them begin with can be read once."""
+
+    beginning: int  # how many words that is; 0 where it wouldn't pay
+    rest: Packing  # of (distinct questions, words), without these
+    words: Words  # of the beginning, then (packed rest,)
+
+    @classmethod
+    def of(cls, questions: Tensor) -> Wordings:
+        """questions: (distinct questions, words), padded by 0, on the CPU"""
+        rows = questions.numpy()
+        length = np.count_nonzero(rows, axis=1)
+        common = np.append((rows[:, : length.min() - 1] == rows[0, : length.min() - 1]).all(axis=0), False)
+        beginning = int(common.argmin())
+        if beginning * len(rows) < _WORTH_A_BEGINNING:
+            beginning = 0
+        rest = Packing.of(torch.from_numpy(length - beginning))
+        packed = rest.pack(questions[:, beginning:]).numpy()
+        return cls(beginning, rest, Words.of(np.concatenate([rows[0, :beginning], packed])))
+
+    def to(self, device: torch.device) -> Wordings:
+        return Wordings(self.beginning, self.rest.to(device), self.words.to(device))
 
 
 @dataclass(frozen=True)
@@ -104,7 +159,7 @@ class FactPackings:
 
     stories: Packing  # of (stories, facts)
     facts: Packing  # of (questions, facts seen)
-    wordings: Packing  # of (distinct questions, words)
+    wordings: Wordings
     sentence: Pointers  # (packed stories,) at the distinct sentence that each fact is
     seen: Pointers  # (packed facts,) at where each fact that a question sees lies in the packed stories
     sentence_from_end: Pointers  # (packed facts,) at the sentence of `facts.mirror`
@@ -119,7 +174,7 @@ class FactPackings:
         return cls(
             stories=stories,
             facts=facts,
-            wordings=Packing.of((batch.question_sentences != 0).sum(dim=1)),
+            wordings=Wordings.of(batch.question_sentences),
             sentence=Pointers.of(sentence, sentences),
             seen=Pointers.of(seen, len(sentence)),
             sentence_from_end=Pointers.of(sentence.index_select(0, seen.index_select(0, facts.mirror)), sentences),

@@ -181,6 +181,11 @@ class _Gather(torch.autograd.Function):
         return F.embedding_bag(order, gradients[0].contiguous(), start, mode="sum"), None, None, None
 
 
+def in_order(numbers: np.ndarray, below: int) -> np.ndarray:
+    """Where the smallest of some numbers are, then the next, …: numpy sorts 16 bits in a tenth of the time."""
+    return np.argsort(numbers.astype(np.uint16) if below <= 1 << 16 else numbers, kind="stable")
+
+
 @dataclass(frozen=True)
 class Pointers:
     """n pointers at the rows of a table; kept sorted too, so that the gradient of a row is one sum."""
@@ -193,7 +198,7 @@ class Pointers:
     def of(cls, index: Tensor, rows: int) -> Pointers:
         """index: (n,), on the CPU; rows: of the table"""
         counts = torch.bincount(index, minlength=rows)
-        return cls(index, torch.argsort(index, stable=True), counts.cumsum(0) - counts)
+        return cls(index, torch.from_numpy(in_order(index.numpy(), rows)), counts.cumsum(0) - counts)
 
     def to(self, device: torch.device) -> Pointers:
         return Pointers(**parts_moved(self, device))
