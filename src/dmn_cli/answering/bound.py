@@ -47,7 +47,7 @@ class Bound:
     meant: dict[str, str] = field(default_factory=dict)  # what may be a slip → what it may stand for
     too_many: list[str] = field(default_factory=list)  # names that no spare was left for
     unknown: list[str] = field(default_factory=list)  # words that the model can't make anything of
-    nowhere: list[str] = field(default_factory=list)  # names that are asked about, and no fact has
+    nowhere: list[str] = field(default_factory=list)  # names that the question is about, and no fact has
 
     def as_json(self) -> dict[str, Any]:
         """What there is to say."""

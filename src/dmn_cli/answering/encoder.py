@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dmn_cli.answering.bound import Bound, Sentence
-from dmn_cli.answering.names import Binder, union
+from dmn_cli.answering.known_names import union
+from dmn_cli.answering.names import Binder
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import UNKNOWN
@@ -27,8 +28,8 @@ class Encoded(NamedTuple):
     ids: np.ndarray  # (words,) word ids
     unknown: list[str]  # its words that the vocabulary lacks
     form: Form  # of the question, where it is one
-    names: dict[str, int]  # its known names, as written, and which each may be, as the bits of a number
-    named: int  # all of them
+    named: int  # which known names are in it, as the bits of a number
+    asked: int  # those that it is about, where it is a question
 
 
 class AskedBatch(NamedTuple):
@@ -88,11 +89,11 @@ class Encoder:
         ids = np.array([known.get(word, known[UNKNOWN]) for word in words])
         runs = [list(run) for is_known, run in groupby(words, known.__contains__) if not is_known]
         unknown = [word for run in runs for word in self.tokenizer.spelled(run)]
-        names: dict[str, int] = {}
-        if self.binder and (named := self.binder.named([word for word in words if not is_affix(word)])):
-            sentence = Sentence.of(text, self.tokenizer)
-            names = {sentence.as_written(start, end): bits for bits, start, end in named}
-        return Encoded(ids, unknown, self._forms.get(tuple(words), Form()), names, union(names.values()))
+        named = asked = 0
+        if self.binder:
+            plain, names = [word for word in words if not is_affix(word)], self.binder.known_names
+            named, asked = (union(name.which for name in find(plain)) for find in (names.named, names.asked_about))
+        return Encoded(ids, unknown, self._forms.get(tuple(words), Form()), named, asked)
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that never occurred in training, each once."""
@@ -100,13 +101,17 @@ class Encoder:
         return list(dict.fromkeys(unknown))
 
     def nowhere(self, facts: Sequence[str], question: str) -> list[str]:
-        """The names of a question, of those that the model knows, that no fact has; as written."""
-        asked, told = self.encode(question), 0
+        """The names that a question is about, of those that the model knows, that no fact has; as written."""
+        asked, told = self.encode(question).asked, 0
         for fact in reversed(facts):
-            if not asked.named & ~told:
-                return []
+            if not asked & ~told:
+                break
             told |= self.encode(fact).named
-        return [name for name, bits in asked.names.items() if not told & bits]
+        if not self.binder or not asked & ~told:
+            return []
+        sentence = Sentence.of(question, self.tokenizer)
+        names = self.binder.known_names.asked_about(sentence.words)
+        return [sentence.as_written(name.start, name.end) for name in names if not told & name.which]
 
     def bound(self, facts: Sequence[str], question: str | None = None) -> Bound:
         """What becomes of the names of a story."""
