@@ -13,6 +13,7 @@ from dmn_cli.data.formats.story_world import FAMILIES, stories
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.counting import by_story, distinct_rows, found_in, looked_up, together
+from dmn_cli.data.symmetries.files import as_json, from_json
 from dmn_cli.data.symmetries.search import search
 from dmn_cli.data.symmetries.tables import Lacking
 from dmn_cli.records.text import Question, Story
@@ -101,6 +102,23 @@ def test_nothing_is_claimed_where_names_matter(tmp_path: Path) -> None:
     assert "kitchen" not in names
     few = data_set(tmp_path / "few", list(stories("qa1", 50, 1, "train")))
     assert search(few) == {"qa1": Symmetries()}
+
+
+def test_a_name_is_in_one_class_alone(tmp_path: Path) -> None:
+    """As in Hindi, where some rooms have another form after "to" and some don't, and all may change places."""
+    draw = np.random.default_rng(0)
+    people = ["Mary", "John", "Sandra"]
+    rooms = {"bagicha": "bagichey", "galiyara": "galiyarey", "gusalkhana": "gusalkhaney"}
+    rooms |= {room: room for room in ("daftar", "rasoi", "sayanakaksh")}
+
+    def story() -> Story:
+        (who, other), (there, dark) = draw.choice(people, 2, replace=False), draw.choice([*rooms], 2)
+        facts = (f"{who} went to {rooms[there]}.", f"{other} saw that {dark} is dark.")
+        return Story("rooms", facts, (Question(f"Where is {who}?", 2, (str(there),), (0,)),))
+
+    found = search(data_set(tmp_path / "data", [story() for _ in range(2000)]))["rooms"]
+    assert from_json(as_json(found), "") == found
+    assert [{*entities} for entities in found.classes] == [{(who.lower(),) for who in people}, {*rooms.items()}]
 
 
 @given(arrays(np.int64, (3, 20), elements=st.integers(0, 9)), arrays(np.int64, 20, elements=st.integers(0, 5)))

@@ -46,7 +46,7 @@ def of_task(data: DataSet, split: Split, task: int) -> Symmetries:
     classes, swaps, evidence = _involved(evidence)
     classes, swaps = _proved(evidence, classes, swaps)
     if evidence.supported:
-        classes = [_joined(evidence, classes, n) for n in range(len(classes))]
+        classes = [_joined(evidence, classes, n, swaps) for n in range(len(classes))]
     atoms = evidence.atoms
     return _apart(
         Symmetries(
@@ -106,7 +106,10 @@ def _involved(evidence: Evidence) -> tuple[Classes, Swaps, Evidence]:
     together, swaps = _together(joint)
     for entities in together:
         evidence = with_shared_forms(evidence, entities)
-    return classes + together, swaps, evidence
+    taken = {atom for entities in together for entity in entities for atom in entity}
+    classes = [[entity for entity in entities if taken.isdisjoint(entity)] for entities in classes]
+    swaps = [swap for swap in swaps if taken.isdisjoint(atom for pair in swap for atom in pair)]
+    return [entities for entities in classes if len(entities) >= _CLASS] + together, swaps, evidence
 
 
 class _Groups:
@@ -219,12 +222,13 @@ def _without_opposites(evidence: Evidence, swaps: Swaps) -> Swaps:
     return [swap for swap in swaps if opposite.isdisjoint(atom for pair in swap for atom in pair)]
 
 
-def _joined(evidence: Evidence, classes: Classes, which: int) -> list[tuple[int, ...]]:
+def _joined(evidence: Evidence, classes: Classes, which: int, swaps: Swaps) -> list[tuple[int, ...]]:
     """A class with further names, which lack sentences that others have, but of which the others tell each answer."""
     entities = classes[which]
     if len(entities[0]) > 1:
         return entities
     named = {form for each in classes for entity in each for form in entity}
+    named |= {atom for swap in swaps for pair in swap for atom in pair}
     while True:
         near = {other for (atom,) in entities for other in evidence.candidates.get(atom, ())} - named
         joining = next((atom for atom in sorted(near) if _told(evidence, classes, which, atom)), None)
