@@ -15,6 +15,7 @@ import numpy as np
 from dmn_cli.data.store.layout import spans
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.images import ForModel
 from dmn_cli.data.symmetries.renamer import Renamer
 from dmn_cli.data.thinning import Told
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
@@ -63,7 +64,8 @@ class Batches:
         tasks = data.tasks if tasks is None else tasks
         task_ids = np.array([tasks.index(t) for t in data.tasks])
         opened = data.split(split)
-        renamer = Renamer(data, opened, symmetries, vocabulary, words, answers) if symmetries else None
+        model = ForModel(vocabulary, words, answers)
+        renamer = Renamer(data, opened, symmetries, model) if symmetries else None
         return cls(data, opened, words, answers, tasks, task_ids, renamer, vocabulary.spare_answers())
 
     def plan(
