@@ -19,10 +19,9 @@ from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
 from dmn_cli.training import checkpoint
 from dmn_cli.training.averaging import Averaged
-from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
-from dmn_cli.training.loop import Training, rate_until_solved
+from dmn_cli.training.loop import Training
 from dmn_cli.training.run import CHECKPOINT
 
 CPU = torch.device("cpu")
@@ -160,22 +159,6 @@ def test_symmetries_of_ones_own(dmn: Dmn, walks: Path, tmp_path: Path) -> None:
         fails(dmn(*options, "--out", tmp_path / "no"), 2, *says)
         assert not (tmp_path / "no").exists()
     fails(dmn(*options[:-1], tmp_path / "none.toml", "--out", tmp_path / "no"), 2, "can't be read")
-
-
-def test_the_rate_rises_stays_and_falls() -> None:
-    settings = load(overrides=quick(final_learning_rate=0.001, schedule="solved", learning_rate=0.01)).training
-
-    def rate(epoch: int, step: int, done: int, falls_from: int | None) -> float:
-        state = Checkpoint(data="", answers_from=1, epoch=epoch, step=step, steps=done, falls_from=falls_from)
-        return rate_until_solved(settings, state, 10)
-
-    assert rate(1, 0, 0, None) == pytest.approx(0.0001)
-    assert rate(5, 0, 50, None) == pytest.approx(0.0051)
-    assert rate(20, 3, 203, None) == 0.01
-    falling = [rate(20 + n // 10, n % 10, 200 + n, 20) for n in range(60)]
-    assert falling[0] == pytest.approx(0.01)
-    assert falling == sorted(falling, reverse=True)
-    assert falling[50] == pytest.approx(0.001)
 
 
 def test_averaged_weights_are_a_running_mean() -> None:

@@ -23,7 +23,7 @@ from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint
 from dmn_cli.training.events import Epoch, Event, Finished, Stopped
-from dmn_cli.training.loop import Training, learning_rate
+from dmn_cli.training.loop import Training
 from dmn_cli.training.run import CHECKPOINT
 
 CPU = torch.device("cpu")
@@ -194,14 +194,6 @@ def test_it_stops_early(data: DataSet, tmp_path: Path) -> None:
     done = train(DataSet(tmp_path / "easy"), tmp_path / "flawless", epochs=60, flawless=40, learning_rate=0.03)
     assert isinstance(done[-1], Finished)
     assert (done[-1].reason, done[-1].epochs) == ("the last 40 validation questions were all answered right", 2)
-
-
-def test_learning_rate_falls_from_first_to_last() -> None:
-    training = settings(epochs=10, learning_rate=0.01, final_learning_rate=0.001).training
-    rates = [learning_rate(training, epoch) for epoch in range(1, 11)]
-    assert rates[0] == pytest.approx(0.01)
-    assert rates[-1] == pytest.approx(0.001)
-    assert rates == sorted(rates, reverse=True)
 
 
 def test_gate_supervision_teaches_the_gates(data: DataSet, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
 from dmn_cli.evaluation.predictions import golden
 from dmn_cli.evaluation.report import Report, evaluate
-from dmn_cli.settings.schema import Settings, TrainingSettings
+from dmn_cli.settings.schema import Settings
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
@@ -33,10 +33,9 @@ from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
+from dmn_cli.training.schedule import FALL, rate
 
 _REPORT_EVERY = 0.2  # seconds
-_RISE = 100  # steps
-_FALL = 5  # epochs
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
 _PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
@@ -45,23 +44,6 @@ _THINNED = 8  # times that the validation is thinned, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 _COPIES = 4  # of the validation, with other names
 _SAVE_EVERY = 300.0  # seconds, within an epoch; at the end of each it is saved anyway
-
-
-def learning_rate(settings: TrainingSettings, epoch: int) -> float:
-    """Falls from the first to the final rate along half a cosine, over all epochs."""
-    return _fallen(settings, (epoch - 1) / max(1, settings.epochs - 1))
-
-
-def rate_until_solved(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
-    """Rises in the first steps, stays, and falls along half a cosine once it is time. steps: of the epoch"""
-    if state.falls_from is None or state.epoch < state.falls_from:
-        return settings.learning_rate * min(1.0, (state.steps + 1) / _RISE)
-    return _fallen(settings, (state.epoch - state.falls_from + state.step / steps) / _FALL)
-
-
-def _fallen(settings: TrainingSettings, done: float) -> float:
-    low, high = settings.final_learning_rate, settings.learning_rate
-    return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 class Training:
@@ -151,7 +133,6 @@ class Training:
 
     def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         settings, state, learner = self.settings.training, self.state, self.learner
-        learner.optimiser.learning_rate = learning_rate(settings, state.epoch)
         plan = learner.plan(state.epoch)
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
@@ -169,8 +150,7 @@ class Training:
             asked = time.perf_counter()
             portions = next(made)
             waited += time.perf_counter() - asked
-            if settings.schedule == "solved":
-                learner.optimiser.learning_rate = rate_until_solved(settings, state, len(plan))
+            learner.optimiser.learning_rate = rate(settings, state, len(plan))
             losses += self.step(plan[step], portions, phase, begun)
             if self.averaged:
                 self.averaged.update(state.steps)
@@ -291,7 +271,7 @@ class Training:
             if loss < _LEARNT or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
                 state.spares_from, state.highest = state.epoch + 1, (state.epoch, 0.0)
         elif state.falls_from is None and (
-            loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - _FALL
+            loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL
         ):
             state.falls_from = state.epoch + 1
         if state.spares_from and not state.thin_from and self.may_thin(whole):
@@ -330,7 +310,7 @@ class Training:
         settings, state = self.settings.training, self.state
         assert state.best is not None
         if settings.schedule == "solved":
-            if state.falls_from and state.epoch >= state.falls_from + _FALL - 1:
+            if state.falls_from and state.epoch >= state.falls_from + FALL - 1:
                 return "the training answers are learnt"
             patient = math.inf
         else:
