@@ -171,8 +171,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     path = path.resolve()  # the folder that a link points at
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         yield temporary
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
