@@ -34,6 +34,17 @@ def test_an_answer_longer_than_what_was_decoded_is_wrong() -> None:
     assert right([[2, 3, 4]], [[2, 0]]) == [0]
 
 
+def test_a_set_is_right_in_any_order() -> None:
+    """Where the answer is one; a list beside it still has an order."""
+    answer = [[2, 3, 0], [2, 3, 0], [2, 3, 0], [2, 3, 0], [2, 0, -1], [3, -1, 0], [2, 3, 0]]
+    words = [[3, 2, 0, 0], [3, 2, 3, 0], [2, 0, 0, 0], [2, 3, 4, 0], [2, 0, 0, 0], [3, 0, 0, 0], [3, 2, 0, 0]]
+    said = ["another order", "twice", "a part", "too much", "one", "half an unknown", "a list"]
+    asked = batch([([[2]], [3], [1], [])] * len(answer))
+    asked = replace(asked, answer=torch.tensor(answer), any_order=torch.arange(len(answer)) < 6)
+    counts = right_answers(torch.tensor(words), asked).tolist()
+    assert [what for what, count in zip(said, counts, strict=True) if count] == ["another order", "twice", "one"]
+
+
 def test_answers_at_each_fact_count_one_by_one() -> None:
     """Of three tags and of one, beside an answer that is given once; a tag that the model doesn't know is wrong."""
     asked = batch([([[2], [3], [4]], [5], (1, 2, 3), []), ([[2]], [5], (4,), []), ([[2], [3]], [6], [1], [])])

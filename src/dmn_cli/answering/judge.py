@@ -70,8 +70,10 @@ class BindingJudge:
             for place, example, each in zip(places, asked, per_fact, strict=True)
         ]
         task_of = dict(zip(batches.data.tasks, batches.task_ids.tolist(), strict=True))
+        forms = [self.model.form(example.question) for example in asked]
         batch = replace(
             batch,
+            any_order=torch.tensor([form.any_order for form in forms]),
             answer=_rectangle(answers),
             support=_rectangle([example.support for example in asked]),
             task=torch.tensor([task_of[example.task] for example in asked]),

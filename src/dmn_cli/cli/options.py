@@ -18,3 +18,14 @@ NoBind = Annotated[
     bool,
     typer.Option("--no-bind", help="Leave names unknown that were not in training, and don't bind them to spares."),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="How a table is encoded: utf-8 (the default), cp1252, utf-16, …", show_default=False),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(help="What divides a table's cells, if not one of , ; | and the tab.", show_default=False),
+]
+NoQuotes = Annotated[
+    bool, typer.Option("--no-quotes", help="In a table, quotes are letters like others: no cell stands in them.")
+]

@@ -141,6 +141,7 @@ class Batches:
             answer=answer,
             support=padded(told.supports, told.supporting, -1),
             task=np.repeat(self.task_ids[split.task[stories]], questions),
+            any_order=np.isin(asked, sets) if len(sets := self.data.questions_in_any_order) else None,
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
         )
 

@@ -68,6 +68,7 @@ def prepare(
     vectors: VectorChoice | None = None,
     symmetries: Mapping[str, Symmetries] | None = None,
     export: Path | None = None,
+    about: Mapping[str, Any] | None = None,
     seed: int = 1,
     stage: Stage = no_stage,
 ) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def prepare(
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
     the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
     by task, which words may change places; None: they are looked for in the training stories. `export`: a file for the
-    same stories as JSON lines.
+    same stories as JSON lines. `about`: what dataset.json says beside.
 
     Raises: DataError where there is no story, and what reading and the tokenizer raise.
     """
@@ -89,7 +90,10 @@ def prepare(
             words = learnt or cast("Tokenizer", choice.tokenizer())  # made while the stories are being read
             found = None if vectors is None else _finder(vectors, words, seed, stage)
             with closing(_watched(stage, coming, total)) as stories:
-                finish = partial(_with_symmetries, symmetries, stage)
+
+                def finish(folder: Path) -> dict[str, Any]:
+                    return {**(about or {}), **_with_symmetries(symmetries, stage, folder)}
+
                 summary = write_chunks(out, stories, words, source, found, finish=finish)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     return summary

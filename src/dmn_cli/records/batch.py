@@ -36,6 +36,7 @@ class Batch:
     support: Tensor  # (questions, supports) positions of supporting facts in reading order, then -1
     task: Tensor  # (questions,)
     barred: Tensor | None = None  # (questions or 1, answers) True for spares that stand for no name of the story
+    any_order: Tensor | None = None  # (questions,) True where the answer is a set; None: nowhere
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
 
     @cached_property
@@ -238,7 +239,7 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
 
 def from_arrays(**arrays: np.ndarray | None) -> Batch:
     """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
-    kinds: dict[str, type] = {"per_fact": np.bool_, "barred": np.bool_, "vectors": np.float32}
+    kinds: dict[str, type] = {"per_fact": np.bool_, "barred": np.bool_, "any_order": np.bool_, "vectors": np.float32}
     return Batch(
         **{
             name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False))

@@ -16,6 +16,7 @@ class Question(NamedTuple):
     answer: tuple[str, ...]
     support: tuple[int, ...] = ()  # positions of the supporting facts in reading order; empty: unknown
     per_fact: bool = False  # the answer has a word for each fact that is seen, as tags have
+    any_order: bool = False  # the answer is a set of words
 
 
 class Story(NamedTuple):
@@ -32,14 +33,15 @@ class Form(NamedTuple):
 
     facts_are_words: bool = False  # as of Story
     per_fact: bool = False  # as of Question
+    any_order: bool = False  # as of Question
 
     def as_json(self) -> dict[str, bool]:
-        return {"words": self.facts_are_words, "each": self.per_fact}
+        return {"words": self.facts_are_words, "each": self.per_fact, **({"set": True} if self.any_order else {})}
 
     @classmethod
     def from_json(cls, value: dict[str, bool]) -> Form:
         """Raises: KeyError, TypeError where it isn't what `as_json` gives."""
-        return cls(value["words"], value["each"])
+        return cls(value["words"], value["each"], value.get("set", False))
 
 
 class Example(NamedTuple):

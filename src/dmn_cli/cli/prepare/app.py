@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from dmn_cli.cli.prepare import babi, jsonl, sst, story, tagged
+from dmn_cli.cli.prepare import babi, jsonl, sst, story, table, tagged
 
 app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
-for name, module in {"babi": babi, "jsonl": jsonl, "sst": sst, "tagged": tagged, "story": story}.items():
+COMMANDS = {"babi": babi, "jsonl": jsonl, "table": table, "sst": sst, "tagged": tagged, "story": story}
+for name, module in COMMANDS.items():
     app.command(name)(module.command)

@@ -6,6 +6,14 @@ from typing import Any
 
 from dmn_cli.cli.output import Output, plural, rows
 
+SPLITS = ("train", "valid", "test")
+_CLASSES = 20  # of a table, that are shown
+_SPLITS_BY = {
+    "nothing": "splits: drawn by the seed, each class in the same shares; rows with the same text stay together",
+    "files": "splits: as the files are named",
+    "column": "splits: as the column says",
+}
+
 
 def warn(output: Output, summary: dict[str, Any]) -> None:
     """Warns of test questions that a model may simply remember."""
@@ -30,7 +38,33 @@ def describe(summary: dict[str, Any]) -> str:
         + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
         + _symmetries(summary)
+        + (f"\n{_table(summary['table'])}" if "table" in summary else "")
     )
+
+
+def _table(table: dict[str, Any]) -> str:
+    """The classes of a table, and what stands in the way of learning them."""
+    classes = table["classes"]
+    shown = dict(list(classes.items())[:_CLASSES])
+    lines = [(table["label"], *SPLITS)]
+    lines += [(label, *(f"{counts[split]:,}" for split in SPLITS)) for label, counts in shown.items()]
+    said = [rows(lines)]
+    if len(classes) > len(shown):
+        said.append(f"and {len(classes) - len(shown):,} classes that have fewer rows (dataset.json counts them)")
+    said.append(_SPLITS_BY[table["splits_by"]])
+    for what in ("label", "text"):
+        if lacking := table.get(f"without_{what}"):
+            said.append(f"left out: {plural(lacking['rows'], 'row')} without a {what}, the first at {lacking['first']}")
+    if table["duplicates"]:
+        said.append(f"{plural(table['duplicates'], 'row')} with the same text as one before")
+    if table["contradictory"]:
+        said.append(f"{plural(table['contradictory'], 'row')} whose text another row has with another label")
+    for split, n in table["leaks"].items():
+        if n:
+            said.append(f"{plural(n, f'{split} row')} whose text is in training too")
+    shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in table["majority"]["share"].items())
+    said.append(f"who always answers {', '.join(table['majority']['answer'])!r} is right for {shares}")
+    return "\n".join(said)
 
 
 def _symmetries(summary: dict[str, Any]) -> str:

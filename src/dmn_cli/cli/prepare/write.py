@@ -21,6 +21,7 @@ def write(
     total: int,
     source: dict[str, Any],
     tokenizer: Tokenizer | Untrained | None = None,
+    about: dict[str, Any] | None = None,
 ) -> None:
     """The arguments are those of `data.prepare.prepare`."""
     from dmn_cli.cli.prepare.summary import describe, warn
@@ -36,6 +37,7 @@ def write(
         vectors=shared.vector_choice,
         symmetries=shared.symmetry_choice,
         export=shared.export,
+        about=about,
         seed=shared.seed,
         stage=partial(progress, shared.output),
     )

@@ -8,9 +8,9 @@
 `story` is a list of facts, or a text, which is split into sentences. If `facts` is "words", the facts are words: those
 of the list, or those into which the text is split. `answer` is a text, or a list of texts if the answer has several
 words. Each text is one class, whatever it says; a number, true or false stands for the text that it is written as. If
-`each` is true, there is one for each fact. `support` has the positions of the supporting facts, from 0, in the order of
-the reasoning. Only story, question and answer are required; the others may be null. Other keys are ignored, but no two
-lines may have the same `id`.
+`each` is true, there is one for each fact; if `set` is true, their order means nothing. `support` has the positions of
+the supporting facts, from 0, in the order of the reasoning. Only story, question and answer are required; the others
+may be null. Other keys are ignored, but no two lines may have the same `id`.
 
 Consecutive lines of a task, each of whose stories begins with all of the story before it, are questions about one
 story, which is then read once for all of them.
@@ -37,7 +37,7 @@ Facts = Literal["sentences", "words"]
 Cut = Mapping[Facts, Callable[[str], list[str]]]
 """What splits a text into facts, for each kind of facts."""
 
-_KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "id")
+_KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "set", "id")
 _REQUIRED = frozenset(_KEYS[:3])
 _MAX_LINE = 1 << 26
 _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
@@ -101,6 +101,7 @@ def lines(split: str, story: Story) -> Iterator[str]:
             "question": question.text,
             "answer": question.answer[0] if one else question.answer,
             "each": question.per_fact or None,
+            "set": question.any_order or None,
             "support": question.support or None,
             "task": story.task,
             "split": split,
@@ -196,9 +197,12 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     if not _is_text(question):
         raise DataError('"question" is not a text')
     answers = _answers(record["answer"], line)
-    per_fact = record.get("each") or False
-    if not isinstance(record.get("each"), bool | None):
-        raise DataError('"each" is neither true nor false')
+    for key in ("each", "set"):
+        if not isinstance(record.get(key), bool | None):
+            raise DataError(f'"{key}" is neither true nor false')
+    per_fact, any_order = record.get("each") or False, record.get("set") or False
+    if per_fact and any_order:
+        raise DataError('"each" and "set" are both true', hint="A list with one text for each fact has an order.")
     is_list = isinstance(record["answer"], list)
     if per_fact and not (is_list and len(answers) == len(facts)):
         wrong = f"has {len(answers)} texts for {len(facts)} facts" if is_list else "is not a list"
@@ -220,7 +224,7 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     named = split_named(split) if isinstance(split, str) else None
     if named is None:
         raise DataError('"split" is not train, valid (or dev, validation) or test')
-    asked = Question(question, len(facts), answers, tuple(support), per_fact)
+    asked = Question(question, len(facts), answers, tuple(support), per_fact, any_order)
     return _Asked(named, task, kind == "words", facts, asked)
 
 

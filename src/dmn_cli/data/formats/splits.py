@@ -15,6 +15,7 @@ _NAMES = {
     "valid": "valid validation validate val dev devel development eval evaluation evaluate",
     "test": "test testing tst",
 }
+SPLITS = tuple(_NAMES)
 _SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names.split()}
 _CAPITAL_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")

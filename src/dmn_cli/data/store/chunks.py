@@ -81,8 +81,9 @@ class _Growing:
         self.facts.extend(map(sentences.__getitem__, story.facts))
         self.fact_ends.append(len(self.facts))
         for question in story.questions:
-            if self.forms or story.facts_are_words or question.per_fact:
-                note_form(self.forms, question.text, Form(story.facts_are_words, question.per_fact))
+            if self.forms or story.facts_are_words or question.per_fact or question.any_order:
+                form = Form(story.facts_are_words, question.per_fact, question.any_order)
+                note_form(self.forms, question.text, form)
             self.questions.append(sentences[question.text])
             self.position.append(question.position)
             self.answer.append(answers[question.answer])
@@ -118,7 +119,7 @@ def note_form(forms: dict[str, Form], question: str, form: Form) -> None:
     """
     if form != forms.setdefault(question, form):
         raise DataError(
-            f"the question {question!r} has two forms: it is asked about words and about sentences, or answered both "
-            "once and at each fact",
+            f"the question {question!r} has two forms: it is asked about words and about sentences, answered both "
+            "once and at each fact, or with a list and with a set",
             hint="Word the two questions differently.",
         )

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from dmn_cli.data.formats.splits import SPLITS as SPLITS
+
 FORMAT_VERSION = 1
 VECTORS = "vectors.safetensors"
-SPLITS = ("train", "valid", "test")
 
 _ids = pa.list_(pa.int32())
 SENTENCES = pa.schema([("words", _ids), ("text", pa.string())])

@@ -160,8 +160,13 @@ class DataSet:
 
     @cached_property
     def forms(self) -> dict[str, Form]:
-        """The questions whose facts are words, or that are answered at each fact."""
+        """The questions whose facts are words, that are answered at each fact, or whose answers are sets."""
         return {question: Form.from_json(form) for question, form in self.summary["forms"].items()}
+
+    @cached_property
+    def questions_in_any_order(self) -> np.ndarray:
+        """The sentence ids of the questions whose answers are sets."""
+        return self.sentences.ids_of([question for question, form in self.forms.items() if form.any_order])
 
     @cached_property
     def questions_per_fact(self) -> np.ndarray:

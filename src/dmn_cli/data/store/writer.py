@@ -133,6 +133,7 @@ class _Writer:
         self.counts = {split: dict.fromkeys(("stories", "questions", "facts"), 0) for split in SPLITS}
         self.longest_story = self.longest_answer = 0
         self.supports = 0
+        self.questions: set[str] = set()  # two of them, if there are more
 
     def add(self, chunk: Chunk) -> None:
         sentences = self.sentences.ids_of(chunk.sentences)
@@ -146,6 +147,9 @@ class _Writer:
             if len(stories):
                 self._add(split, chunk, stories, sentences, answers, task)
         self.overlap.add(chunk, task)
+        if len(self.questions) < 2:
+            asked = np.unique(chunk.questions.values)
+            self.questions.update(chunk.sentences[i] for i in asked[:2])
         for question, form in chunk.forms.items():
             note_form(self.forms, question, form)
         self.longest_story = max(self.longest_story, int(np.diff(chunk.facts.offsets).max()))
@@ -279,6 +283,7 @@ def write_chunks(
             "longest_answer": writer.longest_answer,
             "questions_with_support": writer.supports,
             "forms": {question: form.as_json() for question, form in writer.forms.items() if any(form)},
+            **({"question": min(writer.questions)} if len(writer.questions) == 1 else {}),
             "tokenizer": tokenizer.spec,
             **attached,
             "sha256": {path.name: file_digest(path) for path in sorted(folder.iterdir())},

@@ -1,0 +1,123 @@
+"""Opens tables: text, plain or compressed, and Parquet; those of a folder or an archive too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmn_cli.data.formats.table_text import Record, TextTable, Written, places
+from dmn_cli.data.sources import archives
+from dmn_cli.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 1024  # of Parquet that are held at a time
+_TEXT = (".csv", ".tsv", ".tab")
+_PARQUET = (".parquet", ".pq")
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+
+
+class ParquetTable:
+    """A Parquet file."""
+
+    delimiter = encoding = None
+
+    def __init__(self, path: Path, name: str, progress: Callable[[int], None] = lambda n: None) -> None:
+        """Raises: DataError where it isn't one."""
+        from pyarrow import parquet
+
+        self.name, self._progress, self._size = name, progress, path.stat().st_size
+        with _sound(name):
+            self.file = parquet.ParquetFile(path)
+        self.columns: list[str] = self.file.schema_arrow.names
+
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Its rows, `ROWS` at a time. names: of the columns; None: all"""
+        done, rows = 0, self.file.metadata.num_rows
+        with _sound(self.name):
+            for batch in self.file.iter_batches(ROWS, columns=None if names is None else list(names)):
+                yield batch
+                read = self._size * len(batch) // max(1, rows)
+                done += read
+                self._progress(read)
+        self._progress(self._size - done)
+
+    def records(self, names: Sequence[str]) -> Iterator[Record]:
+        """All rows, with the cells of some columns as text. Raises: DataError"""
+        places(self.columns, names, self.name)
+        number = 1
+        for batch in self.batches(list(dict.fromkeys(names))):
+            for cells in zip(*(as_text(batch.column(name), name, self.name) for name in names), strict=True):
+                yield Record(number, list(cells))
+                number += 1
+
+
+Table = TextTable | ParquetTable
+
+
+def as_text(column: pa.Array, name: str, where: str) -> list[str]:
+    """The cells of a column; what is missing is empty. Raises: DataError where these can't be texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()  # type: ignore[attr-defined]
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise DataError(f"the cells of the column {name!r} are no text, but {column.type}", where=where) from error
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of a folder or an archive is called a table. (A file by itself may have any name.)"""
+    return archives.suffix(name) in (*_TEXT, *_PARQUET)
+
+
+def tables(
+    path: Path, written: Written, wanted: Sequence[str], progress: Callable[[int], None] = lambda n: None
+) -> Iterator[tuple[str, Table]]:
+    """The tables of a path, each with its name in the folder or archive. One is to be read before the next is asked
+    for. wanted: columns that will be asked for
+
+    Raises: UsageError where there is no such path; DataError where it has no table, or one can't be read.
+    """
+    if archives.suffix(path.name) in _WORKBOOKS:
+        raise DataError(
+            "is a workbook",
+            where=path,
+            hint="In Excel or LibreOffice, save the sheet as CSV UTF-8, and give that file.",
+        )
+    found = False
+    if path.is_file() and is_parquet(path):
+        yield path.name, ParquetTable(path, str(path), progress)
+        return
+    for member in archives.members(path, is_table, progress, max_bytes=archives.LARGE):
+        found = True
+        if archives.suffix(member.inner) not in _PARQUET:
+            yield member.inner, TextTable(member.stream, member.name, written, wanted)
+        elif member.packed:
+            raise DataError("can't be read where it is packed", where=member.name, hint="Unpack it first.")
+        else:
+            yield member.inner, ParquetTable(Path(member.name), member.name)
+    if not found:
+        raise DataError("has no .csv, .tsv or .parquet files", where=path)
+
+
+def is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"is damaged: not a Parquet file ({_first_line(error)})", where=name) from error
+
+
+def _first_line(error: Any) -> str:
+    return str(error).partition("\n")[0]

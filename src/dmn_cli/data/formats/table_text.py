@@ -1,0 +1,202 @@
+"""Tables as text: CSV, TSV, Excel's CSV. Records are read one by one, each with its line and as it is written.
+
+The standard library's reader cuts them, since it keeps every cell the text that it is (`001`, `NA`) and knows the line;
+pyarrow's knows neither lines nor what a record looked like.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from operator import itemgetter
+from typing import IO, NamedTuple
+
+from dmn_cli.errors import DataError, UsageError
+
+DELIMITERS = ",;\t|"
+_MAX_LINE = 1 << 26
+_MAX_CELL = 1 << 24
+_MAX_HEADER = 100  # lines
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class Written(NamedTuple):
+    """What a person says of how a table is written."""
+
+    encoding: str | None = None  # None: as its first bytes say, or UTF-8
+    delimiter: str | None = None  # None: the one that divides the header
+    quotes: bool = True  # whether cells may stand in quotes
+
+
+class Record(NamedTuple):
+    """A row."""
+
+    number: int  # its first line in the file; of Parquet, its row; from 1
+    cells: list[str]
+    text: str = ""  # as it is written, with its line end
+
+
+class TextTable:
+    """A table whose header is read."""
+
+    def __init__(self, stream: IO[bytes], name: str, written: Written, wanted: Sequence[str] = ()) -> None:
+        """stream: can `peek`; name: where a person would look for it; wanted: columns that will be asked for, by which
+        the delimiter is recognised
+
+        Raises: UsageError where there is no such encoding; DataError where the header can't be read.
+        """
+        self.name, self.quotes = name, written.quotes
+        self.encoding = _encoding(stream, written.encoding)
+        self._lines = _lines(stream, self.encoding, name)
+        self._number = 1  # the first line of what is being read
+        self._above: list[str] = []  # lines above the header
+        self.header = self._read_header()
+        first, delimiter = self.header[0], written.delimiter
+        if first.lower().startswith("sep=") and len(first.strip()) == len("sep=") + 1:  # Excel's
+            delimiter, self._above = delimiter or first[4], self.header
+            self._number += len(self._above)
+            self.header = self._read_header()
+        self.delimiter = delimiter or self._likeliest(wanted)
+        self.columns = self._names(self.delimiter)
+        self._number += len(self.header)
+
+    @property
+    def head(self) -> str:
+        """All that stands above the first row."""
+        return "".join([*self._above, *self.header])
+
+    @property
+    def quoted(self) -> bool:
+        """Whether every cell stands in quotes, to judge by the header."""
+        text = "".join(self.header).strip()
+        return self.quotes and text.count('"') >= 2 * len(self.columns) and text.startswith('"')
+
+    def records(self, names: Sequence[str]) -> Iterator[Record]:
+        """All rows, with the cells of some columns; an empty line is a record without cells. It can be called once.
+
+        Raises: DataError, with file:line, where a row has another number of cells than the header, a quote isn't
+        closed, or a byte isn't of the encoding; where there is no such column, or two.
+        """
+        chosen = places(self.columns, names, self.name)
+        pick: Callable[[list[str]], Sequence[str]] = itemgetter(*chosen, chosen[0])  # a tuple, also of one
+        taken: list[str] = []
+        for cells in self._cut(_noted(self._lines, taken), self.delimiter):
+            text, number = "".join(taken), self._number
+            if cells and len(cells) != len(self.columns):
+                raise DataError(
+                    f"the row has {_cells(len(cells))}, and the header {len(self.columns)}",
+                    where=f"{self.name}:{number}",
+                    hint="A cell that has the delimiter or a line end in it stands in quotes."
+                    if self.quotes
+                    else "Without --no-quotes, a cell with the delimiter in it can stand in quotes.",
+                )
+            if not text.isascii():
+                _check(text, number, self.name, self.encoding)
+            yield Record(number, list(pick(cells)[:-1]) if cells else [], text)
+            self._number += len(taken)
+            taken.clear()
+
+    def _read_header(self) -> list[str]:
+        """The next line that isn't empty; and those after it, until each quote is closed."""
+        header: list[str] = []
+        for line in self._lines:
+            header.append(line)
+            text = "".join(header)
+            complete = text.strip() and not (self.quotes and text.count('"') % 2)
+            if complete or len(header) == _MAX_HEADER:
+                break
+        text = "".join(header)
+        if not text.strip():
+            raise DataError("is empty: a table begins with a row of column names", where=self.name)
+        _check(text, self._number, self.name, self.encoding)
+        return header
+
+    def _likeliest(self, wanted: Sequence[str]) -> str:
+        """The delimiter by which the header has the wanted columns, or else the most columns."""
+        found: dict[str, tuple[int, int]] = {}
+        for delimiter in DELIMITERS:
+            with suppress(DataError):  # in a header like "a","b", quotes are right for one alone
+                names = self._names(delimiter)
+                found[delimiter] = len(set(wanted) & set(names)), len(names)
+        return max(found, key=found.__getitem__, default=DELIMITERS[0])
+
+    def _names(self, delimiter: str) -> list[str]:
+        (names,) = islice((cells for cells in self._cut(self.header, delimiter) if cells), 1)
+        return [name.strip() for name in names]
+
+    def _cut(self, lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+        csv.field_size_limit(_MAX_CELL)
+        quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+        try:
+            yield from csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+        except csv.Error as error:
+            raise DataError(
+                f"a quote isn't closed, or stands within a cell ({error})",
+                where=f"{self.name}:{self._number}",
+                hint='In quotes, " is written "". Where quotes are letters like others, say --no-quotes.',
+            ) from error
+
+
+def places(columns: Sequence[str], names: Sequence[str], where: str) -> list[int]:
+    """The positions of some columns. Raises: DataError where there is none of a name, or two."""
+    for name in names:
+        if columns.count(name) != 1:
+            raise DataError(
+                f"has two columns {name!r}" if name in columns else f"has no column {name!r}",
+                where=where,
+                hint=f"It has: {', '.join(columns)[:500]}.",
+            )
+    return [columns.index(name) for name in names]
+
+
+def _encoding(stream: IO[bytes], said: str | None) -> str:
+    """Raises: UsageError where there is no such encoding."""
+    start = stream.peek(4)[:4]  # type: ignore[attr-defined]
+    marked = next((encoding for bom, encoding in _BOMS.items() if start.startswith(bom)), None)
+    try:
+        known = codecs.lookup(said or "utf-8")
+        io.TextIOWrapper(io.BytesIO(), known.name)
+    except LookupError as error:
+        raise UsageError(
+            f"--encoding {said!r}: there is no such encoding", hint="For example: utf-8, cp1252, utf-16"
+        ) from error
+    return marked if marked and (said is None or known.name == "utf-8") else known.name
+
+
+def _lines(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
+    """What can't be decoded becomes half a surrogate pair (see `_check`)."""
+    text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
+    try:
+        for number, line in enumerate(iter(partial(text.readline, _MAX_LINE), ""), start=1):
+            if len(line) == _MAX_LINE:
+                raise DataError(f"the line has more than {_MAX_LINE:,} letters", where=f"{name}:{number}")
+            yield line
+    except UnicodeError as error:  # of encodings that can't go on
+        raise DataError(f"is not {encoding}: {error}", where=name, hint="Say --encoding.") from error
+
+
+def _noted(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _check(text: str, number: int, name: str, encoding: str) -> None:
+    """Raises: DataError where a byte of the text couldn't be decoded. number: the text's first line"""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"byte 0x{ord(text[error.start]) & 0xFF:02x} is not {encoding}",
+            where=f"{name}:{number + text[: error.start].count(chr(10))}",
+            hint="Say how it is written: --encoding cp1252 is what Excel writes in western Europe and America.",
+        ) from error
+
+
+def _cells(n: int) -> str:
+    return "1 cell" if n == 1 else f"{n} cells"

@@ -1,0 +1,240 @@
+"""Tables: what is read, as what, what is refused and where; and how rows are divided into splits."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from pyarrow import parquet
+
+from dmn_cli.data.formats import table
+from dmn_cli.data.formats.table import Columns, Row
+from dmn_cli.data.formats.table_files import tables
+from dmn_cli.data.formats.table_survey import Survey
+from dmn_cli.data.formats.table_text import TextTable, Written
+from dmn_cli.errors import DataError, DmnError, UsageError
+from dmn_cli.records.text import Question, Story
+
+COLUMNS = Columns(("subject", "body"), "team")
+USUAL = Written()
+
+
+def opened(content: bytes, written: Written = USUAL, wanted: tuple[str, ...] = ()) -> TextTable:
+    return TextTable(io.BufferedReader(io.BytesIO(content)), "t.csv", written, wanted)  # type: ignore[arg-type]
+
+
+def read(path: Path, content: bytes, columns: Columns = COLUMNS, written: Written = USUAL) -> list[Row]:
+    path.write_bytes(content)
+    return list(table.rows([path], columns, written))
+
+
+# characters of one line end, and none of another; NUL is no text
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=12)
+
+
+@given(
+    rows=st.lists(st.lists(CELL, min_size=3, max_size=3), max_size=8),
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+@settings(deadline=None)
+def test_what_is_written_reads_back(rows: list[list[str]], delimiter: str, encoding: str, end: str) -> None:
+    """Every cell the text that it was; the rows as they are written are together all that follows the header."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end)
+    writer.writerows([["a b", "é", "c"], *rows])
+    found = opened(text.getvalue().encode(encoding), wanted=("é",))
+    assert (found.columns, found.delimiter) == (["a b", "é", "c"], delimiter)
+    records = list(found.records(["c", "a b"]))
+    assert [record.cells for record in records] == [[c, a] for a, _, c in rows]
+    assert found.head + "".join(record.text for record in records) == text.getvalue()
+    lines = text.getvalue().count("\n")
+    numbers = [record.number for record in records] + [lines + 1]
+    assert numbers[0] == 2
+    assert all(
+        before + record.text.count("\n") == n for record, (before, n) in zip(records, pairwise(numbers), strict=True)
+    )
+
+
+def test_a_row_becomes_a_story(tmp_path: Path) -> None:
+    content = b"id,subject,body,team\n001,Screen,Dark. Cold.,NA\n\n2,,Where?, 007 \n"
+    rows = read(tmp_path / "t.csv", content)
+    assert [(row.texts, row.labels, row.where[-2:]) for row in rows] == [
+        (["Screen", "Dark. Cold."], ("NA",), ":2"),
+        (["Where?"], ("007",), ":4"),
+    ]
+    cut: Any = {"sentences": lambda text: text.split(" "), "words": list}
+    pairs = list(table.read(iter(rows), Survey.of(rows, 1).said * 0, "teams", "Which team?", cut))
+    asked = Question("Which team?", 3, ("NA",))
+    assert pairs[0] == ("train", Story("teams", ("Screen", "Dark.", "Cold."), (asked,)))
+    assert pairs[1][1].facts == ("Where?",)
+    words = list(table.read(iter(rows), Survey.of(rows, 1).said * 0, "teams", "Q?", cut, "words", several=True))
+    assert words[1][1].facts == tuple("Where?")
+    assert words[1][1].facts_are_words
+    assert words[1][1].questions[0].any_order
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        ("\ufeffsubject;body;team\r\nNaïve, but;x;A\r\n".encode(), Written()),
+        ("sep=;\r\nsubject;body;team\r\nNaïve, but;x;A\r\n".encode("cp1252"), Written("cp1252")),
+        ("subject\tbody\tteam\r\nNaïve, but\tx\tA\r\n".encode("utf-16"), Written()),
+        ('"subject","body","team"\n"Naïve, but","x","A"'.encode(), Written("utf-8")),
+        ("\n\nsubject^body^team\nNaïve, but^x^A\n".encode(), Written(delimiter="^")),
+    ],
+    ids=["Excel's", "with sep=", "Excel's Unicode text", "all in quotes", "another delimiter"],
+)
+def test_as_people_write_them(tmp_path: Path, content: bytes, written: Written) -> None:
+    (row,) = read(tmp_path / "t.csv", content, written=written)
+    assert (row.texts, row.labels) == (["Naïve, but", "x"], ("A",))
+
+
+def test_quotes_that_are_letters(tmp_path: Path) -> None:
+    content = b'subject\tbody\tteam\n"Hi" he said\t5" disk\tA\n"no\tend\tB\n'
+    rows = read(tmp_path / "t.tsv", content, written=Written(quotes=False))
+    assert [row.texts for row in rows] == [['"Hi" he said', '5" disk'], ['"no', "end"]]
+    with pytest.raises(DataError, match=r"(?s)t\.tsv:2.*--no-quotes") as error:
+        read(tmp_path / "t.tsv", content)
+    assert error.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "written", "said"),
+    [
+        (b"", Written(), "is empty"),
+        (b"a,b\n1,2\n", Written(), "has no column 'subject'.*It has: a, b"),
+        (b"subject,body,team,team\n1,2,3,4\n", Written(), "two columns 'team'"),
+        (b'subject,body,team\n"a\nb",c,d\n1,2\n', Written(), r"t\.csv:4: the row has 2 cells, and the header 3"),
+        (b'subject,body,team\n1,2,3\n"a,b,c\n', Written(), r"t\.csv:3: a quote isn't closed"),
+        (b'subject,body,team\n1,"\n\xe9",3\n', Written(), r"t\.csv:3: byte 0xe9 is not utf-8.*cp1252"),
+        (b"subject,body,team\n", Written("klingon"), "no such encoding"),
+        (b"PK\3\4", Written("base64"), "no such encoding"),
+    ],
+)
+def test_what_is_wrong_and_where(tmp_path: Path, content: bytes, written: Written, said: str) -> None:
+    with pytest.raises(DmnError, match=f"(?s){said}"):
+        read(tmp_path / "t.csv", content, written=written)
+
+
+def test_a_workbook_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a workbook") as error:
+        read(tmp_path / "t.xlsx", b"PK")
+    assert "CSV" in (error.value.hint or "")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """Cells are texts there too; what is missing is empty; a row that is wanted is named by its number."""
+    path = tmp_path / "t.parquet"
+    columns = {"team": [7, None, 8], "subject": ["a", None, "c"], "body": pa.array(["x", "y", "x"]).dictionary_encode()}
+    parquet.write_table(pa.table({**columns, "list": [[1], [2], [3]]}), path)
+    rows = list(table.rows([path], COLUMNS, Written()))
+    assert [(row.texts, row.labels) for row in rows] == [(["a", "x"], ("7",)), (["y"], ()), (["c", "x"], ("8",))]
+    assert Survey.of(rows, 1).without == {"label": (1, f"{path}:2")}
+    with pytest.raises(DataError, match="no text, but list"):
+        list(table.rows([path], Columns(("list",), "team"), Written()))
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(DataError, match="damaged"):
+        list(table.rows([path], COLUMNS, Written()))
+
+
+def test_a_folder_has_several_tables(tmp_path: Path) -> None:
+    for name in ("train.csv", "Test.tsv", "notes.txt"):
+        (tmp_path / name).write_text("subject,body,team\na,b,c\n".replace(",", "\t" if "tsv" in name else ","))
+    parquet.write_table(pa.table({"subject": ["a"], "body": ["b"], "team": ["c"]}), tmp_path / "dev.parquet")
+    assert [name for name, _ in tables(tmp_path, Written(), ())] == ["Test.tsv", "dev.parquet", "train.csv"]
+    survey = Survey.of(table.rows([tmp_path], COLUMNS, Written()), 1)
+    survey.divide(None, None)
+    assert (survey.by, survey.splits.tolist()) == ("files", [2, 1, 0])
+
+
+def row(text: str, *labels: str, split: str | None = None, file: str = "t.csv") -> Row:
+    return Row(file, f"{file}:1", [text] if text else [], labels, split)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from("abc")), min_size=1, max_size=200)
+
+
+@given(rows=ROWS, seed=st.integers(0, 5), valid=st.sampled_from([0.0, 0.1, 0.3]), test=st.sampled_from([0.1, 0.2]))
+@settings(deadline=None)
+def test_splits_are_stratified_and_keep_equal_rows_together(
+    rows: list[tuple[int, str]], seed: int, valid: float, test: float
+) -> None:
+    """Of each class the shares that were asked for, but for half of the largest group of equal rows, and whatever the
+    order of the rows is."""
+    made = [row(str(text), "abc"[text % 3]) for text, _ in rows]  # a text has one label
+    survey = Survey.of(made, seed)
+    survey.divide(valid, test)
+    sides = defaultdict(set)
+    for one, split in zip(made, survey.splits.tolist(), strict=True):
+        sides[one.texts[0]].add(split)
+    assert all(len(splits) == 1 for splits in sides.values())
+    for label in "abc":
+        there = [one.texts[0] for one in made if one.labels == (label,)]
+        if there:
+            splits = Counter(next(iter(sides[text])) for text in there)
+            largest = max(Counter(there).values())
+            assert splits[0]
+            assert splits[2] <= test * len(there) + largest / 2
+            assert splits[1] + splits[2] <= (valid + test) * len(there) + largest / 2
+            if largest == 1:
+                assert abs(splits[2] - test * len(there)) < 0.51 or splits[0] == 1
+    backwards = Survey.of(made[::-1], seed)
+    backwards.divide(valid, test)
+    assert backwards.splits.tolist() == survey.splits.tolist()[::-1]
+
+
+def test_what_a_survey_says() -> None:
+    rows = [
+        *(row(f"{i}", "x") for i in range(20)),
+        row("twice", "y"),
+        row("twice", "x"),
+        row("", "y"),
+        row("none"),
+        row("held", "y", file="test.csv"),
+        row("3", "x", file="test.csv"),
+    ]
+    survey = Survey.of(rows, 1)
+    survey.divide(0.0, None)
+    said = survey.as_json()
+    assert said["rows"] == 26
+    assert said["without_label"] == said["without_text"] == {"rows": 1, "first": "t.csv:1"}
+    assert said["splits_by"] == "files"
+    assert said["classes"] == {
+        "x": {"train": 21, "valid": 0, "test": 1},
+        "y": {"train": 1, "valid": 0, "test": 1},
+    }
+    assert (said["duplicates"], said["contradictory"], said["leaks"]) == (2, 2, {"test": 1})
+    assert said["majority"] == {"answer": ["x"], "share": {"train": round(21 / 22, 6), "test": 0.5}}
+
+
+def test_splits_of_a_column() -> None:
+    named = [row("a", "x", split="Train"), row("b", "x", split="dev"), row("c", "x", split="test"), row("", split="")]
+    survey = Survey.of(named, 1)
+    survey.divide(None, None)
+    assert (survey.by, survey.splits.tolist()) == ("column", [0, 1, 2, -1])
+    with pytest.raises(DataError, match=r"t\.csv:1.*'unlabelled' is no split"):
+        Survey.of([row("a", "x", split="unlabelled")], 1)
+
+
+def test_nothing_to_learn() -> None:
+    with pytest.raises(DataError, match="no row with a text and a label"):
+        Survey.of([row("", "x"), row("a")], 1)
+
+
+def test_labels_of_a_cell() -> None:
+    assert Columns(("a",), "b", separator=";").labels(" c;a ;; c") == ("a", "c")
+    assert Columns(("a",), "b").labels(" c;a ") == ("c;a",)
+    assert Columns(("a",), "b", separator=";").labels(" ; ") == ()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        list(table.rows([tmp_path / "t.csv"], COLUMNS, Written()))
