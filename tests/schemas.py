@@ -73,8 +73,14 @@ class Seed(_Document):
     seconds: Seconds
 
 
+class Together(_Document):
+    networks: Annotated[int, Field(ge=2)]
+    accuracy: Fraction
+    loss: Loss
+
+
 class SeedsTrained(_Document):
-    """dmn train --seeds --json"""
+    """dmn train --seeds, --restarts, --ensemble --json"""
 
     run: str
     model: str
@@ -83,6 +89,7 @@ class SeedsTrained(_Document):
     sd: Annotated[float, Field(ge=0)] = 0  # of more than one
     worst: OneOfSeeds
     best: OneOfSeeds
+    ensemble: Together | None = None  # absent where the best is kept
 
 
 class EpochLine(_Document):

@@ -146,7 +146,7 @@ def test_a_seed_that_was_killed_when_it_was_done_is_not_trained_further(
     record = {"format_version": 1, "data": record["data"], "seeds": [{"seed": seed} for seed in SEEDS]}
     (copied / "seeds.json").write_text(json.dumps(record))
     shutil.rmtree(copied / "model")
-    fails(dmn("eval", copied, world), 4, "none of its seeds")
+    fails(dmn("eval", copied, world), 4, "still in training")
     assert dmn("train", world, "--out", copied, "--resume").code == 0
     assert (copied / "seeds.json").read_text() == (whole[0] / "seeds.json").read_text()
     assert model(copied) == model(whole[0])
@@ -189,6 +189,12 @@ def test_what_a_person_sees(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     ("command", "said"),
     [
         ("train WORLD --out NEW --seeds 1-2 --seed 3", "--seed and --seeds"),
+        ("train WORLD --out NEW --seeds 1-2 --restarts 3", "--seeds and --restarts"),
+        ("train WORLD --out NEW --ensemble 2 --restarts 3", "--restarts and --ensemble"),
+        ("train WORLD --out NEW --restarts 1", "--restarts"),
+        ("train WORLD --out NEW --ensemble 0", "--ensemble"),
+        ("train WORLD --out NEW --ensemble 2 --seed 9223372036854775807", "smaller --seed"),
+        ("train WORLD --out RUN --ensemble 2 --resume", "one seed"),
         ("train WORLD --out NEW --seeds=", "is not a list of seeds"),
         ("train WORLD --out NEW --seeds one", "--seeds 1-5"),
         ("train WORLD --out NEW --seeds 1,,2", "--seeds 1-5"),

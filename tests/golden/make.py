@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from dmn_cli.artifact import directory
+from dmn_cli.data.joint import Joint
 from dmn_cli.data.store import layout, writer
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.vectors.found import FoundVectors
@@ -21,6 +22,7 @@ from dmn_cli.evaluation.report import evaluate
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
 from dmn_cli.training.loop import Training
+from dmn_cli.training.seeds import Seeds, train
 
 HERE = Path(__file__).parent
 RULES = {  # a language of few words, so that its file is small
@@ -56,23 +58,27 @@ def vectors(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
     return FoundVectors(list(VECTORS), np.array([*VECTORS.values()], np.float32), [], ["cellar"], {"path": "by hand"})
 
 
+def finish(seed: int, training: Training) -> None:
+    for _ in training.events():
+        pass
+
+
 def main() -> None:
     torch.set_num_threads(1)
     tokenizer = WhitespaceTokenizer("en", True, json.dumps(RULES).encode())
     splits = [(("train", "train", "train", "valid", "test")[i % 5], story) for i, story in enumerate(stories())]
     data = HERE / f"data-{layout.FORMAT_VERSION}"
-    writer.write(data, splits, tokenizer, {"format": "by hand"}, vectors)
+    if not data.exists():
+        writer.write(data, splits, tokenizer, {"format": "by hand"}, vectors)
     quick = {"model.hidden": 6, "model.dropout": 0.0, "model.passes": 2, "training.epochs": 60}
     quick |= {"training.learning_rate": 0.03, "training.batch_size": 8, "training.flawless": 10**6}
     device = torch.device("cpu")
     model = HERE / f"model-{directory.FORMAT_VERSION}"
     with tempfile.TemporaryDirectory() as folder:
-        training = Training([DataSet(data)], Path(folder), load(overrides=[*quick.items()]), device)
-        training.begin()
-        for _ in training.events():
-            pass
+        seeds = Seeds([DataSet(data)], Path(folder), load(overrides=[*quick.items()]), [1, 2], ensemble=True)
+        train(seeds, device, finish)
         shutil.copytree(Path(folder) / "model", model)
-    report = evaluate(directory.load(model).network, training.learner.joint.batches("test"), device)
+    report = evaluate(directory.load(model).network, Joint.of([DataSet(data)]).batches("test"), device)
     (HERE / f"report-{directory.FORMAT_VERSION}.json").write_text(json.dumps(report.tasks, indent=1) + "\n")
 
 

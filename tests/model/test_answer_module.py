@@ -5,6 +5,7 @@ import torch
 from helpers import ANSWERS, assert_same, batch, everything, network
 from torch import Tensor
 
+from dmn_cli.model.decoding import decode_at_each, decode_once
 from dmn_cli.records.batch import END
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
@@ -23,7 +24,7 @@ def test_decoding_is_the_equation_with_one_hot_words() -> None:
     net = network("dmn", seed=3)
     module = net.answer_module
     m, q = torch.randn(6, 8).double(), torch.randn(6, 8).double()
-    words, confidence = module.decode_once(m, q)
+    words, confidence = decode_once([module.speaker(m, q)], 4)
     for row in range(6):
         a, y, p, said = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0, []
         for t in range(4):
@@ -69,7 +70,7 @@ def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
     length = torch.tensor([3, 1, 4])
     packing = Packing.of(length)
     facts = Facts(packing.pack(c), packing)
-    words, confidence = module.decode_at_each(m, q, facts)
+    words, confidence = decode_at_each([module.speaker(m, q, facts)], packing)
     logits = packing.unpack(module.at_each(m, q, facts, words))
     for row in range(3):
         a, y, p = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0

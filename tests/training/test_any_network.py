@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Dmn
+from conftest import Dmn, fails
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -260,3 +260,11 @@ def test_a_preset_may_be_of_it(config: Path, tmp_path: Path) -> None:
     assert load(config=config, folder=folder) == settings, (
         "a run of it names the DMN, which a preset of it doesn't mean"
     )
+
+
+def test_it_answers_alone(dmn: Dmn, world: Path, config: Path, tmp_path: Path) -> None:
+    """Since it doesn't answer word by word, an ensemble is refused before anything is trained; the best can be kept."""
+    run, options = tmp_path / "run", ("--config", config, "--device", "cpu")
+    fails(dmn("train", world, "--out", run, "--ensemble", 2, *options), 2, "can't answer together", "--restarts")
+    assert not run.exists()
+    assert dmn("train", world, "--out", run, "--restarts", 2, *options).code == 0

@@ -32,7 +32,9 @@ from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_OF_ONE = 1  # of a model of one network, which has been the same since then
+MOST_NETWORKS = 1000  # in an ensemble
 _METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
 _SIZES = {
     "max_answer_steps": "max_answer_steps",
@@ -54,10 +56,11 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
         write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", card(model, metrics, sum(w.numel() for w in weights.values())))
         config = {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if model.ensemble > 1 else _OF_ONE,
             "dmn_version": __version__,
             "preset": model.preset,
             "model": as_table(model.settings),
+            **({"ensemble": model.ensemble} if model.ensemble > 1 else {}),
             "sizes": {key: getattr(model.sizes, name) for key, name in _SIZES.items()},
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
@@ -76,7 +79,7 @@ def find(path: Path) -> Path:
     if (path / "checkpoints").is_dir():
         raise ModelError("has no model yet: its first validation is still to come", where=path)
     if (path / "seeds.json").is_file():
-        raise ModelError("has no model yet: none of its seeds is trained to its end", where=path)
+        raise ModelError("has no model yet: its seeds are still in training", where=path)
     raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
 
 
@@ -104,6 +107,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             config["tasks"],
             {question: Form.from_json(form) for question, form in config["forms"].items()},
             config["preset"],
+            _ensemble(config.get("ensemble", 1)),
         )
         names = Names.from_json(config["names"]) if "names" in config else Names()
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
@@ -118,6 +122,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     model.names = names
     model.folder = folder
     return model
+
+
+def _ensemble(networks: Any) -> int:
+    """Raises: TypeError, ValueError where it isn't how many networks there are."""
+    if type(networks) is not int:
+        raise TypeError("ensemble")
+    if not 1 <= networks <= MOST_NETWORKS:
+        raise ValueError("ensemble")
+    return networks
 
 
 def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:

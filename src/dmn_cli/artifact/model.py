@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Model:
     tasks: list[str]
     forms: dict[str, Form]
     preset: str
+    ensemble: int = 1  # how many networks answer as one
     tokenizer_files: dict[str, bytes] = field(default_factory=dict)
     names: Names = field(default_factory=Names)  # that it can be told
     folder: Path | None = None  # where it was loaded from
@@ -54,7 +56,20 @@ def build(
     tasks: list[str],
     forms: dict[str, Form],
     preset: str,
+    ensemble: int = 1,
 ) -> Model:
     """A new model with random weights."""
-    network = NETWORKS[settings.network].build(settings, sizes)
-    return Model(network, settings, vocabulary, sizes, tokenizer_spec, tasks, forms, preset)
+    networks = [NETWORKS[settings.network].build(settings, sizes) for _ in range(ensemble)]
+    network = networks[0] if ensemble == 1 else together(networks)
+    return Model(network, settings, vocabulary, sizes, tokenizer_spec, tasks, forms, preset, ensemble)
+
+
+def together(networks: Sequence[Network]) -> Network:
+    """Networks of one kind as one. Raises: UsageError where they can't answer together."""
+    from dmn_cli.model.decoding import SpeakingNetwork
+    from dmn_cli.model.ensemble import Ensemble
+
+    speaking = [network for network in networks if isinstance(network, SpeakingNetwork)]
+    if len(speaking) < len(networks):
+        raise UsageError("networks of this kind can't answer together", hint="Keep the best one with --restarts.")
+    return Ensemble(speaking)

@@ -1,19 +1,16 @@
-"""dmn train --seeds: a run for each seed, and the model of the best."""
+"""dmn train --seeds, --restarts and --ensemble: a run for each seed, and the model of the best, or all as one."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.cli.output import Output, plural, rows
+from dmn_cli.cli.output import plural, rows
+from dmn_cli.cli.train_asked import Asked
 from dmn_cli.cli.train_stop import stopped, until_interrupted
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
-
-    from dmn_cli.settings.schema import Settings
     from dmn_cli.training.loop import Training
     from dmn_cli.training.seeds import Seeds
 
@@ -40,31 +37,29 @@ def parse(text: str) -> list[int]:
     return found
 
 
-def train_seeds(
-    output: Output,
-    data: list[Path],
-    out: Path,
-    settings: Settings,
-    numbers: list[int],
-    device: torch.device,
-    *,
-    resume: bool,
-    force: bool,
-) -> None:
-    """Trains, and says what came of it. numbers: the seeds, which may be none where a run is resumed
+def first_seed(text: str) -> int:
+    return parse(text)[0]
+
+
+def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble: int | None) -> None:
+    """Trains, and says what came of it. Of the options one is given, or none where a run is resumed.
 
     Raises: Interrupted where it was asked to stop
     """
     from dmn_cli.cli.train_progress import introduce, watch
-    from dmn_cli.data.store.reader import DataSet
     from dmn_cli.training.events import Stopped
-    from dmn_cli.training.seeds import Seeds, train
+    from dmn_cli.training.seeds import Seeds, so_many, train
 
-    data_sets = [DataSet(path) for path in data]
-    if resume:
-        seeds = Seeds.resume(data_sets, out, settings, numbers)
+    output, count = asked.output, restarts or ensemble
+    numbers = parse(seeds) if seeds is not None else []
+    if count:
+        numbers = so_many(count, asked.settings.training.seed, asked.out if asked.resume else None)
+    if asked.resume:
+        keep_all = True if ensemble else False if restarts else None
+        known = Seeds.resume(asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all)
     else:
-        seeds = Seeds(data_sets, out, settings, numbers, force=force)
+        keep_all = ensemble is not None
+        known = Seeds(asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all, force=asked.force)
     introduced = False
 
     with until_interrupted() as stop, output.warned():
@@ -76,27 +71,31 @@ def train_seeds(
                 introduced = True
             state = training.state
             going_on = f", resuming at epoch {state.epoch}, step {state.step}" if state.network else ""
-            output.note(f"seed {seed}, {seeds.seeds.index(seed) + 1} of {len(seeds.seeds)}{going_on}")
+            output.note(f"seed {seed}, {known.seeds.index(seed) + 1} of {len(known.seeds)}{going_on}")
             last = watch(output, training, stop)
             if isinstance(last, Stopped):
-                raise stopped(last, data, out, of=f"seed {seed}, ")
+                raise stopped(last, asked.data, asked.out, of=f"seed {seed}, ")
             output.note(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}")
 
-        train(seeds, device, finish)
-    _report(output, seeds, data, out)
+        train(known, asked.device, finish)
+    _report(asked, known)
 
 
-def _report(output: Output, seeds: Seeds, data: list[Path], out: Path) -> None:
-    said = seeds.as_json()
-    output.json({"run": str(out), "model": str(out / "model"), **said})
+def _report(asked: Asked, seeds: Seeds) -> None:
+    said, model = seeds.as_json(), asked.out / "model"
+    asked.output.json({"run": str(asked.out), "model": str(model), **said})
     deviation = f" ± {_percent(said['sd'])}" if "sd" in said else ""
     extremes = (
         f"{name} {_percent(said[name]['accuracy'])} % (seed {said[name]['seed']})" for name in ("worst", "best")
     )
-    output.result(
+    kept = f"is that of seed {said['best']['seed']}"
+    if "ensemble" in said:
+        networks, accuracy = said["ensemble"]["networks"], _percent(said["ensemble"]["accuracy"])
+        kept = f"has all {networks} networks: {accuracy} % of validation, and about {networks} times as long to answer"
+    asked.output.result(
         f"{rows(_table(said['seeds']))}\n"
         f"mean {_percent(said['mean'])}{deviation} % of validation, {', '.join(extremes)}\n"
-        f"{out / 'model'} is that of seed {said['best']['seed']}. Next: dmn eval {out} {' '.join(map(str, data))}"
+        f"{model} {kept}. Next: {asked.next}"
     )
 
 

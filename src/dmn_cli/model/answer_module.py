@@ -11,14 +11,11 @@ fact, which it then also sees:
 
 y_{t-1} is the previous word as a one-hot vector (the right one in training), and y_0 is zero. The product of a one-hot
 vector and a matrix is a row of that matrix, so the first rows of the GRU's W are looked up.
-
-No answer is empty, and a fact is never left out: where the end token can't come, the network's own answers are chosen
-by a softmax over the other words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +24,7 @@ from torch import Tensor, nn
 from dmn_cli.kernels.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.linear import linear
-from dmn_cli.records.batch import END, Batch
+from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
 
@@ -89,63 +86,31 @@ class AnswerModule(nn.Module):
         x = packing.spread(x_q) + y
         return self.W(self.gru(x if c is None else x + self.project_facts(c), packing, start=a))
 
-    @torch.no_grad()
-    def decode(
-        self, m: Tensor, q: Tensor, facts: Facts, per_fact: Tensor, barred: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """The likeliest word at each step, until the end token, or until the last fact. barred: as of `Batch`
-
-        Returns the answers (questions, steps), END from each one's end on, and the probability (questions,) of each
-        whole answer, its end included, among all that can be said.
-        """
-        if not self.per_fact or not per_fact.any():
-            return self.decode_once(m, q, barred)
-        words, confidence = self.decode_at_each(m, q, facts, barred)
-        if per_fact.all():
-            return words, confidence
-        said, likely = self.decode_once(m, q, barred)
-        steps = max(words.shape[1], said.shape[1])
-        words, said = (F.pad(w, (0, steps - w.shape[1]), value=END) for w in (words, said))
-        return torch.where(per_fact.unsqueeze(1), words, said), torch.where(per_fact, confidence, likely)
-
-    def likeliest(self, a: Tensor, barred: Tensor | None, *, may_end: bool) -> tuple[Tensor, Tensor]:
-        """The likeliest words at some states, the end token among them if it may come, and the logarithms of their
-        probabilities. (rows, hidden), (rows or 1, answers) → (rows,) each"""
-        scores = self.W(a) if barred is None else self.W(a).masked_fill(barred, -torch.inf)
-        if not may_end:
-            scores[:, END] = -torch.inf
-        log_p, y = torch.log_softmax(scores, dim=1).max(dim=1)
-        return y, log_p
-
-    def decode_once(self, m: Tensor, q: Tensor, barred: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One word at least, and then until the end token."""
+    def speaker(self, m: Tensor, q: Tensor, facts: Facts | None = None) -> Speaker:
+        """Says its own answers (`decoding.py`). facts: where it is triggered at each of them; then the rows are in the
+        order of their packing"""
         a, x_q = self.start(m, q)
-        x, words, log_p = x_q, [], m.new_zeros(len(m))
-        ended = torch.zeros(len(m), dtype=torch.bool, device=m.device)
-        for t in range(self.max_steps):
-            a = self.gru.step(x, a)
-            y, log_p_t = self.likeliest(a, barred, may_end=t > 0)
-            words.append(y.where(~ended, END))
-            log_p = log_p + log_p_t.where(~ended, 0.0)
-            ended = ended | (y == END)
-            if bool(ended.all()):
-                break
-            x = x_q + self.gru.W[y]
-        return torch.stack(words, dim=1), log_p.exp()
+        if facts is None:
+            return Speaker(self, a, x_q, None)
+        a, x_q = (rows.index_select(0, facts.packing.order) for rows in (a, x_q))
+        return Speaker(self, a, x_q, iter(self.project_facts(facts.vectors).split(facts.packing.counts)))
 
-    def decode_at_each(self, m: Tensor, q: Tensor, facts: Facts, barred: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One word for each fact. The longest rows come first, so that step t is of the rows that have one."""
-        c, packing = facts
-        a, x_q = (rows.index_select(0, packing.order) for rows in self.start(m, q))
-        if barred is not None:
-            barred = barred.expand(len(m), -1).index_select(0, packing.order)
-        x_c = self.project_facts(c).split(packing.counts)
-        words, log_p, W_y = [], m.new_zeros(len(m)), m.new_zeros(len(m), x_q.shape[1])
-        for n, x in zip(packing.counts, x_c, strict=True):
-            a = self.gru.step(x_q[:n] + x + W_y[:n], a[:n])
-            y, log_p_t = self.likeliest(a, None if barred is None else barred[:n], may_end=False)
-            words.append(y)
-            log_p[:n] += log_p_t
-            W_y = self.gru.W.index_select(0, y)
-        confidence = torch.empty_like(log_p).index_copy_(0, packing.order, log_p.exp())
-        return packing.unpack(torch.cat(words), fill=END), confidence
+
+class Speaker:
+    """The module between two words. a: (rows, hidden) the state a_{t-1}; x_q, x_c: q's part of its projected input,
+    (rows, blocks x hidden), and that of each c_t"""
+
+    def __init__(self, module: AnswerModule, a: Tensor, x_q: Tensor, x_c: Iterator[Tensor] | None) -> None:
+        self.module, self.a, self.x_q, self.x_c = module, a, x_q, x_c
+
+    def __call__(self, before: Tensor | None) -> Tensor:
+        """The logits of y_t, (rows, answers). before: (rows of the step before,) y_{t-1}; None: y_0"""
+        gru, x, n = self.module.gru, self.x_q, len(self.a)
+        if self.x_c is not None:
+            x_c = next(self.x_c)
+            n = len(x_c)
+            x = x[:n] + x_c
+        if before is not None:
+            x = x + gru.W.index_select(0, before[:n])
+        self.a = gru.step(x, self.a[:n])
+        return self.module.W(self.a)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from dmn_cli.model.answer_module import AnswerModule
+from dmn_cli.model.decoding import Reading, SpeakingNetwork
 from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Update
 from dmn_cli.model.gated_gru import GatedGRU
@@ -16,11 +16,11 @@ from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Batch
-from dmn_cli.records.network import Answered, Losses, Network
+from dmn_cli.records.network import Losses
 from dmn_cli.records.output import Episode, Facts, Output, effective_gates
 
 
-class DynamicMemoryNetwork(Network):
+class DynamicMemoryNetwork(SpeakingNetwork):
     """Reads a story, reads a question, passes over the story again and again, and answers.
 
     words and answers: the sizes of the two vocabularies; max_answer_steps: the longest answer, its end token counted;
@@ -100,9 +100,14 @@ class DynamicMemoryNetwork(Network):
         gates = None if supervision is None else gate_loss(episode, batch, supervision, softmax=softmax)
         return Losses(answer_loss(logits, batch), gates)
 
-    @torch.no_grad()
-    def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
+    def read(self, batch: Batch) -> Reading:
         facts, q, episode = self.remember(batch)
-        words, confidence = self.answer_module.decode(episode.memory, q, facts, batch.per_fact, batch.barred)
-        loss = answer_loss(self.answer_module(episode.memory, q, facts, batch), batch) if with_loss else None
-        return Answered(words, confidence, effective_gates(episode), loss)
+        m, module = episode.memory, self.answer_module
+        return Reading(
+            gates=effective_gates(episode),
+            packing=facts.packing,
+            max_steps=module.max_steps,
+            once=partial(module.speaker, m, q),
+            at_each=partial(module.speaker, m, q, facts) if module.per_fact else None,
+            forced=partial(module, m, q, facts, batch),
+        )

@@ -1,7 +1,7 @@
-"""The same training with several seeds, one after another, and the model of the best.
+"""The same training with several seeds, one after another, and the model of the best, or all of them as one.
 
 seed-N/      for each seed, the run that a training with that seed alone would be
-model/       a copy of the best one's model, of those that are done
+model/       a copy of the best one's model, of those that are done; or, once all are done, an ensemble of theirs
 config.toml  the settings, with the first of the seeds
 seeds.json   the seeds, and what came of those that are done
 """
@@ -11,15 +11,20 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dmn_cli.artifact import directory
+from dmn_cli.artifact.model import together
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
+from dmn_cli.evaluation.predictions import golden
+from dmn_cli.evaluation.report import evaluate
 from dmn_cli.files import atomic_directory, load_versioned_json, write_json
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint
@@ -58,35 +63,53 @@ class Seeds:
     """Reads and writes the directory."""
 
     def __init__(
-        self, data: Sequence[DataSet], path: Path, settings: Settings, seeds: Sequence[int], *, force: bool = False
+        self,
+        data: Sequence[DataSet],
+        path: Path,
+        settings: Settings,
+        seeds: Sequence[int],
+        *,
+        ensemble: bool = False,
+        force: bool = False,
     ) -> None:
-        """A new one, which is made once the first training could be. settings: of all seeds, but for the seed; force:
-        in place of the run that is there
+        """A new one, which is made once the first training could be. settings: of all seeds, but for the seed;
+        ensemble: whether all networks are kept, not the best; force: in place of the run that is there
 
         Raises: UsageError where the data sets don't go together.
         """
         self.data, self.path, self.settings, self.seeds = data, path, settings, list(seeds)
+        self.ensemble = ensemble
         self.results: dict[int, Result] = {}  # of the seeds that are done
+        self.figures: dict[str, float] = {}  # accuracy and loss of the ensemble, once there is one
         self.fingerprint = Joint.of(data).fingerprint
         self._made, self._force = False, force
 
     @classmethod
-    def resume(cls, data: Sequence[DataSet], path: Path, settings: Settings, seeds: Sequence[int] = ()) -> Seeds:
+    def resume(
+        cls,
+        data: Sequence[DataSet],
+        path: Path,
+        settings: Settings,
+        seeds: Sequence[int] = (),
+        *,
+        ensemble: bool | None = None,
+    ) -> Seeds:
         """The one that is there. seeds: if there are any, those that it shall have from now on, beside those that are
-        done
+        done; ensemble: whether all networks are kept from now on, None: as it was
 
         Raises: ModelError where seeds.json is damaged; UsageError where the data has changed.
         """
         record = load_versioned_json(path / RECORD, FORMAT_VERSION, ModelError)
         try:
-            known = [one["seed"] for one in record["seeds"]]
+            known = _known(record)
             results = [Result.from_json(one) for one in record["seeds"] if len(one) > 1]
             trained_on = record["data"]
         except (KeyError, TypeError) as error:
-            raise ModelError("is damaged: not the seeds that dmn writes", where=path / RECORD) from error
+            raise _damaged(path) from error
         wanted = {*(seeds or known), *(result.seed for result in results)}
         ordered = [seed for seed in dict.fromkeys([*known, *seeds]) if seed in wanted]
-        found = cls(data, path, settings, ordered)
+        keeps_all = "ensemble" in record
+        found = cls(data, path, settings, ordered, ensemble=keeps_all if ensemble is None else ensemble)
         found.results, found._made = {result.seed: result for result in results}, True
         if found.fingerprint != trained_on:
             raise UsageError(
@@ -130,6 +153,8 @@ class Seeds:
         values = self.settings.training.model_copy(update={"seed": seed})
         settings = self.settings.model_copy(update={"training": values})
         training = Training(self.data, self.run(seed), settings, device)
+        if self.ensemble:
+            together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
             make(self.path, self.settings, force=self._force)
             self.save()
@@ -147,20 +172,67 @@ class Seeds:
     def record(self, seed: int, state: Checkpoint) -> None:
         """Keeps what came of a seed, and its model if none is better."""
         self.results[seed] = Result.of(seed, state)
-        if self.best.seed == seed:
-            with atomic_directory(self.path / "model") as folder:
-                shutil.copytree(self.run(seed) / "model", folder, dirs_exist_ok=True)
+        if not self.ensemble and self.best.seed == seed:
+            self._keep_best()
         self.save()
 
+    def conclude(self, device: torch.device) -> None:
+        """Keeps the model, now that all seeds are done."""
+        if self.ensemble:
+            self._keep_all(device)
+        else:
+            self._keep_best()
+        self.save()
+
+    def _keep_best(self) -> None:
+        with atomic_directory(self.path / "model") as folder:
+            shutil.copytree(self.run(self.best.seed) / "model", folder, dirs_exist_ok=True)
+
+    def _keep_all(self, device: torch.device) -> None:
+        models = [directory.load(self.run(seed), device) for seed in self.seeds]
+        model = replace(models[0], network=together([one.network for one in models]).eval(), ensemble=len(models))
+        valid = Joint.of(self.data, symmetries=self.settings.training.symmetries).batches("valid")
+        report = evaluate(model.network, valid, device)
+        directory.save(self.path / "model", model, report.as_json(), golden(model, valid, device))
+        self.figures = {"accuracy": report.accuracy, "loss": report.loss}
+
     def as_json(self) -> dict[str, Any]:
-        """All seeds, and once one is done their mean accuracy of validation, its deviation, the worst and the best."""
+        """All seeds, and once one is done their mean accuracy of validation, its deviation, the worst and the best; of
+        an ensemble how many networks it has, and once it is made its accuracy and loss."""
         seeds = [asdict(self.results[s]) if s in self.results else {"seed": s} for s in self.seeds]
+        ensemble = {"ensemble": {"networks": len(seeds), **self.figures}} if self.ensemble else {}
         if not self.results:
-            return {"seeds": seeds}
+            return {"seeds": seeds, **ensemble}
         figures = [result.best["accuracy"] for result in self._done()]
         deviation = {"sd": statistics.stdev(figures)} if len(figures) > 1 else {}
         extremes = {name: {"seed": one.seed, **one.best} for name, one in (("worst", self.worst), ("best", self.best))}
-        return {"seeds": seeds, "mean": statistics.mean(figures), **deviation, **extremes}
+        return {"seeds": seeds, "mean": statistics.mean(figures), **deviation, **extremes, **ensemble}
+
+
+def so_many(count: int, first: int, path: Path | None = None) -> list[int]:
+    """The seeds from `first` on; those that the directory has, if there is one, come before others.
+
+    Raises: UsageError where there are none so large; ModelError where seeds.json is damaged.
+    """
+    known: list[int] = []
+    if path:
+        try:
+            known = _known(load_versioned_json(path / RECORD, FORMAT_VERSION, ModelError))
+        except (KeyError, TypeError) as error:
+            raise _damaged(path) from error
+    others = (seed for seed in range(first, 2**63) if seed not in known)
+    found = [*known[:count], *islice(others, max(0, count - len(known)))]
+    if len(found) < count:
+        raise UsageError(f"there are no {count} seeds from {first} on", hint="Give a smaller --seed.")
+    return found
+
+
+def _known(record: dict[str, Any]) -> list[int]:
+    return [one["seed"] for one in record["seeds"]]
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError("is damaged: not the seeds that dmn writes", where=path / RECORD)
 
 
 def train(seeds: Seeds, device: torch.device, finish: Callable[[int, Training], None]) -> None:
@@ -169,6 +241,8 @@ def train(seeds: Seeds, device: torch.device, finish: Callable[[int, Training], 
     """
     while seeds.open and _trained(seeds, seeds.open[0], device, finish):
         pass
+    if not seeds.open:
+        seeds.conclude(device)
 
 
 def _trained(seeds: Seeds, seed: int, device: torch.device, finish: Callable[[int, Training], None]) -> bool:

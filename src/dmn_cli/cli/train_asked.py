@@ -1,0 +1,85 @@
+"""What dmn train is asked for, whatever kind of training it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmn_cli.cli.output import Output
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.settings.schema import Settings
+
+KINDS = {"seeds.json": ("seeds", "restarts", "ensemble")}  # by its record, the options that a run can be changed by
+_USUAL = ("epochs",)  # of one training
+
+
+@dataclass(frozen=True)
+class Asked:
+    output: Output
+    data: list[Path]
+    out: Path
+    settings: Settings
+    device: torch.device
+    resume: bool
+    force: bool
+
+    @cached_property
+    def data_sets(self) -> list[DataSet]:
+        from dmn_cli.data.store.reader import DataSet
+
+        return [DataSet(path) for path in self.data]
+
+    @property
+    def next(self) -> str:
+        """The command that measures what came of it."""
+        return f"dmn eval {self.out} {' '.join(map(str, self.data))}"
+
+
+def new_settings(
+    out: Path,
+    preset: str | None,
+    config: Path | None,
+    sets: list[str],
+    chosen: list[tuple[str, Any]],
+    *,
+    force: bool,
+) -> Settings:
+    """Those of a new run, whose folder is free to be written. Raises: UsageError"""
+    from dmn_cli.files import check_output
+    from dmn_cli.settings.load import is_settings, load, parse_override
+
+    settings = load(preset, config, [*map(parse_override, sets), *chosen])
+    check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
+    return settings
+
+
+def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | None, *, as_it_began: bool) -> Settings:
+    """Those of the run that is there. chosen: what is to differ; mode: the option that was given of those that say what
+    kind of training it is; as_it_began: whether nothing else was given that would change it
+
+    Raises: UsageError
+    """
+    from dmn_cli.settings.load import load
+
+    changeable = next((options for record, options in KINDS.items() if (out / record).is_file()), _USUAL)
+    other_kind = mode is not None and mode not in changeable
+    if not as_it_began or any(key.removeprefix("training.") not in changeable for key, _ in chosen):
+        ours = (mode,) if other_kind else changeable
+        options = ", ".join(f"--{option}" for option in ours)
+        raise UsageError(
+            "--resume continues with the run's own settings",
+            hint=f"Only {options} and --device can be given with it.",
+        )
+    if not (out / "config.toml").is_file():
+        raise UsageError("there is no run to resume", where=out)
+    if other_kind:
+        kind = "of one seed" if changeable == _USUAL else f"that was made with --{changeable[0]}"
+        raise UsageError(f"is a run {kind}", where=out, hint="Continue it with --resume alone.")
+    return load(config=out / "config.toml", overrides=chosen)
