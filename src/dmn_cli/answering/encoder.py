@@ -136,6 +136,7 @@ class Encoder:
         question = questions.numbers([text for _, text in asked])
         strange = self._strange(asked, facts, questions, stories, question)
         fact_ids, question_ids = ([self._ids(text) for text in part.texts] for part in (facts, questions))
+        affixes = [self._affixes(text) for text in facts.texts] if self.model.tokenizer_spec.get("affixes") else None
         per_fact = np.array([self.form(text).per_fact for _, text in asked])
         groups = _shared(stories, self.max_batch)
         lengths = np.array([len(stories[group[0]]) for group in groups])
@@ -159,6 +160,7 @@ class Encoder:
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),
                 barred=self._barred([strange.get(place) for place in places]),
+                affix=None if affixes is None else _rectangle([affixes[number] for number in sentences]),
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
@@ -198,6 +200,11 @@ class Encoder:
         for row, bound in zip(barred, strange, strict=True):
             row[[ids[spare] for spare in (bound.said if bound else ()) if spare in ids]] = False
         return barred
+
+    def _affixes(self, sentence: str | tuple[str, ...]) -> np.ndarray:
+        """`Batch.affix` of a text, or of words."""
+        words = self.tokenizer(sentence) if isinstance(sentence, str) else sentence
+        return np.array([*map(is_affix, words)])
 
     def _ids(self, sentence: str | tuple[str, ...]) -> np.ndarray:
         """The word ids of a text, or of words, some of which may stand for others."""

@@ -47,6 +47,7 @@ class Batches:
     task_ids: np.ndarray  # task id of the data set → of `tasks`
     renamer: Renamer | None = None  # what can change names in them
     spares: np.ndarray | None = None  # (answers of the model,) True for spares, where it has any
+    affixes: tuple[np.ndarray, np.ndarray] | None = None  # which words of the data set, of the model, are affixes
 
     @classmethod
     def of(
@@ -66,7 +67,17 @@ class Batches:
         opened = data.split(split)
         model = ForModel(vocabulary, words, answers)
         renamer = Renamer(data, opened, symmetries, model) if symmetries else None
-        return cls(data, opened, words, answers, tasks, task_ids, renamer, vocabulary.spare_answers())
+        return cls(
+            data,
+            opened,
+            words,
+            answers,
+            tasks,
+            task_ids,
+            renamer,
+            vocabulary.spare_answers(),
+            _affixes(data, vocabulary),
+        )
 
     def plan(
         self,
@@ -123,6 +134,8 @@ class Batches:
             answer = self.answers[answer]
         distinct, story = np.unique(sentences, return_inverse=True)
         distinct_asked, question = np.unique(wording, return_inverse=True)
+        told_words = read(distinct)
+        affix = self._affix(distinct, told_words[0] if read != self._read else None)
         answer = padded(answer, answer_length, -1)
         per_fact = np.isin(asked, self.data.questions_per_fact)
         ended = np.flatnonzero(~per_fact)
@@ -130,7 +143,7 @@ class Batches:
             answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
             answer[ended, answer_length[ended]] = 0  # the end token
         return from_arrays(
-            sentences=_rectangle(*read(distinct)),
+            sentences=_rectangle(*told_words),
             story=padded(story, told.lengths, 0),
             story_length=told.lengths,
             question_sentences=_rectangle(*read(distinct_asked)),
@@ -143,6 +156,7 @@ class Batches:
             task=np.repeat(self.task_ids[split.task[stories]], questions),
             any_order=np.isin(asked, sets) if len(sets := self.data.questions_in_any_order) else None,
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
+            affix=None if affix is None else _rectangle(affix, told_words[1]),
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:
@@ -176,10 +190,23 @@ class Batches:
         offset = self.split.question_offset
         return spans(offset[stories], offset[stories + 1] - offset[stories])
 
+    def _affix(self, sentences: np.ndarray, words: np.ndarray | None) -> np.ndarray | None:
+        """`Batch.affix`, end to end, None where no word is an affix. words: of the model, where they have changed"""
+        if self.affixes is None:
+            return None
+        of_data, of_model = self.affixes
+        return of_data[self.data.sentences.words.take(sentences)[0]] if words is None else of_model[words]
+
     def _read(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Word ids of the model, end to end, and how many each sentence has."""
         ids, lengths = self.data.sentences.words.take(sentences)
         return self.words[ids], lengths
+
+
+def _affixes(data: DataSet, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray] | None:
+    if not data.summary["tokenizer"].get("affixes"):
+        return None
+    return data.vocabulary.words.affixes(), vocabulary.words.affixes()
 
 
 def _rectangle(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:

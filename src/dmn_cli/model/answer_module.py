@@ -1,6 +1,6 @@
 """The answer module: memory, q → the words of the answer.
 
-    a_0 = m^T
+    a_0 = m^T                                   or, seeing all facts at once, W_0 [m^T; mean_i c_i; max_i c_i] + b_0
     a_t = GRU([y_{t-1}, q], a_{t-1})
     y_t = softmax(W a_t)                        (Kumar et al. 2016, sec. 2.4)
 
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from dmn_cli.kernels.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.input_module import mean_and_maximum
 from dmn_cli.model.linear import linear
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import Facts
@@ -30,7 +31,8 @@ from dmn_cli.records.packing import Packing
 
 
 class AnswerModule(nn.Module):
-    """`each`: whether it can also be triggered at each fact; `max_steps`: the longest answer, its end token counted."""
+    """`per_fact`: whether it can also be triggered at each fact; `max_steps`: the longest answer, its end token counted;
+    `pooled`: whether it sees all facts at once."""
 
     def __init__(
         self,
@@ -41,12 +43,18 @@ class AnswerModule(nn.Module):
         max_steps: int,
         *,
         per_fact: bool = False,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
         self.answers, self.max_steps, self.per_fact = answers, max_steps, per_fact
         self.gru = gru(answers + hidden + hidden * per_fact, hidden)
         self.W = linear(hidden, answers)
+        self.W_0 = linear(3 * hidden, hidden) if pooled else None
         self.dropout = Dropout(dropout)
+
+    def see(self, m: Tensor, facts: Facts) -> Tensor:
+        """What all the rest is given as m. m: (questions, hidden) → (questions, hidden)"""
+        return m if self.W_0 is None else self.W_0(self.dropout(torch.cat([m, *mean_and_maximum(*facts)], dim=1)))
 
     def start(self, m: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """a_0 and the part of the projected input that is the same at every step."""

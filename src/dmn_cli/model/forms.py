@@ -6,6 +6,7 @@
 from typing import Literal
 
 Reader = Literal["word-gru", "fusion"]  # input_module.py
+Sentence = Literal["position", "gru"]  # input_module.py: how a fusion reader reads a sentence
 GateFeatures = Literal["dmn", "dmn-plus"]  # attention_gate.py
 Gates = Literal["softmax", "sigmoid"]  # episodic_memory.py
 MemoryUpdate = Literal["gru", "relu"]  # episodic_memory.py

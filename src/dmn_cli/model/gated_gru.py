@@ -21,6 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dmn_cli.kernels.elementwise import Dropout
 from dmn_cli.kernels.products import affine
 from dmn_cli.kernels.recurrence import recurrence
 from dmn_cli.model.forms import Reset, Update
@@ -34,9 +35,13 @@ class GatedGRU(nn.Module):
     [Z, R, H~], or [R, H~] where the gate itself is the update.
     """
 
-    def __init__(self, inputs: int, hidden: int, *, reset: Reset = "after", update: Update = "gru") -> None:
+    def __init__(
+        self, inputs: int, hidden: int, *, reset: Reset = "after", update: Update = "gru", dropout: float = 0.0
+    ) -> None:
+        """dropout: of U, drawn once for all steps of a batch (Merity et al. 2018, sec. 2: weight-dropped)"""
         super().__init__()
         self.hidden, self.reset, self.update = hidden, reset, update
+        self.dropout = Dropout(dropout)
         blocks = 3 if update == "gru" else 2
         self.W = nn.Parameter(torch.empty(inputs, blocks * hidden))
         self.U = nn.Parameter(torch.empty(hidden, blocks * hidden))
@@ -100,4 +105,4 @@ class GatedGRU(nn.Module):
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(x))
         g = None if gates is None else gates.unsqueeze(1)
-        return recurrence(x, self.U, g, h_0, packing, last, before=self.reset == "before")
+        return recurrence(x, self.dropout(self.U), g, h_0, packing, last, before=self.reset == "before")

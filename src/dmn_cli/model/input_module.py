@@ -11,6 +11,15 @@ and a bi-directional GRU lets the sentences exchange what they say.
     f_i  = Σ_j l_j ∘ w_j^i,   l_jd = (1 - j/M) - (d/D) (1 - 2j/M)          (eq. 5, M words, D dimensions, from 1)
     f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 6-8)
 
+A sentence of a longer text is read by a bi-directional GRU over its words, of which the mean and the maximum are kept
+(`SentenceGRU`; max pooling: Collobert & Weston 2008, Conneau et al. 2017). A fact of one word is its word:
+
+    h_j = GRU→(w_j, h_{j-1}) + GRU←(w_j, h_{j+1});   f_i = W [mean_j h_j; max_j h_j] + b,   or  f_i = w_1 where M = 1
+
+More layers of fusion read what the layer below has read, and add to it:
+
+    c^1 = f↔;   c^l = c^{l-1} + GRU→(c^{l-1}) + GRU←(c^{l-1})
+
 Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Each is then brought to the
 network's width (`Regions`), and the same GRUs read on from there (`FusionReader`, `FactGRU`):
 
@@ -35,6 +44,7 @@ from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Bags, Batch
 from dmn_cli.records.output import Facts
+from dmn_cli.records.packing import Packing
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
 
@@ -89,12 +99,18 @@ class FusionReader(nn.Module):
     """
 
     def __init__(
-        self, sentences: PositionEncoding | Regions, hidden: int, dropout: float, gru: Callable[..., GatedGRU]
+        self,
+        sentences: PositionEncoding | SentenceGRU | Regions,
+        hidden: int,
+        dropout: float,
+        gru: Callable[..., GatedGRU],
+        layers: int = 1,
     ) -> None:
         super().__init__()
         self.sentences = sentences
         self.forwards = gru(hidden, hidden)
         self.backwards = gru(hidden, hidden)
+        self.higher = nn.ModuleList(FusionLayer(hidden, gru) for _ in range(layers - 1))
         self.dropout = Dropout(dropout)
 
     def arrange(self, batch: Batch) -> None:
@@ -105,18 +121,82 @@ class FusionReader(nn.Module):
         right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
         # read from a question's last fact to its first: each row in reverse
         left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
-        c = packings.seen.look_up(right) + packings.facts.reverse(left)
-        return Facts(self.dropout(c), packings.facts)
+        c = self.dropout(packings.seen.look_up(right) + packings.facts.reverse(left))
+        for layer in self.higher:
+            c = c + self.dropout(layer(c, packings.facts))
+        return Facts(c, packings.facts)
+
+
+class FusionLayer(nn.Module):
+    """A bi-directional GRU over packed rows, its two directions added."""
+
+    def __init__(self, hidden: int, gru: Callable[..., GatedGRU]) -> None:
+        super().__init__()
+        self.forwards = gru(hidden, hidden)
+        self.backwards = gru(hidden, hidden)
+
+    def forward(self, c: Tensor, packing: Packing) -> Tensor:
+        """(packed, hidden) → (packed, hidden)"""
+        right = self.forwards(self.forwards.project(c), packing)
+        left = self.backwards(packing.reverse(self.backwards.project(c)), packing)
+        return right + packing.reverse(left)
 
 
 class PositionEncoding(nn.Module):
     """Sentences of words → (sentences, hidden)."""
 
+    def __init__(self, word_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.words = WordDropout(word_dropout)
+
     def arrange(self, batch: Batch) -> None:
         _ = batch.bags
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
-        return position_encoding(batch.bags, word_vectors)
+        return position_encoding(batch.bags, self.words(word_vectors(batch.bags.words.distinct)))
+
+
+class SentenceGRU(nn.Module):
+    """Sentences of words → (sentences, hidden): a word is its own encoding, several are read in both directions."""
+
+    def __init__(self, hidden: int, dropout: float, word_dropout: float, gru: Callable[..., GatedGRU]) -> None:
+        super().__init__()
+        self.read = FusionLayer(hidden, gru)
+        self.W = linear(2 * hidden, hidden)
+        self.words, self.dropout = WordDropout(word_dropout), Dropout(dropout)
+
+    def arrange(self, batch: Batch) -> None:
+        _ = batch.texts
+
+    def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
+        texts = batch.texts
+        v = self.words(word_vectors(texts.words.distinct))
+        w = F.embedding_bag(texts.words.pointers.index, v, texts.start, mode="sum")  # (packed, hidden)
+        if texts.packing.steps == 1:
+            return w.index_select(0, texts.packing.last)
+        h = self.dropout(self.read(self.dropout(w), texts.packing))
+        f = self.W(torch.cat(mean_and_maximum(h, texts.packing), dim=1))
+        return torch.where(texts.single.unsqueeze(1), w.index_select(0, texts.packing.last), f)
+
+
+class WordDropout(nn.Module):
+    """Takes away the vectors of some of a batch's distinct words, wherever they stand (Gal & Ghahramani 2016)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, v: Tensor) -> Tensor:
+        """(distinct words, hidden)"""
+        if not self.training or self.p == 0:
+            return v
+        return v * (torch.rand(len(v), 1, device=v.device) >= self.p)
+
+
+def mean_and_maximum(h: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+    """Of the steps of each row. (packed, hidden) → (rows, hidden) twice"""
+    length = torch.empty_like(packing.order).index_copy_(0, packing.order, packing.longest_first)
+    return packing.total(h) / length.unsqueeze(1), packing.unpack(h, fill=-torch.inf).amax(dim=1)
 
 
 class Regions(nn.Module):
@@ -134,15 +214,17 @@ class Regions(nn.Module):
         return torch.tanh(self.W(batch.vectors))
 
 
-def position_encoding(sentences: Bags, word_vectors: WordVectors) -> Tensor:
-    """f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M).
+def position_encoding(sentences: Bags, words: Tensor) -> Tensor:
+    """words: (distinct words, hidden) the vectors of `sentences.words.distinct`
+
+    f = Σ_j l_j ∘ w_j with l_jd = (1 - j/M) - (d/D)(1 - 2j/M).
 
     l is linear in j, so the sum over words needs only Σ w_j and Σ (j/M) w_j:
     f_d = (1 - d/D) Σ_j w_jd - (1 - 2d/D) Σ_j (j/M) w_jd.
 
     → (sentences, hidden)
     """
-    return cast("Tensor", _PositionEncoding.apply(word_vectors(sentences.words.distinct), sentences))
+    return cast("Tensor", _PositionEncoding.apply(words, sentences))
 
 
 class _PositionEncoding(torch.autograd.Function):

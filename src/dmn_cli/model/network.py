@@ -9,9 +9,9 @@ from torch import Tensor
 from dmn_cli.model.answer_module import AnswerModule
 from dmn_cli.model.decoding import Reading, SpeakingNetwork
 from dmn_cli.model.episodic_memory import EpisodicMemory
-from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Update
+from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, WordGRU
+from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
 from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.word_vectors import WordVectors
@@ -47,6 +47,11 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         passes: int,
         end_of_passes: bool,
         dropout: float,
+        recurrent_dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        sentence: Sentence = "position",
+        fusion_layers: int = 1,
+        pooled: bool = False,
         word_size: int | None = None,
         per_fact: bool = False,
         regions: int | None = None,
@@ -56,7 +61,12 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         self.word_vectors = WordVectors(words, word_size or hidden, hidden)
         encoded = None if regions is None else Regions(regions, hidden)
         if reader == "fusion":
-            self.input_module = FusionReader(encoded or PositionEncoding(), hidden, dropout, gru)
+            reads = partial(gru, dropout=recurrent_dropout)
+            if encoded is None and sentence == "gru":
+                encoded = SentenceGRU(hidden, dropout, word_dropout, reads)
+            self.input_module = FusionReader(
+                encoded or PositionEncoding(word_dropout), hidden, dropout, reads, fusion_layers
+            )
         elif encoded:
             self.input_module = FactGRU(encoded, hidden, dropout, gru)
         else:
@@ -72,7 +82,9 @@ class DynamicMemoryNetwork(SpeakingNetwork):
             memory=memory,
             end_of_passes=end_of_passes,
         )
-        self.answer_module = AnswerModule(answers, hidden, dropout, gru, max_answer_steps, per_fact=per_fact)
+        self.answer_module = AnswerModule(
+            answers, hidden, dropout, gru, max_answer_steps, per_fact=per_fact, pooled=pooled
+        )
 
     @property
     def word_table(self) -> WordVectors:
@@ -92,7 +104,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     def forward(self, batch: Batch) -> Output:
         """What training needs: logits at each step of the right answer, and the gates."""
         facts, q, episode = self.remember(batch)
-        return Output(self.answer_module(episode.memory, q, facts, batch), episode)
+        m = self.answer_module.see(episode.memory, facts)
+        return Output(self.answer_module(m, q, facts, batch), episode)
 
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
         logits, episode = self(batch)
@@ -102,7 +115,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
 
     def read(self, batch: Batch) -> Reading:
         facts, q, episode = self.remember(batch)
-        m, module = episode.memory, self.answer_module
+        module = self.answer_module
+        m = module.see(episode.memory, facts)
         return Reading(
             gates=effective_gates(episode),
             packing=facts.packing,

@@ -38,6 +38,7 @@ class Batch:
     barred: Tensor | None = None  # (questions or 1, answers) True for spares that stand for no name of the story
     any_order: Tensor | None = None  # (questions,) True where the answer is a set; None: nowhere
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
+    affix: Tensor | None = None  # (sentences, words) True for what says the form of the word before; None: none does
 
     @cached_property
     def fact_packings(self) -> FactPackings:
@@ -53,6 +54,11 @@ class Batch:
     def bags(self) -> Bags:
         """The words of its sentences without padding."""
         return Bags.of(self.sentences)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """Its sentences word by word."""
+        return Texts.of(self.sentences, self.affix)
 
     @cached_property
     def per_fact_among(self) -> tuple[bool, bool]:
@@ -74,6 +80,7 @@ class Batch:
         if self.vectors is None:
             vars(moved)["word_packings"] = self.word_packings.to(device)
             vars(moved)["bags"] = self.bags.to(device)
+            vars(moved)["texts"] = self.texts.to(device)
         return moved
 
     def __len__(self) -> int:
@@ -127,6 +134,36 @@ class Bags:
 
     def to(self, device: torch.device) -> Bags:
         return Bags(**parts_moved(self, device))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The distinct sentences of a batch, packed word by word; a word and what says its form are one step."""
+
+    packing: Packing  # of (sentences, steps)
+    words: Words  # of all steps, in their order
+    start: Tensor  # (packed,) where the words of each step begin
+    single: Tensor  # (sentences,) True where there is one step alone
+
+    @classmethod
+    def of(cls, sentences: Tensor, affix: Tensor | None) -> Texts:
+        """sentences, affix: (sentences, words), as of `Batch`, on the CPU"""
+        real = sentences.numpy() != 0
+        begins = real if affix is None else real & ~affix.numpy()
+        begins[:, 0] = True  # whatever it is
+        steps = np.count_nonzero(begins, axis=1)
+        packing = Packing.of(torch.from_numpy(steps))
+        step = np.cumsum(begins, axis=1) - 1  # of each word in its sentence
+        at = np.take_along_axis(packing.at.numpy(), step, axis=1)[real]
+        order = np.argsort(at, kind="stable")
+        counts = np.bincount(at, minlength=len(packing.row))
+        start = torch.from_numpy(np.cumsum(counts) - counts)
+        return cls(packing, Words.of(sentences.numpy()[real][order]), start, torch.from_numpy(steps == 1))
+
+    def to(self, device: torch.device) -> Texts:
+        return Texts(
+            self.packing.to(device), self.words.to(device), move(self.start, device), move(self.single, device)
+        )
 
 
 @dataclass(frozen=True)
@@ -239,7 +276,8 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
 
 def from_arrays(**arrays: np.ndarray | None) -> Batch:
     """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
-    kinds: dict[str, type] = {"per_fact": np.bool_, "barred": np.bool_, "any_order": np.bool_, "vectors": np.float32}
+    kinds: dict[str, type] = {name: np.bool_ for name in ("per_fact", "barred", "any_order", "affix")}
+    kinds["vectors"] = np.float32
     return Batch(
         **{
             name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False))

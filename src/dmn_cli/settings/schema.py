@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model
 
-from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Update
+from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Sentence, Update
 
 Positive = Field(gt=0)
 
@@ -65,6 +65,11 @@ class DmnSettings(NetworkSettings):
     passes: int = Positive
     end_of_passes: bool
     dropout: float = Field(ge=0, lt=1)
+    recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    sentence: Sentence = "position"
+    fusion_layers: int = Field(default=1, gt=0)
+    pooled: bool = False
 
     @property
     def summary(self) -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.errors import DataError
 from dmn_cli.files import load_versioned_json, write_json
 
@@ -33,6 +34,10 @@ class Index:
         self.items = items
         self.ids = {item: i for i, item in enumerate(items)}
         self.counts = counts or {}
+
+    def affixes(self) -> np.ndarray:
+        """Which words say the form of the word before: (words,) bool"""
+        return np.array([is_affix(item) and item != PADDING for item in self.items])
 
     def add(self, item: str) -> int:
         i = self.ids.setdefault(item, len(self.items))
