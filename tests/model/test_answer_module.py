@@ -91,3 +91,16 @@ def test_each_fact_is_answered_from_itself() -> None:
     one, other = [[[2], [3], [4]], [[2], [3], [5]]]
     logits = [net(batch([(facts, [6], (1, 1, 1), [])])).logits[0, 2] for facts in (one, other)]
     assert (logits[0] - logits[1]).abs().max() > 1e-3
+
+
+def test_a_pooled_module_sees_the_mean_and_the_maximum_of_all_facts() -> None:
+    net = network("dmn-plus", pooled=True)
+    module = net.answer_module
+    assert module.W_0 is not None
+    c, m = [torch.randn(n, 8).double() for n in (3, 1)], torch.randn(2, 8).double()
+    packing = Packing.of(torch.tensor([3, 1]))
+    padded = torch.nn.utils.rnn.pad_sequence(c, batch_first=True)
+    found = module.see(m, Facts(packing.pack(padded), packing))
+    for row in range(2):
+        seen = torch.cat([m[row], c[row].mean(dim=0), c[row].amax(dim=0)])
+        assert_same([found[row]], [module.W_0(seen)])

@@ -105,3 +105,19 @@ def rzn(weights: Tensor | None) -> Tensor:
     assert weights is not None
     z, r, h = weights.split(HIDDEN, dim=-1)
     return torch.cat([r, z, h], dim=-1).t()
+
+
+def test_dropout_of_the_recurrent_weights_is_the_same_at_all_steps() -> None:
+    """Drawn by hand, those weights give the same states; an evaluation has all of them."""
+    x, _, length = inputs()
+    gru, plain = GatedGRU(INPUTS, HIDDEN, dropout=0.5).double().train(), GatedGRU(INPUTS, HIDDEN).double()
+    plain.load_state_dict(gru.state_dict())
+    torch.manual_seed(2)
+    found = states(gru, x, length)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        plain.U.copy_(gru.dropout(gru.U))
+    torch.testing.assert_close(found, states(plain, x, length))
+    assert (plain.U == 0).any()
+    plain.load_state_dict(gru.state_dict())
+    torch.testing.assert_close(states(gru.eval(), x, length), states(plain, x, length))

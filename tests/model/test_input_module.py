@@ -8,7 +8,7 @@ import torch
 from helpers import Asked, assert_same, batch, everything, network
 from torch import Tensor
 
-from dmn_cli.model.input_module import position_encoding
+from dmn_cli.model.input_module import FusionLayer, FusionReader, SentenceGRU, WordDropout, position_encoding
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import END, Bags, Batch
 from dmn_cli.records.output import facts_read
@@ -35,6 +35,64 @@ def test_position_encoding_is_equation_5(size: int) -> None:
     d = torch.randn_like(expected)
     for one, other in zip(*(torch.autograd.grad(x, parameters, d) for x in (found, expected)), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_sentences_are_read_as_by_a_plain_loop() -> None:
+    """Word by word in both directions, a word and its affixes as one step; a sentence of one word is its word.
+    Gradients too."""
+    net = network("dmn-plus", sentence="gru", word_size=5)
+    reader = net.input_module.sentences
+    assert isinstance(reader, SentenceGRU)
+    sentences = [[[2], [3, 9, 10], [2]], [[4, 11]], [[5], [6]], [[7]]]
+    tokens = [[token for word in sentence for token in word] for sentence in sentences]
+    affix = torch.zeros(4, 5, dtype=torch.bool)
+    affix[0, 2:4] = affix[1, 1] = True
+    b = replace(batch([(tokens, [2], [1], [0])]), affix=affix)
+
+    encoded = []
+    for sentence in sentences:
+        w = torch.stack([net.word_vectors(torch.tensor(word)).sum(dim=0) for word in sentence])
+        if len(w) == 1:
+            encoded.append(w[0])
+            continue
+        length, h = torch.tensor([len(w)]), torch.zeros(len(w), 8)
+        for gru, turned in ((reader.read.forwards, False), (reader.read.backwards, True)):
+            states = gru.reference(gru.project(w.flip(0) if turned else w)[None], length)[0]
+            h = h + (states.flip(0) if turned else states)
+        encoded.append(reader.W(torch.cat([h.mean(dim=0), h.amax(dim=0)])))
+    expected = torch.stack(encoded)
+    found = reader(b, net.word_vectors)
+    assert_same([found], [expected])
+    parameters = [*reader.parameters(), *net.word_vectors.parameters()]
+    d = torch.randn_like(expected)
+    for one, other in zip(*(torch.autograd.grad(x, parameters, d) for x in (found, expected)), strict=True):
+        assert_same([one], [other])
+
+
+def test_a_higher_layer_adds_what_it_reads() -> None:
+    net = network("dmn-plus", fusion_layers=2)
+    reader = net.input_module
+    assert isinstance(reader, FusionReader)
+    b = batch([([[2], [3, 4], [5]], [6], [1], [0]), ([[7], [8]], [6], [1], [0])])
+    (layer,) = reader.higher
+    assert isinstance(layer, FusionLayer)
+    facts = reader(b, net.word_vectors)
+    found = facts.packing.unpack(facts.vectors)
+    reader.higher = torch.nn.ModuleList()
+    below = facts.packing.unpack(reader(b, net.word_vectors).vectors)
+    for row, n in enumerate(b.facts_seen.tolist()):
+        own = below[row, :n]
+        right = layer.forwards.reference(layer.forwards.project(own)[None], torch.tensor([n]))[0]
+        left = layer.backwards.reference(layer.backwards.project(own.flip(0))[None], torch.tensor([n]))[0].flip(0)
+        assert_same([found[row, :n]], [own + right + left])
+
+
+def test_word_dropout_takes_a_word_away_wherever_it_stands() -> None:
+    drop, v = WordDropout(0.5).train(), torch.ones(2000, 3)
+    kept = drop(v)
+    assert set(kept.sum(dim=1).tolist()) == {0.0, 3.0}
+    assert 0.45 < kept.mean() < 0.55
+    assert drop.eval()(v) is v
 
 
 def of_vectors(stories: Sequence[Tensor], asked: Sequence[tuple[list[int], int, int]], **extra: int) -> Batch:

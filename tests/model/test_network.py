@@ -21,6 +21,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "dmn, answers at each fact": {"per_fact": True},
     "dmn-plus, answers at each fact": {"per_fact": True},
     "dmn-plus, narrower word vectors": {"word_size": 5},
+    "dmn-plus, sentences read word by word": {"sentence": "gru"},
+    "dmn-plus, three layers of fusion": {"fusion_layers": 3, "sentence": "gru", "per_fact": True},
+    "dmn-plus, seeing all facts at once": {"pooled": True, "per_fact": True},
 }
 
 

@@ -5,7 +5,7 @@ from helpers import batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmn_cli.records.batch import Bags, Wordings, Words, story_words
+from dmn_cli.records.batch import Bags, Texts, Wordings, Words, story_words
 
 
 def test_story_words_joins_the_sentences() -> None:
@@ -34,6 +34,19 @@ def test_words_know_their_sentence_and_their_place_in_it() -> None:
     assert bags.words.distinct.tolist() == [2, 5, 7]
     assert bags.sentence.tolist() == [0, 1, 2, 0, 2, 2]
     assert torch.equal(bags.place_there, bags.place[bags.words.pointers.order])
+
+
+def test_a_word_and_its_affixes_are_one_step() -> None:
+    sentences = torch.tensor([[5, 8, 2, 9, 9], [2, 8, 0, 0, 0], [7, 7, 7, 8, 0]])
+    texts = Texts.of(sentences, sentences >= 8)
+    steps = texts.packing.unpack(torch.arange(len(texts.packing.row)) + 1)
+    assert (steps > 0).sum(dim=1).tolist() == [2, 1, 3]
+    assert texts.single.tolist() == [False, True, False]
+    words = texts.words.distinct[texts.words.pointers.index].tolist()
+    bounds = [*texts.start.tolist(), len(words)]
+    found = [[words[bounds[n - 1] : bounds[n]] for n in row if n] for row in steps.tolist()]
+    assert found == [[[5, 8], [2, 9, 9]], [[2, 8]], [[7], [7], [7, 8]]]
+    assert Texts.of(sentences, None).packing.steps == 5
 
 
 def test_what_all_questions_begin_with_is_held_once() -> None:

@@ -222,7 +222,7 @@ def fields(model: type[DmnSettings | TrainingSettings]) -> st.SearchStrategy[dic
 def test_settings_survive_being_written(
     config: Path, preset: str, model: dict[str, Any], training: dict[str, Any]
 ) -> None:
-    settings = from_dict({"preset": preset, "model": model, "training": training})
+    settings = from_dict({"preset": preset, "model": {**model, "reader": "fusion"}, "training": training})
     config.write_text(to_toml(settings))
     assert load(config=config) == settings
     assert from_dict(settings.model_dump()) == settings
@@ -242,3 +242,8 @@ def test_settings_do_not_change_under_ones_hands() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.model.hidden = 1  # pyright: ignore[reportAttributeAccessIssue]
     assert isinstance(settings, Settings)
+
+
+def test_keys_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(UsageError, match='model: sentence, fusion_layers and word_dropout are for reader = "fusion"'):
+        load("dmn", overrides=[("model.fusion_layers", 2)])

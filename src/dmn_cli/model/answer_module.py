@@ -31,8 +31,8 @@ from dmn_cli.records.packing import Packing
 
 
 class AnswerModule(nn.Module):
-    """`per_fact`: whether it can also be triggered at each fact; `max_steps`: the longest answer, its end token counted;
-    `pooled`: whether it sees all facts at once."""
+    """`per_fact`: whether it can also be triggered at each fact; `max_steps`: the longest answer, its end token
+    counted; `pooled`: whether it sees all facts at once."""
 
     def __init__(
         self,

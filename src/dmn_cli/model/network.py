@@ -60,17 +60,17 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         gru = partial(GatedGRU, reset=reset)
         self.word_vectors = WordVectors(words, word_size or hidden, hidden)
         encoded = None if regions is None else Regions(regions, hidden)
+        reads = partial(gru, dropout=recurrent_dropout)
         if reader == "fusion":
-            reads = partial(gru, dropout=recurrent_dropout)
             if encoded is None and sentence == "gru":
                 encoded = SentenceGRU(hidden, dropout, word_dropout, reads)
             self.input_module = FusionReader(
                 encoded or PositionEncoding(word_dropout), hidden, dropout, reads, fusion_layers
             )
         elif encoded:
-            self.input_module = FactGRU(encoded, hidden, dropout, gru)
+            self.input_module = FactGRU(encoded, hidden, dropout, reads)
         else:
-            self.input_module = WordGRU(hidden, dropout, gru)
+            self.input_module = WordGRU(hidden, dropout, reads)
         self.question_module = QuestionModule(hidden, gru)
         self.episodic_memory = EpisodicMemory(
             hidden,

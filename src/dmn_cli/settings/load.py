@@ -108,6 +108,8 @@ def _unfit(errors: list[dict[str, Any]]) -> UsageError:
         hint = "Another network than the preset's needs all of its keys, from --config FILE or --set KEY=VALUE."
         return UsageError(f"not given: {', '.join(missing)}", hint=hint)
     first = errors[0]
+    if isinstance(first["input"], dict):  # keys that don't go together
+        return UsageError(f"{_dotted(first)}: {first['msg'].removeprefix('Value error, ')}")
     or_auto = (
         f", or {AUTO!r}" if any(AUTO in one["msg"] and _dotted(one) == _dotted(first) for one in errors[1:]) else ""
     )

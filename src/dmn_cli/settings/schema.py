@@ -8,9 +8,9 @@ are those of `or_auto`.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model, model_validator
 
 from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Sentence, Update
 
@@ -70,6 +70,12 @@ class DmnSettings(NetworkSettings):
     sentence: Sentence = "position"
     fusion_layers: int = Field(default=1, gt=0)
     pooled: bool = False
+
+    @model_validator(mode="after")
+    def _read_by_fusion(self) -> Self:
+        if self.reader != "fusion" and (self.sentence != "position" or self.fusion_layers > 1 or self.word_dropout):
+            raise ValueError('sentence, fusion_layers and word_dropout are for reader = "fusion"')
+        return self
 
     @property
     def summary(self) -> str:
