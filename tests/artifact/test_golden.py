@@ -12,6 +12,7 @@ from conftest import Dmn
 from dmn_cli.artifact import directory
 from dmn_cli.data.store import layout
 from dmn_cli.data.store.reader import DataSet
+from dmn_cli.records.text import Form
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MODELS = sorted(GOLDEN.glob("model-*"))
@@ -30,7 +31,7 @@ def test_a_data_set_says_what_it_said(path: Path) -> None:
     assert example.facts == ["Mary is in the garden .", "John is in the garden ."]
     assert (example.task, example.question, example.answer) == ("where", "Where is John ?", ["garden"])
     assert example.support == [1]
-    assert data.forms["What are the tags ?"] == (True, True)
+    assert data.forms["What are the tags ?"] == Form(facts_are_words=True, per_fact=True)
     assert data.vocabulary.extra == ["cellar"]
     assert data.vectors
     assert data.vectors[1].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]

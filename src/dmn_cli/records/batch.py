@@ -276,7 +276,7 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
 
 def from_arrays(**arrays: np.ndarray | None) -> Batch:
     """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
-    kinds: dict[str, type] = {name: np.bool_ for name in ("per_fact", "barred", "any_order", "affix")}
+    kinds: dict[str, type] = dict.fromkeys(("per_fact", "barred", "any_order", "affix"), np.bool_)
     kinds["vectors"] = np.float32
     return Batch(
         **{
