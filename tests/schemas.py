@@ -14,6 +14,39 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Class(_Document):
+    """An answer of a task whose answers are classes."""
+
+    name: Annotated[str, Field(alias="class", min_length=1)]
+    count: Count
+    answered: Annotated[int, Field(ge=0)]
+    precision: Fraction
+    recall: Fraction
+    f1: Fraction
+
+
+class Confusion(_Document):
+    right: str
+    answer: str
+    count: Count
+
+
+class Bin(_Document):
+    """The answers whose confidence lies in one fifteenth of 0 to 1."""
+
+    begins: Annotated[float, Field(alias="from", ge=0, lt=1)]
+    questions: Count
+    confidence: Fraction
+    accuracy: Fraction
+
+
+class Calibrated(_Document):
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    ece: Fraction
+    ece_uncalibrated: Fraction
+    bins: Annotated[list[Bin], Field(min_length=1, max_length=15)]
+
+
 class Task(_Document):
     """Of one task. What is optional is absent, and never null, where there is nothing to say."""
 
@@ -24,6 +57,11 @@ class Task(_Document):
     exact: Fraction = 0
     gate_precision: Fraction = 0  # where supporting facts are known, and the network has gates
     gate_recall: Fraction = 0
+    ece: Fraction
+    ece_uncalibrated: Fraction
+    macro_f1: Fraction = 0  # where there are at most 60 different answers
+    classes: Annotated[list[Class], Field(min_length=1, max_length=60)] | None = None
+    confusions: list[Confusion] | None = None
 
 
 class Evaluated(_Document):
@@ -35,6 +73,7 @@ class Evaluated(_Document):
     accuracy: Fraction
     mean_error: Fraction
     failed_tasks: list[str]
+    calibration: Calibrated
     tasks: dict[str, Task]
     questions: Count
     seconds: Seconds

@@ -42,7 +42,9 @@ def test_a_data_set_says_what_it_said(path: Path) -> None:
 def test_a_model_scores_what_it_scored(dmn: Dmn, model: Path, data: Path) -> None:
     recorded = json.loads((GOLDEN / model.name.replace("model-", "report-")).with_suffix(".json").read_text())
     tasks = dmn("eval", model, data, "--json").document["tasks"]
-    assert tasks == {name: pytest.approx(figures, rel=1e-3) for name, figures in recorded.items()}
+    assert tasks.keys() == recorded.keys()
+    for name, figures in recorded.items():
+        assert {key: tasks[name][key] for key in figures} == pytest.approx(figures, rel=1e-3)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)

@@ -66,7 +66,10 @@ def test_tallies_are_kept_apart_by_task() -> None:
     judged = Judged(
         rows=np.arange(3),
         words=np.zeros((3, 1)),
+        answer=np.zeros((3, 1)),
+        per_fact=np.zeros(3, dtype=bool),
         confidence=np.ones(3),
+        uncalibrated=np.ones(3),
         right=np.array([1, 0, 1]),
         answers=np.array([1, 1, 1]),
         loss=np.array([1.0, 2.0, 3.0]),

@@ -35,16 +35,23 @@ def test_eval(dmn: Dmn, trained: tuple[Path, str], split: str) -> None:
     document = Evaluated.model_validate_json(dmn("eval", run, DATA, "--split", split, "--json").out)
     assert (document.model, document.data, document.split) == (str(run), str(DATA), split)
     assert document.tasks.keys() == {"tags", "where"}
-    assert document.tasks["tags"].model_fields_set == {"accuracy", "questions", "loss", "answers", "exact"}
-    plain = {"accuracy", "questions", "loss"}
+    plain = {"accuracy", "questions", "loss", "ece", "ece_uncalibrated", "macro_f1", "classes", "confusions"}
+    assert document.tasks["tags"].model_fields_set == {*plain, "answers", "exact"}
     assert document.tasks["where"].model_fields_set == {*plain, "gate_precision", "gate_recall"}
+    assert sum(one.questions for one in document.calibration.bins) == document.questions
+    for task in document.tasks.values():
+        assert task.classes
+        asked = sum(one.count for one in task.classes)
+        wrong = sum(one.count for one in task.confusions or [])
+        assert asked == (task.answers if task.answers > 1 else task.questions)
+        assert 1 - wrong / asked == pytest.approx(task.accuracy)
     assert document.questions == sum(task.questions for task in document.tasks.values())
     assert document.accuracy + document.mean_error == pytest.approx(1)
 
 
 @pytest.mark.parametrize("wrong", ['{"accuracy": "1"}', '{"accuracy": 1.5}', '{"accuracy": null}', '{"extra": 1}'])
 def test_a_schema_sees_what_is_wrong(wrong: str) -> None:
-    right = {"accuracy": 0.5, "questions": 2, "loss": 0.1}
+    right = {"accuracy": 0.5, "questions": 2, "loss": 0.1, "ece": 0.1, "ece_uncalibrated": 0.2}
     Task.model_validate(right)
     with pytest.raises(ValidationError):
         Task.model_validate({**right, **json.loads(wrong)})

@@ -125,7 +125,9 @@ def test_it_is_trained_evaluated_and_asked(dmn: Dmn, world: Path, config: Path, 
     lines = tmp_path / "predictions.jsonl"
     report = dmn("eval", run, world, "--json", "--predictions", lines).document
     assert report["accuracy"] > 1 / 6, "better than chance"
-    assert report["tasks"]["qa1"].keys() == {"accuracy", "questions", "loss"}, "it has no gates"
+    plain = {"accuracy", "questions", "loss", "ece", "ece_uncalibrated", "macro_f1", "classes", "confusions"}
+    assert report["tasks"]["qa1"].keys() == plain, "it has no gates"
+    assert report["calibration"]["temperature"] == 1, "nor logits that a temperature could be fitted to"
     predictions = [json.loads(line) for line in lines.read_text().splitlines()]
     assert len(predictions) == report["questions"]
     assert sum(line["correct"] for line in predictions) == pytest.approx(report["accuracy"] * len(predictions))

@@ -60,10 +60,11 @@ class Predictor:
 
     def compute(self, batch: Batch) -> Computed:
         """Runs the network on one batch."""
-        words, confidence, gates, _ = self.model.network.answer(batch.to(self.device))
+        answered = self.model.network.answer(batch.to(self.device))
+        gates = answered.gates
         if gates is None:
-            gates = confidence.new_zeros(len(batch), 0, batch.story.shape[1])
-        columns = [tensor.cpu().numpy() for tensor in (words, confidence, gates, facts_read(gates))]
+            gates = answered.confidence.new_zeros(len(batch), 0, batch.story.shape[1])
+        columns = [tensor.cpu().numpy() for tensor in (answered.words, answered.confidence, gates, facts_read(gates))]
         columns[2] = columns[2].astype(np.float64).round(6)
         return Computed(*columns)
 

@@ -8,12 +8,17 @@ from dmn_cli import __version__
 from dmn_cli.artifact.model import Model
 from dmn_cli.settings.networks import NETWORKS
 
+_FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+_TASKS = 3  # of more, only the figures above are shown
+_CLASSES, _CONFUSIONS = 20, 5  # of a task, at most; metrics.json has all
+
 
 def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
     """metrics: a `Report` as JSON; weights: how many the network has"""
-    rows = "\n".join(
-        f"| {name} | {task['questions']} | {100 * task['accuracy']:.1f} % |" for name, task in metrics["tasks"].items()
-    )
+    tasks: dict[str, Any] = metrics["tasks"]
+    rows = [(name, task["questions"], *(_percent(task.get(key)) for key in _FIGURES)) for name, task in tasks.items()]
+    figures = _table(("task", "questions", *_FIGURES.values()), rows)
+    by_answer = "".join(_by_answer(name, task) for name, task in tasks.items() if "classes" in task)
     title = f"A {NETWORKS[model.settings.network].title}"
     several = ""
     if model.ensemble > 1:
@@ -29,10 +34,44 @@ Preset `{model.preset}`, {model.settings.summary}, {weights:,} weights; it knows
 {several}
 Chosen by its validation, not measured on a test set:
 
-| task | questions | accuracy |
-| --- | ---: | ---: |
-{rows}
-
+{figures}
+{_calibrated(metrics)}{by_answer if len(tasks) <= _TASKS else ""}
     dmn ask . --story story.txt --question "…" --why
     dmn ask . --batch golden.jsonl    # answers as it did when it was saved
 """
+
+
+def _calibrated(metrics: dict[str, Any]) -> str:
+    """How far its confidence can be believed; nothing where that wasn't measured."""
+    found = metrics.get("calibration")
+    if found is None:
+        return ""
+    errors = f"{_percent(found['ece'])}; {_percent(found['ece_uncalibrated'])} without its temperature"
+    return f"""
+Its confidence differs from how often it is right by {errors} of {found["temperature"]:.2f},
+which was fitted on the same questions (expected calibration error, 15 bins).
+"""
+
+
+def _by_answer(name: str, task: dict[str, Any]) -> str:
+    """The figures of each answer of a task, and its most frequent mistakes."""
+    rows = [(one["class"], one["count"], *map(_percent, _scores(one))) for one in task["classes"][:_CLASSES]]
+    wrong = [(one["right"], one["answer"], one["count"]) for one in task["confusions"][:_CONFUSIONS]]
+    tables = [_table((name, "count", "precision", "recall", "F1"), rows)]
+    if wrong:
+        tables.append(_table((f"{name}: right answer", "answered", "times"), wrong))
+    return "".join(f"\n{table}\n" for table in tables)
+
+
+def _scores(one: dict[str, Any]) -> tuple[float, float, float]:
+    return one["precision"], one["recall"], one["f1"]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """In Markdown: the first column is text, and the others are numbers."""
+    lines = [header, ("---", *("---:" for _ in header[1:])), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

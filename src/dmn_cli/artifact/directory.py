@@ -1,6 +1,6 @@
 """The model directory: everything that answering needs, and nothing that could run code.
 
-config.json         format version, settings, sizes, tokenizer, tasks, forms, the hashes of the four files below
+config.json         format version, settings, sizes, tokenizer, tasks, forms, temperature, the hashes of the files below
 model.safetensors   weights
 vocabulary.json     words and answers in the order of their ids
 tokenizer.model     the pieces of words, where the tokenizer learnt them
@@ -13,6 +13,7 @@ README.md           the model card, written from the figures above
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "sizes": {key: getattr(model.sizes, name) for key, name in _SIZES.items()},
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
+            "temperature": model.network.temperature,
             "forms": {question: form.as_json() for question, form in model.forms.items()},
             **({"names": model.names.as_json()} if model.names else {}),
             "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
@@ -111,6 +113,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         )
         names = Names.from_json(config["names"]) if "names" in config else Names()
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+        model.network.temperature = _temperature(config.get("temperature", 1.0))  # models of before have none
     except DmnError:
         raise
     except FileNotFoundError as error:
@@ -131,6 +134,13 @@ def _ensemble(networks: Any) -> int:
     if not 1 <= networks <= MOST_NETWORKS:
         raise ValueError("ensemble")
     return networks
+
+
+def _temperature(value: Any) -> float:
+    """Raises: ValueError where it isn't one."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError("temperature")
+    return float(value)
 
 
 def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:

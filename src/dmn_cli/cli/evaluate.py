@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dmn_cli.cli.classes import show_classes
 from dmn_cli.cli.options import Device, Force, Json, Model, NoBind, Quiet
-from dmn_cli.cli.output import Output, plural, rows, stdout
+from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.errors import ScoreTooLow, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model: accuracy for each task, mean error, and whether it read the supporting facts.
+    """Measure a model: accuracy and macro F1 for each task, mean error, how far its confidence can be believed, and
+    whether it read the supporting facts.
 
     Example: dmn eval runs/two data/two --fail-under mean=0.95 --fail-under qa2=0.9
     """
@@ -74,7 +76,15 @@ def command(
     check_names(required, tasks)
     with _written(predictions, loaded.vocabulary, force=force) as on_judged:
         judging = judge if no_bind else BindingJudge(loaded)
-        report = evaluate(loaded.network, splits, where, batch_size=batch_size, on_judged=on_judged, judge=judging)
+        report = evaluate(
+            loaded.network,
+            splits,
+            where,
+            batch_size=batch_size,
+            on_judged=on_judged,
+            judge=judging,
+            vocabulary=loaded.vocabulary,
+        )
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:
@@ -118,6 +128,7 @@ def _score(text: str) -> tuple[str, float]:
 
 _COLUMNS = {
     "accuracy": "accuracy",
+    "macro_f1": "macro F1",
     "exact": "without mistake",
     "gate_precision": "gate precision",
     "gate_recall": "gate recall",
@@ -130,26 +141,25 @@ def _show(output: Output, report: Report) -> None:
     shown = [key for key in _COLUMNS if any(key in task for task in report.tasks.values())]
     header = ("task", "questions", *(_COLUMNS[key] for key in shown))
     lines = [_line(name, task, shown) for name, task in report.tasks.items()]
-    if output.table:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table()
-        for i, name in enumerate(header):
-            table.add_column(name, justify="left" if i == 0 else "right")
-        for line in lines:
-            failed = line[0] in report.failed
-            table.add_row(*(Text(cell, "red" if failed else "") for cell in line))
-        stdout().print(table)
-    else:
-        output.result(rows([header, *lines]))
+    show_rows(output, [header, *lines], marked=[n for n, line in enumerate(lines, start=1) if line[0] in report.failed])
+    show_classes(output, report)
     failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
     judged = f", {failed}" if any(map(is_babi, report.tasks)) else ""
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
+        f"{_calibrated(report)}"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
+
+
+def _calibrated(report: Report) -> str:
+    """A line on the confidence."""
+    found = report.calibration
+    if found is None:
+        return ""
+    before = f" ({100 * found.error_before:.1f} % without its temperature of {found.temperature:.2f})"
+    return f"calibration error {100 * found.error:.1f} %{before if found.temperature != 1 else ''}\n"
 
 
 def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:

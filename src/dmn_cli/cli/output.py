@@ -10,7 +10,7 @@ import codecs
 import io
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -136,15 +136,32 @@ def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def rows(lines: list[tuple[str, ...]]) -> str:
-    """Columns as wide as what is in them; the first is aligned to the left and the others to the right."""
+def rows(lines: list[tuple[str, ...]], texts: int = 1) -> str:
+    """Columns as wide as what is in them; the first `texts` are aligned to the left and the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(w) if i < texts else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     )
+
+
+def show_rows(output: Output, lines: list[tuple[str, ...]], *, texts: int = 1, marked: Collection[int] = ()) -> None:
+    """A table with a header: on a terminal with lines around it, elsewhere as columns. texts: as for `rows`; marked:
+    its lines in red"""
+    if not output.table:
+        output.result(rows(lines, texts))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for i, name in enumerate(lines[0]):
+        table.add_column(name, justify="left" if i < texts else "right")
+    for n, line in enumerate(lines[1:], start=1):
+        table.add_row(*(Text(_printable(cell), "red" if n in marked else "") for cell in line))
+    stdout().print(table)
 
 
 @contextmanager

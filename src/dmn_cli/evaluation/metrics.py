@@ -53,7 +53,10 @@ class Judged:
 
     rows: np.ndarray  # the number of each question in its split
     words: np.ndarray  # (questions, steps) answer ids
+    answer: np.ndarray  # (questions, steps') the right ones, as in `Batch`
+    per_fact: np.ndarray  # whether each fact is answered
     confidence: np.ndarray
+    uncalibrated: np.ndarray  # the confidence at temperature 1
     right: np.ndarray  # how many of its answers are right
     answers: np.ndarray  # how many it asks for: 1, or one for each fact
     loss: np.ndarray
@@ -114,12 +117,14 @@ def judge_batch(
     """Answers the questions of a batch. rows: their numbers in the split; said: see `Judged`"""
     network.eval()
     batch = batch.to(device)
-    words, confidence, gates, loss = network.answer(batch, with_loss=True)
+    words, confidence, gates, loss, uncalibrated = network.answer(batch, with_loss=True)
     assert loss is not None  # it was asked for
+    uncalibrated = confidence if uncalibrated is None else uncalibrated
     supporting = _support_mask(batch)
     read = torch.zeros_like(supporting) if gates is None else facts_read(gates)
     known = supporting.any(dim=1, keepdim=True)
-    columns = (words, confidence, right_answers(words, batch), batch.answers_asked, loss, batch.task, read)
+    said_and_right = (words, batch.answer, batch.per_fact, confidence, uncalibrated, right_answers(words, batch))
+    columns = (*said_and_right, batch.answers_asked, loss, batch.task, read)
     supports = supporting.sum(1) if gates is not None else torch.zeros_like(batch.task)
     counts = ((read & supporting).sum(1), (read & known).sum(1), supports)
     return Judged(rows, *(tensor.cpu().numpy() for tensor in (*columns, *counts)), said=said)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from dmn_cli.data.batches import Batches
+from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.calibration import BINS, Calibration, binned, expected_calibration_error
+from dmn_cli.evaluation.classes import ClassCounts, Classes
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
 from dmn_cli.records.network import Network
 
@@ -25,6 +29,8 @@ class Report:
 
     tasks: dict[str, dict[str, float | int]]
     seconds: float
+    calibration: Calibration | None = None
+    classes: dict[str, Classes] = field(default_factory=dict)  # of the tasks whose answers are classes
 
     @property
     def accuracy(self) -> float:
@@ -48,10 +54,14 @@ class Report:
             "accuracy": self.accuracy,
             "mean_error": 1 - self.accuracy,
             "failed_tasks": self.failed,
-            "tasks": self.tasks,
+            **({"calibration": self.calibration.as_json()} if self.calibration else {}),
+            "tasks": {name: {**figures, **self._by_class(name)} for name, figures in self.tasks.items()},
             "questions": self.questions,
             "seconds": self.seconds,
         }
+
+    def _by_class(self, task: str) -> dict[str, Any]:
+        return self.classes[task].as_json() if task in self.classes else {}
 
     def below(self, required: dict[str, float]) -> list[str]:
         """What fell short, in words. required: by task name, or `mean`. Raises: UsageError for an unknown task."""
@@ -80,18 +90,36 @@ def evaluate(
     batch_size: int = 512,
     on_judged: Callable[[Batches, Judged], None] = lambda batches, judged: None,
     judge: Judge = judge,
+    vocabulary: Vocabulary | None = None,
 ) -> Report:
     """Measures a network on one split of each data set; `on_judged` is called with every judged batch, and `judge` says
     how questions are answered. The data sets number their tasks alike, and a task that several have is measured on all
-    of them together."""
+    of them together. vocabulary: the network's, where there shall be figures by class"""
     start = time.perf_counter()
-    tallies = [Tally() for _ in splits[0].tasks]
+    names = splits[0].tasks
+    tallies = [Tally() for _ in names]
+    bins = np.zeros((2, 3, len(names), BINS))  # at the network's temperature, and at 1
+    counts = ClassCounts(vocabulary) if vocabulary else None
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
+            exact = judged.right == judged.answers
+            for which, confidence in enumerate((judged.confidence, judged.uncalibrated)):
+                bins[which] += binned(confidence, exact, judged.task, len(names))
+            if counts:
+                counts.add(judged)
             on_judged(batches, judged)
-    tasks = {name: t.figures() for name, t in zip(splits[0].tasks, tallies, strict=True) if t.questions}
-    return Report(dict(sorted(tasks.items(), key=lambda item: _natural(item[0]))), time.perf_counter() - start)
+    classes = {names[task]: classes for task, classes in counts.classes().items()} if counts else {}
+    errors = zip(*expected_calibration_error(bins.swapaxes(0, 1)).tolist(), strict=True)
+    tasks = {}
+    for name, one, (ece, uncalibrated) in sorted(
+        zip(names, tallies, errors, strict=True), key=lambda of: _natural(of[0])
+    ):
+        if one.questions:
+            macro = {"macro_f1": classes[name].macro_f1} if name in classes else {}
+            tasks[name] = {**one.figures(), **macro, "ece": ece, "ece_uncalibrated": uncalibrated}
+    calibration = Calibration(network.temperature, *bins.sum(axis=2))
+    return Report(tasks, time.perf_counter() - start, calibration, classes)
 
 
 def is_babi(task: str) -> bool:

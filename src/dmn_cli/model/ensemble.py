@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dmn_cli.model.decoding import SpeakingNetwork, answered
+from dmn_cli.model.decoding import SpeakingNetwork, answer_logits, answered
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Answered, Losses, Network
 
@@ -34,4 +34,8 @@ class Ensemble(Network):
 
     @torch.no_grad()
     def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
-        return answered([network.read(batch) for network in self.members], batch, with_loss=with_loss)
+        return answered([one.read(batch) for one in self.members], batch, self.temperature, with_loss=with_loss)
+
+    @torch.no_grad()
+    def answer_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return answer_logits([one.read(batch) for one in self.members], batch)

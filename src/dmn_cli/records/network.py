@@ -37,9 +37,10 @@ class Answered(NamedTuple):
     """A network's own answers to a batch."""
 
     words: Tensor  # (questions, steps) answer ids, END from each one's end on
-    confidence: Tensor  # (questions,) the probability of the whole answer
+    confidence: Tensor  # (questions,) the probability of the whole answer, at the network's temperature
     gates: Tensor | None  # (questions, passes, facts) as they counted; None: the network has none
-    loss: Tensor | None = None  # (questions,) of the right answers, where it was asked for
+    loss: Tensor | None = None  # (questions,) of the right answers, at temperature 1, where it was asked for
+    uncalibrated: Tensor | None = None  # (questions,) the confidence at temperature 1, where that is another
 
 
 class WordTable(Protocol):
@@ -70,6 +71,7 @@ class Network(nn.Module, ABC):
     Training decays no parameter that is called `b` or `bias`."""
 
     gated = False  # whether it has gates, which supporting facts can teach
+    temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
 
     @property
     def word_table(self) -> WordTable | None:
@@ -87,3 +89,11 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
         """The network's own answers, without gradients. with_loss: that of the right answers too"""
+
+    def answer_logits(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """What a temperature is fitted to: the logits at each step of the right answers, given the words before it,
+        -inf for what can't be said there, and the right words. None: its confidence takes no temperature
+
+        → (steps, answers), (steps,)
+        """
+        return None

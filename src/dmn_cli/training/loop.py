@@ -17,12 +17,10 @@ from typing import Any
 
 import torch
 
-from dmn_cli.artifact import directory
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
-from dmn_cli.evaluation.predictions import golden
 from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.averaging import Averaged
@@ -30,6 +28,7 @@ from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
 from dmn_cli.training.gradients import summed
 from dmn_cli.training.helpers import Helpers
+from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
@@ -215,8 +214,7 @@ class Training:
             if better:
                 report = reports[0]
                 state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss, "score": score}
-                model = self.learner.model
-                directory.save(self.run.model, model, report.as_json(), golden(model, self.valid, self.device))
+                keep(self.run.model, self.learner.model, self.valid, self.device)
         flawless = all(report.accuracy == 1 for report in reports)
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began

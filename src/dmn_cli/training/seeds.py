@@ -23,12 +23,11 @@ from dmn_cli.artifact.model import together
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.evaluation.predictions import golden
-from dmn_cli.evaluation.report import evaluate
 from dmn_cli.files import atomic_directory, load_versioned_json, write_json
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint
 from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.keep import keep
 from dmn_cli.training.loop import Training, score_of
 from dmn_cli.training.run import CHECKPOINT, make
 
@@ -192,8 +191,7 @@ class Seeds:
         models = [directory.load(self.run(seed), device) for seed in self.seeds]
         model = replace(models[0], network=together([one.network for one in models]).eval(), ensemble=len(models))
         valid = Joint.of(self.data, symmetries=self.settings.training.symmetries).batches("valid")
-        report = evaluate(model.network, valid, device)
-        directory.save(self.path / "model", model, report.as_json(), golden(model, valid, device))
+        report = keep(self.path / "model", model, valid, device)
         self.figures = {"accuracy": report.accuracy, "loss": report.loss}
 
     def as_json(self) -> dict[str, Any]:
