@@ -12,12 +12,14 @@ import pytest
 import torch
 from helpers import Whitespace
 
+from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact import directory as model_directory
 from dmn_cli.data.formats import story_world
 from dmn_cli.data.formats.splits import hold_out
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
+from dmn_cli.evaluation.calibration import fit_temperature
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import Settings
@@ -101,6 +103,9 @@ def test_a_stopped_training_resumes_to_the_same_weights(data: DataSet, tmp_path:
     assert isinstance(whole[-1], Finished)
     assert isinstance(resumed[-1], Finished)
     assert whole[-1].best == resumed[-1].best
+    for name in ("config.json", "golden.jsonl", "model.safetensors"):
+        kept = [(tmp_path / run / "model" / name).read_bytes() for run in ("whole", "stopped")]
+        assert kept[0] == kept[1], name
     texts = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("whole", "stopped")]
     logs = [[json.loads(line) for line in text.splitlines()] for text in texts]
     for log in logs:
@@ -108,6 +113,25 @@ def test_a_stopped_training_resumes_to_the_same_weights(data: DataSet, tmp_path:
             assert 0 <= line.pop("waiting") < 1
             del line["seconds"]
     assert logs[0] == logs[1]
+
+
+def test_the_model_kept_has_a_temperature_and_the_one_in_training_has_none(data: DataSet, tmp_path: Path) -> None:
+    """It is fitted on the validation, whose figures in the model are those with it."""
+    job = Training([data], tmp_path / "run", settings(epochs=2, learning_rate=0.01), CPU)
+    job.begin()
+    list(job.events())
+    assert job.learner.network.temperature == 1
+    model = model_directory.load(tmp_path / "run")
+    assert model.network.temperature != 1
+    fitted = fit_temperature(model.network, len(model.vocabulary.answers), job.valid, CPU)
+    assert fitted == pytest.approx(model.network.temperature, rel=1e-3)
+    metrics = json.loads((tmp_path / "run" / "model" / "metrics.json").read_text())
+    assert metrics["calibration"]["temperature"] == model.network.temperature
+    golden = (tmp_path / "run" / "model" / "golden.jsonl").read_text().splitlines()
+    again = Predictor(tmp_path / "run").answer_all([(one["story"], one["question"]) for one in map(json.loads, golden)])
+    assert [answer.confidence for answer in again] == pytest.approx(
+        [json.loads(line)["confidence"] for line in golden], abs=1e-4
+    )
 
 
 def test_a_killed_training_resumes_to_the_same_weights(data: DataSet, tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ _CLASSES, _CONFUSIONS = 20, 5  # of a task, at most
 
 def show_classes(output: Output, report: Report) -> None:
     """A table for each task, where they are few and something is wrong in them; --json has all."""
+    from dmn_cli.evaluation.classes import MOST
+
     if len(report.tasks) > _TASKS:
         return
     for name, figures in report.tasks.items():
         if name not in report.classes:
-            output.result(f"{name}: too many different answers for figures by answer")
+            output.result(f"{name}: no figures by answer, which are more than {MOST} or new names")
         elif figures["accuracy"] < 1:
             _show(output, name, report.classes[name])
 

@@ -47,8 +47,7 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model: accuracy and macro F1 for each task, mean error, how far its confidence can be believed, and
-    whether it read the supporting facts.
+    """Measure a model: accuracy, macro F1, calibration error, and whether it read the supporting facts.
 
     Example: dmn eval runs/two data/two --fail-under mean=0.95 --fail-under qa2=0.9
     """

@@ -88,19 +88,18 @@ class ClassCounts:
     unknown one is -1, and those of several words come after."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
+        self._vocabulary, self._spares = vocabulary, vocabulary.spare_answers()
         self._several: dict[tuple[int, ...], int] = {}
         self._counted = [np.empty((0, 4), np.int64)]  # task, right, given, how often
 
     def add(self, judged: Judged) -> None:
-        """Counts a judged batch; not one whose answers are names bound for one question."""
-        if judged.said is not None:
-            return
-        each = judged.per_fact
+        """Counts a judged batch, but for answers that are names bound for one question, which are no class."""
         steps = max(judged.words.shape[1], judged.answer.shape[1])
         right, given = (_widened(rows, steps) for rows in (judged.answer, judged.words))
+        each = judged.per_fact
+        alone = ~each & ~self._bound(right) & ~self._bound(given)
         real = np.arange(steps) < judged.answers[each, None]
-        once = np.column_stack([judged.task[~each], self._numbers(right[~each]), self._numbers(given[~each])])
+        once = np.column_stack([judged.task[alone], self._numbers(right[alone]), self._numbers(given[alone])])
         tags = np.column_stack(
             [np.repeat(judged.task[each], judged.answers[each]), right[each][real], given[each][real]]
         )
@@ -129,6 +128,12 @@ class ClassCounts:
 
     def _text(self, words: tuple[int, ...]) -> str:
         return answer_text(UNKNOWN if word < 0 else self._vocabulary.answer_words([word])[0] for word in words)
+
+    def _bound(self, answers: np.ndarray) -> np.ndarray:
+        """Whether a spare is among the words of each answer. (questions, steps) → (questions,)"""
+        if self._spares is None:
+            return np.zeros(len(answers), bool)
+        return np.any(self._spares[np.maximum(answers, END)], axis=1)
 
     def _numbers(self, answers: np.ndarray) -> np.ndarray:
         """(questions, steps), END or anything after the end → (questions,)"""
