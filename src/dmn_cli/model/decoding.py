@@ -7,8 +7,8 @@ All of them are told the same word before. With one network this is greedy decod
 No answer is empty, and a fact is never left out: where the end token can't come, words are chosen by a softmax over the
 others, of each network.
 
-How sure they are of an answer is the product over its words of softmax(log p_t / T). The temperature T (Guo et al. 2017,
-arXiv 1706.04599) is fitted once they are trained (evaluation/calibration.py), and changes no answer.
+How sure they are of an answer is the product over its words of softmax(log p_t / T). The temperature T (Guo et al.
+2017, arXiv 1706.04599) is fitted once they are trained (evaluation/calibration.py), and changes no answer.
 """
 
 from __future__ import annotations
