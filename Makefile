@@ -13,7 +13,9 @@
 #                     ROWS='--rows "en-10k;joint, en-10k" --seeds 1' for other rows of tools/babi_results.py
 #   make results-seeds    ten seeds of the tasks of en-10k that vary the most; goes on where it stopped
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
-#   make results-text, results-joint       sentiment, tags, classes; one model of many tasks; SHARED=folder of the data
+#   make results-text     sentiment, classes, tags, few labels: ours and its peers on the same splits; goes on where it stopped;
+#                     SHARED=folder of the data; ROWS='--rows "trec/*;*/NB-SVM" --seeds 1' for some of them
+#   make results-joint    one model of many tasks; SHARED=folder of the data
 
 PYTHON ?= python3
 BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
@@ -85,10 +87,10 @@ results-lengths: setup
 	$(BIN)/python tools/world_results.py lengths $(BUILD)/results-lengths docs/lengths.svg
 
 results-text: setup
-	$(BIN)/python tools/text_results.py tasks $(SHARED) $(BUILD)/results-text
+	$(BIN)/python tools/text_results.py $(SHARED) $(BUILD)/results-text $(ROWS)
 
 results-joint: setup
-	$(BIN)/python tools/text_results.py joint $(SHARED) $(BUILD)/results-text
+	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint
 
 clean:
 	rm -rf $(BUILD) .venv .pytest_cache .ruff_cache

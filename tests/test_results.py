@@ -17,7 +17,7 @@ NEW = {**OLD, "valid_loss": 0.1}
 def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules by name."""
     monkeypatch.syspath_prepend(TOOLS)
-    return {name: importlib.import_module(name) for name in ("babi_trainings", "babi_results", "seed_results")}
+    return {name: importlib.import_module(name) for name in ("lines", "babi_trainings", "babi_results", "seed_results")}
 
 
 def cells(page: str, start: str, table: int = 0) -> list[str]:
@@ -93,12 +93,10 @@ def test_a_training_is_a_line_and_is_done_once(tools: Any, tmp_path: Path, monke
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     kept = tmp_path / "kept.jsonl"
     kept.write_text(json.dumps({"row": "en-10k", "task": 1, "seed": 1, "test": 1.0, **OLD}) + "\n")
-    given = argparse.Namespace(
-        archive=tmp_path, folder=tmp_path / "build", options=["--epochs", "1"], jobs=1, minutes=1e9
-    )
+    given = argparse.Namespace(data=tmp_path, folder=tmp_path / "build", options=["--epochs", "1"], jobs=1, minutes=1e9)
     wanted = (["en-10k", "joint, en-10k, answers only"], [1, 4, 5], [1])
     trainings.work(trainings.jobs(*wanted), kept, given)
-    lines = trainings.lines(kept)
+    lines = tools["lines"].read(kept)
     done = {"valid": 1.0, "valid_loss": 0.1, "epochs": 8, "reason": "done", "seconds": 100}
     assert lines[1:3] == [
         {"row": "en-10k", "task": 4, "seed": 1, "test": 0.2, "unseen": None, **done},
@@ -120,4 +118,4 @@ def test_a_training_is_a_line_and_is_done_once(tools: Any, tmp_path: Path, monke
     given.minutes = 0
     trainings.work(trainings.jobs(["en-10k"], [2], [1]), kept, given)
     assert said == []
-    assert trainings.lines(kept) == lines
+    assert tools["lines"].read(kept) == lines

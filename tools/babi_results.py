@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from babi_trainings import ROWS, SLOWEST_FIRST, TASKS, Line, arguments, jobs, lines, numbers, spread, work
+from babi_trainings import ARCHIVE, ROWS, SLOWEST_FIRST, TASKS, jobs, work
+from lines import NONE, OPEN, Line, arguments, numbers, read, spread, table
 
-OPEN, NONE = "·", "–"
 PASSED = 0.95
 PUBLISHED = {  # test accuracies of qa1 to qa20 in %
     "Kumar 2016: DMN, en": (
@@ -76,13 +76,12 @@ class Measured:
 
 def known(measured: Measured) -> str:
     """A line a task, a column a row of ROWS, then the published ones."""
-    head = [*measured.rows, *PUBLISHED]
-    text = [f"| task | {' | '.join(head)} |", f"| --- |{' ---: |' * len(head)}"]
+    rows = []
     for task in TASKS:
         cells = [_cell(row, task, list(measured.tests.get((row, task), {}).values())) for row in measured.rows]
         cells += [f"{figures[task - 1]:.1f}" for figures in PUBLISHED.values()]
-        text.append(f"| qa{task} | {' | '.join(cells)} |")
-    return "\n".join(text) + "\n"
+        rows.append([f"qa{task}", *cells])
+    return table(["task", *measured.rows, *PUBLISHED], rows)
 
 
 def _cell(row: str, task: int, tests: list[float]) -> str:
@@ -99,7 +98,7 @@ def _star(row: str, task: int) -> str:
 def summary(measured: Measured) -> str:
     """A line a row: over its tasks, and over the seeds that have them all."""
     columns = ("", "tasks", "seeds", "mean", "tasks ≥ 95", "worst seed", "seconds a training")
-    text = [f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}"]
+    rows = []
     for row in measured.rows:
         own = {task: measured.tests[row, task] for task in TASKS if (row, task) in measured.tests}
         means = [mean(tests.values()) for tests in own.values()]
@@ -112,16 +111,16 @@ def summary(measured: Measured) -> str:
             OPEN if worst is None else f"{100 * whole[worst]:.1f} (seed {worst})",
             f"{mean(measured.seconds[row]):.0f}",
         ]
-        text.append(f"| {' | '.join(cells)} |")
+        rows.append(cells)
     for name, figures in PUBLISHED.items():
         passed = sum(figure >= 100 * PASSED for figure in figures)
-        text.append(f"| {name} | {len(figures)} | {NONE} | {mean(figures):.1f} | {passed} | {NONE} | {NONE} |")
-    return "\n".join(text) + "\n"
+        rows.append([name, f"{len(figures)}", NONE, f"{mean(figures):.1f}", f"{passed}", NONE, NONE])
+    return table(columns, rows)
 
 
 def unseen(measured: Measured) -> str:
     """A line a task: known / unseen, of the seeds that were measured on both."""
-    text = [f"| task | {' | '.join(measured.rows)} |", f"| --- |{' ---: |' * len(measured.rows)}"]
+    rows = []
     for task in TASKS:
         cells = []
         for row in measured.rows:
@@ -134,8 +133,8 @@ def unseen(measured: Measured) -> str:
             said = spread([mean(figures)]) if figures else NONE if new else OPEN
             as_published = mean([tests[seed] for seed in new or tests])
             cells.append(f"{spread([as_published])}{_star(row, task)} / {said}")
-        text.append(f"| qa{task} | {' | '.join(cells)} |")
-    return "\n".join(text) + "\n"
+        rows.append([f"qa{task}", *cells])
+    return table(["task", *measured.rows], rows)
 
 
 def page(kept: Sequence[Line]) -> str:
@@ -145,14 +144,14 @@ def page(kept: Sequence[Line]) -> str:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, ARCHIVE)
     parser.add_argument("--rows", default="en", help=f"divided by semicolons: {'; '.join(ROWS)}")
     parser.add_argument("--tasks", type=numbers, default=SLOWEST_FIRST, help="of the rows of a model a task")
     parser.add_argument("--seeds", type=numbers, default=[1, 2, 3])
     given = parser.parse_args()
     kept = given.docs / "babi.jsonl"
     work(jobs(given.rows.split(";"), given.tasks, given.seeds), kept, given)
-    text = page(lines(kept))
+    text = page(read(kept))
     (given.docs / "babi.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -13,30 +13,24 @@ are of the training.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shlex
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import lines
+from lines import Line
 from runs import dmn, prepared
 from unseen_names import write
 
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.files import symmetries_of
 
-DOCS = Path(__file__).parents[1] / "docs"
 TASKS = range(1, 21)
 SLOWEST_FIRST = (17, 3, 19, 18, 8, 7, 2, 5, 16, 14, 15, 13, 10, 11, 12, 9, 6, 1, 4, 20)
 WORLD_QUESTIONS = 10_000
-Line = dict[str, Any]
+ARCHIVE = "tasks_1-20_v1-2.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -150,27 +144,6 @@ class Shop:
         return {task: round(tasks[task]["accuracy"], 4) for task in data}
 
 
-def arguments(description: str | None) -> argparse.ArgumentParser:
-    """Those that both scripts take."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", type=Path, help="tasks_1-20_v1-2.tar.gz")
-    parser.add_argument("folder", type=Path, help="where data sets are prepared and models are trained")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once, of one thread each")
-    parser.add_argument("--minutes", type=float, default=1e9, help="after which no training is begun; 0: tables alone")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where lines and tables are written")
-    parser.add_argument("--options", type=shlex.split, default=[], help=argparse.SUPPRESS)  # for a trial, of dmn train
-    return parser
-
-
-def numbers(text: str) -> list[int]:
-    """'1,3' → [1, 3]"""
-    return [int(part) for part in text.split(",")]
-
-
-def lines(path: Path) -> list[Line]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
 def jobs(rows: Sequence[str], tasks: Sequence[int], seeds: Sequence[int]) -> Iterator[Job]:
     for name in rows:
         for seed in seeds:
@@ -179,30 +152,6 @@ def jobs(rows: Sequence[str], tasks: Sequence[int], seeds: Sequence[int]) -> Ite
 
 def work(wanted: Iterator[Job], kept: Path, given: argparse.Namespace) -> None:
     """Does the trainings that have no line in `kept` yet, and adds one for each. given: what `arguments` parsed"""
-    os.environ["OMP_NUM_THREADS"] = "1"
     given.folder.mkdir(parents=True, exist_ok=True)
-    shop = Shop(given.archive, given.folder, given.options)
-    end = time.monotonic() + 60 * given.minutes
-    done = {(line["row"], line.get("task"), line["seed"]) for line in lines(kept)}
-    writing = Lock()
-
-    def one(job: Job) -> None:
-        if time.monotonic() >= end:
-            return
-        line = shop.done(job)
-        with writing, kept.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        print(line, file=sys.stderr)
-
-    with ThreadPoolExecutor(given.jobs) as pool:
-        try:
-            list(pool.map(one, [job for job in wanted if job not in done]))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # what was begun ends, and nothing more begins
-            raise
-
-
-def spread(accuracies: Sequence[float]) -> str:
-    """Fractions of 1 as mean ± standard deviation, in %."""
-    percents = [100 * accuracy for accuracy in accuracies]
-    return f"{mean(percents):.1f}{f' ± {stdev(percents):.1f}' if len(percents) > 1 else ''}"
+    shop = Shop(given.data, given.folder, given.options)
+    lines.work(wanted, shop.done, kept, jobs=given.jobs, minutes=given.minutes)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from babi_trainings import ROWS, Line, arguments, jobs, lines, numbers, spread, work
+from babi_trainings import ARCHIVE, ROWS, jobs, work
+from lines import Line, arguments, numbers, read, spread
 
 ROW = "en-10k"
 TASKS = (3, 19, 16, 14, 2)
@@ -58,13 +59,13 @@ def page(kept: Sequence[Line]) -> str:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, ARCHIVE)
     parser.add_argument("--tasks", type=numbers, default=TASKS)
     parser.add_argument("--seeds", type=numbers, default=range(1, SEEDS + 1))
     given = parser.parse_args()
     kept = given.docs / "seeds.jsonl"
     work(jobs([ROW], given.tasks, given.seeds), kept, given)
-    text = page(lines(kept))
+    text = page(read(kept))
     (given.docs / "seeds.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -1,0 +1,189 @@
+"""The trainings of text_results.py: a system on a data set with a seed, each done once and kept as a line.
+
+Ours are the columns of OURS, by the shell commands of the README. A peer is a script of tools/peers, which reads the
+same examples with the same splits; what peers/requirements.txt pins is in a virtual environment of its own.
+
+A line: {"data", "system", "seed", "test", "valid", "seconds", …}. Seconds of ours are of the training by the clock,
+those of a peer are CPU seconds of training what its validation chose ("search_seconds": all that was tried).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lines import Line
+from runs import dmn
+from text_data import FEW_OF, WHOLE, Store, placed, source
+
+PEERS = Path(__file__).parent / "peers"
+VECTORS = "@vectors/imdb_sgns.100d.mincount10.w2v.txt.gz"
+SEEDS, DRAWS = (1, 2, 3), (1, 2, 3, 4, 5)
+
+
+def settings(**values: object) -> tuple[str, ...]:
+    """--set options; `vectors_rate` and the like are of the training, `passes` and `dropout` of the model."""
+    tables = {"passes": "model", "dropout": "model"}
+    return tuple(part for key, v in values.items() for part in ("--set", f"{tables.get(key, 'training')}.{key}={v}"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a model of ours is made: options of dmn prepare beside those of the data set, and of dmn train."""
+
+    prepare: tuple[str, ...]
+    train: tuple[str, ...]
+
+
+GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
+PHRASES = ("--epochs", "4", *settings(passes=2, dropout=0.3))
+TAGS = ("--epochs", "12", *settings(passes=1, dropout=0.3, batch_size=32, vectors_rate=0.3))
+CLASSES = ("--epochs", "12", *settings(passes=2, dropout=0.3, batch_size=32))
+REVIEWS = ("--epochs", "5", *settings(passes=2, dropout=0.3))
+OURS: dict[str, dict[str, Row]] = {  # system → data set → how
+    "dmn": {
+        "sst2": Row(GIVEN, PHRASES),
+        "sst5": Row(GIVEN, PHRASES),
+        "trec": Row(GIVEN, CLASSES),
+        # vectors of its own training reviews: those given were trained on the text of the test reviews too
+        "imdb": Row(("--train-vectors",), REVIEWS),
+        "ewt-upos": Row(("--affixes", *GIVEN), TAGS),
+        "ewt-xpos": Row(("--affixes", *GIVEN), TAGS),
+        **{few: Row(GIVEN, CLASSES) for few in FEW_OF},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A script of tools/peers."""
+
+    script: str
+    tags: bool = False  # a word's, else classes of texts
+    seeds: bool = False  # whether one seed differs from another
+    vectors: bool = False  # whether it reads word vectors
+    ours: bool = False  # runs with the packages of dmn itself
+    heavy: bool = False  # takes minutes or more: not for small data sets, which are many
+    by_name: bool = False  # takes an hour or more: done only if --rows names it
+
+
+PEERS_BY_NAME = {
+    "fastText": Peer("fast_text.py", seeds=True, vectors=True),
+    "NB-SVM": Peer("nb_svm.py"),
+    "tf-idf + LR": Peer("tf_idf.py"),
+    "CNN": Peer("cnn.py", seeds=True, vectors=True, ours=True, heavy=True),
+    "bi-LSTM": Peer("bi_lstm.py", seeds=True, vectors=True, ours=True, heavy=True),
+    "CRF": Peer("crf.py", tags=True),
+    "spaCy": Peer("spacy_tagger.py", tags=True, seeds=True, ours=True, heavy=True),
+    "spaCy, vectors": Peer("spacy_tagger.py", tags=True, seeds=True, vectors=True, ours=True, heavy=True),
+    "UDPipe 1": Peer("udpipe.py", tags=True, by_name=True),
+}
+
+
+class Job(NamedTuple):
+    """A training that a line is to be written of. The seed is also the number of a small data set's draw."""
+
+    data: str
+    system: str
+    seed: int
+
+
+def does(system: str, data: str) -> bool:
+    """Whether there is such a cell."""
+    if system in OURS:
+        return data in OURS[system]
+    peer = PEERS_BY_NAME[system]
+    return peer.tags == source(data).tags and not (peer.heavy and data in FEW_OF)
+
+
+def jobs(rows: Sequence[str], seeds: Sequence[int] | None) -> list[Job]:
+    """Of the cells whose data/system is like one of the patterns `rows`; seed by seed, so that what is broken off has
+    figures of everything. seeds: None for all that a cell has"""
+    cells = [(data, system) for data in (*WHOLE, *FEW_OF) for system in (*OURS, *PEERS_BY_NAME) if does(system, data)]
+    wanted = [(data, system) for data, system in cells if any(_like(data, system, row) for row in rows)]
+    every = [Job(data, system, seed) for data, system in wanted for seed in _seeds(data, system, seeds)]
+    return sorted(every, key=lambda job: job.seed)
+
+
+def _like(data: str, system: str, row: str) -> bool:
+    named = system in OURS or not PEERS_BY_NAME[system].by_name or row.endswith(system)
+    return named and fnmatchcase(f"{data}/{system}", row)
+
+
+def _seeds(data: str, system: str, given: Sequence[int] | None) -> Sequence[int]:
+    if data in FEW_OF:
+        return given or DRAWS
+    if system in OURS or PEERS_BY_NAME[system].seeds:
+        return given or SEEDS
+    return [1] if given is None or 1 in given else []
+
+
+class Shop:
+    """Where models are trained."""
+
+    def __init__(self, shared: Path, folder: Path, options: Sequence[str] = ()) -> None:
+        """options: more of them for dmn train"""
+        self.folder, self.options, self.store = folder, options, Store(shared, folder)
+
+    def done(self, job: Job) -> Line:
+        """Trains and measures, and says what came of it."""
+        return job._asdict() | (self._trained(job) if job.system in OURS else self._peer(job))
+
+    def _trained(self, job: Job) -> dict[str, Any]:
+        row = OURS[job.system][job.data]
+        name = job.system.replace(",", "").replace(" ", "-")
+        data = self.store.prepared(job.data, job.seed, name, row.prepare)
+        run = self.folder / f"{name}-{job.data}-{job.seed}.run"
+        trained = dmn("train", data, "--out", run, "--force", "--seed", job.seed, *row.train, *self.options)
+        return {
+            "test": round(dmn("eval", run, data)["accuracy"], 4),
+            "valid": round(trained["best"]["accuracy"], 4),
+            "seconds": round(trained["seconds"]),
+            "epochs": trained["epochs"],
+        }
+
+    def _peer(self, job: Job) -> dict[str, Any]:
+        peer = PEERS_BY_NAME[job.system]
+        vectors = ["--vectors", *placed((VECTORS,), self.store.shared)] if reads_vectors(job.system, job.data) else []
+        python = sys.executable if peer.ours else self.python
+        data = self.store.lines(job.data, job.seed)
+        command = [python, PEERS / peer.script, data, "--seed", str(job.seed), *vectors]
+        return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+    @property
+    def python(self) -> Path:
+        """Of the virtual environment of the peers."""
+        return self.folder / "peers-venv" / "bin" / "python"
+
+    def can(self, wanted: Sequence[Job]) -> list[Job]:
+        """Those that can be done, once the packages that they need are installed."""
+        alone = [job for job in wanted if job.system in OURS or PEERS_BY_NAME[job.system].ours]
+        if len(alone) == len(wanted) or self._installed():
+            return list(wanted)
+        left_out = sorted({job.system for job in wanted} - {job.system for job in alone})
+        print(f"left out, since pip couldn't install their packages: {', '.join(left_out)}", file=sys.stderr)
+        return alone
+
+    def _installed(self) -> bool:
+        """Whether the virtual environment has what is pinned; it is made on first use."""
+        pinned, ready = PEERS / "requirements.txt", self.python.parents[1] / "requirements.txt"
+        if ready.exists() and ready.read_bytes() == pinned.read_bytes():
+            return True
+        venv.create(self.python.parents[1], with_pip=True)
+        install = [self.python, "-m", "pip", "install", "--quiet", "--requirement", pinned]
+        if subprocess.run(install, check=False).returncode:
+            return False
+        ready.write_bytes(pinned.read_bytes())
+        return True
+
+
+def reads_vectors(system: str, data: str) -> bool:
+    """Whether a peer is given the vectors; not where these were trained on the texts of the test."""
+    return PEERS_BY_NAME[system].vectors and not source(data).read_by_vectors
