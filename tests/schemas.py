@@ -131,6 +131,46 @@ class SeedsTrained(_Document):
     ensemble: Together | None = None  # absent where the best is kept
 
 
+class TrialTrained(BestOfSeed):
+    trial: Annotated[int, Field(ge=0)]
+    epochs: Count
+
+
+class Gained(_Document):
+    mean: Annotated[float, Field(ge=-1, le=1)]
+    low: Annotated[float, Field(ge=-1, le=1)]
+    high: Annotated[float, Field(ge=-1, le=1)]
+
+
+class Tuned(_Document):
+    """dmn train --tune --json"""
+
+    run: str
+    model: str
+    config: str
+    trials: Count
+    failed: Annotated[int, Field(ge=0)]
+    questions: Count
+    seconds: Seconds
+    best: TrialTrained
+    preset: TrialTrained
+    gain: Gained | None = None  # absent where the preset is the best, or isn't as far trained
+    changed: dict[str, float]
+
+
+class StageLine(_Document):
+    """A line of a search's trials.jsonl."""
+
+    trial: Annotated[int, Field(ge=0)]
+    values: dict[str, float]
+    epochs: Annotated[int, Field(ge=0)]
+    questions: Annotated[int, Field(ge=0)]
+    seconds: Seconds
+    best: BestOfSeed | None
+    finished: str | None
+    failed: str | None
+
+
 class EpochLine(_Document):
     """A line of a run's metrics.jsonl."""
 

@@ -37,6 +37,11 @@ FORMAT_VERSION = 2
 _OF_ONE = 1  # of a model of one network, which has been the same since then
 MOST_NETWORKS = 1000  # in an ensemble
 _METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
+_TO_COME = {  # what a run that has no model waits for, by what is in it
+    "checkpoints": "its first validation is still to come",
+    "seeds.json": "its seeds are still in training",
+    "tune.json": "its first trial is still in training",
+}
 _SIZES = {
     "max_answer_steps": "max_answer_steps",
     "word_size": "word_size",
@@ -78,10 +83,9 @@ def find(path: Path) -> Path:
     for folder in (path, path / "model"):
         if (folder / "config.json").is_file():
             return folder
-    if (path / "checkpoints").is_dir():
-        raise ModelError("has no model yet: its first validation is still to come", where=path)
-    if (path / "seeds.json").is_file():
-        raise ModelError("has no model yet: its seeds are still in training", where=path)
+    for begun, to_come in _TO_COME.items():
+        if (path / begun).exists():
+            raise ModelError(f"has no model yet: {to_come}", where=path)
     raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
 
 

@@ -9,9 +9,10 @@ import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output
-from dmn_cli.cli.train_asked import Asked, new_settings, settings_to_resume
+from dmn_cli.cli.train_asked import Asked, keys_given, new_settings, settings_to_resume
 from dmn_cli.cli.train_one import train_one
 from dmn_cli.cli.train_seeds import first_seed, train_seeds
+from dmn_cli.cli.train_tune import train_tune
 from dmn_cli.errors import UsageError
 
 
@@ -60,6 +61,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUDGET",
+            help="Look for better settings by validation: 200k-questions, which repeats exactly, or 20m.",
+            show_default=False,
+        ),
+    ] = None,
     freeze_vectors: Annotated[
         bool,
         typer.Option(
@@ -79,7 +88,7 @@ def command(
     Example: dmn train data/two --out runs/two --set model.passes=5
     """
     output = Output(as_json=json, quiet=quiet)
-    modes = {"seeds": seeds, "restarts": restarts, "ensemble": ensemble}
+    modes = {"seeds": seeds, "restarts": restarts, "ensemble": ensemble, "tune": tune}
     given = [name for name, value in modes.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]} can't be given together")
@@ -97,14 +106,16 @@ def command(
     else:
         settings = new_settings(out, preset, config, set_ or [], chosen, force=force)
 
-    from dmn_cli.kernels.tune import tune
+    from dmn_cli.kernels.tune import tune as tune_kernels
     from dmn_cli.machine.device import choose_device
 
     where = choose_device(device)
     with output.warned():
-        tune(settings.model.hidden)
+        tune_kernels(settings.model.hidden)
     asked = Asked(output, data, out, settings, where, resume=resume, force=force)
-    if given or (resume and (out / "seeds.json").is_file()):
+    if tune is not None or (resume and (out / "tune.json").is_file()):
+        train_tune(asked, tune, keys_given(config, set_ or [], chosen))
+    elif given or (resume and (out / "seeds.json").is_file()):
         train_seeds(asked, seeds, restarts, ensemble)
     else:
         train_one(asked)

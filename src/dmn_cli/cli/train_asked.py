@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from dmn_cli.data.store.reader import DataSet
     from dmn_cli.settings.schema import Settings
 
-KINDS = {"seeds.json": ("seeds", "restarts", "ensemble")}  # by its record, the options that a run can be changed by
+KINDS = {  # by its record, the options that a run can be changed by
+    "seeds.json": ("seeds", "restarts", "ensemble"),
+    "tune.json": ("tune",),
+}
 _USUAL = ("epochs",)  # of one training
 
 
@@ -58,6 +61,13 @@ def new_settings(
     settings = load(preset, config, [*map(parse_override, sets), *chosen])
     check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
     return settings
+
+
+def keys_given(config: Path | None, sets: list[str], chosen: list[tuple[str, Any]]) -> set[str]:
+    """The keys that were set by hand, dotted."""
+    from dmn_cli.settings.load import keys_given, parse_override
+
+    return keys_given(config, [*map(parse_override, sets), *chosen])
 
 
 def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | None, *, as_it_began: bool) -> Settings:

@@ -35,8 +35,12 @@ def until_interrupted() -> Iterator[Callable[[], bool]]:
 
 def stopped(at: Stopped, data: Sequence[Path], out: Path, *, of: str = "") -> Interrupted:
     """What to raise once a training has saved itself. of: says which, where there are several"""
+    return to_continue(f"{of}at epoch {at.epoch}, step {at.step}", data, out)
+
+
+def to_continue(where: str, data: Sequence[Path], out: Path) -> Interrupted:
+    """The same, of any kind of run. where: it was stopped"""
     import shlex
 
     command = shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
-    message = f"{of}at epoch {at.epoch}, step {at.step}; everything is saved"
-    return Interrupted(message, hint=f"Continue with: {command}")
+    return Interrupted(f"{where}; everything is saved", hint=f"Continue with: {command}")

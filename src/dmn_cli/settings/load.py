@@ -68,6 +68,12 @@ def load(
     return from_dict({**values, "preset": name})
 
 
+def keys_given(config: Path | None, overrides: list[tuple[str, Any]]) -> set[str]:
+    """The dotted keys that a TOML file and single ones set. Raises: UsageError"""
+    given = _read_toml(config.read_bytes, str(config)) if config else {}
+    return {key for key, _ in [*_flat(given), *overrides]}
+
+
 def _preset(name: str, folder: Traversable) -> dict[str, Any]:
     return _read_toml((folder / f"{name}.toml").read_bytes, name)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model, model_validator
 
 from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Sentence, Update
+from dmn_cli.settings.ranges import Choice, Range, Span
 
 Positive = Field(gt=0)
 
@@ -23,6 +24,7 @@ AUTO = "auto"
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
     decidable: ClassVar[frozenset[str]] = frozenset()  # keys that may be "auto"
+    searched: ClassVar[dict[str, Range]] = {}  # keys that `dmn train --tune` looks for, and where
 
 
 Table = TypeVar("Table", bound=_Strict)
@@ -55,6 +57,12 @@ class DmnSettings(NetworkSettings):
     """The form that each of the four modules takes."""
 
     decidable: ClassVar[frozenset[str]] = frozenset({"gates", "dropout"})
+    searched: ClassVar[dict[str, Range]] = {
+        "hidden": Choice((40, 60, 80, 120, 160)),
+        "passes": Choice((1, 2, 3, 4, 5)),
+        "dropout": Span(0.0, 0.5),
+        "recurrent_dropout": Choice((0.0, 0.15, 0.3)),
+    }
 
     reader: Reader
     gate_features: GateFeatures
@@ -91,6 +99,13 @@ class TrainingSettings(_Strict):
             "gate_supervision",
         }
     )
+    searched: ClassVar[dict[str, Range]] = {
+        "batch_size": Choice((16, 32, 64, 128, 256)),
+        "learning_rate": Span(0.0003, 0.02, log=True),
+        "averaging": Choice((0.0, 0.99, 0.998)),
+        "l2": Choice((0.0, 1e-6, 1e-5, 1e-4)),
+        "vectors_rate": Choice((0.0, 0.03, 0.1, 0.3, 1.0)),
+    }
 
     epochs: int = Positive
     steps: int = Positive

@@ -23,6 +23,7 @@ from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
 from dmn_cli.evaluation.report import Report, evaluate
 from dmn_cli.settings.schema import Settings
+from dmn_cli.training import checkpoint
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
@@ -30,7 +31,7 @@ from dmn_cli.training.gradients import summed
 from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
-from dmn_cli.training.run import Run
+from dmn_cli.training.run import CHECKPOINT, Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import FALL, rate
 
@@ -90,6 +91,18 @@ class Training:
             state.finished = None
             self._next_epoch()
         self.run.forget_metrics_from(state.epoch)
+
+    def take_up(self) -> None:
+        """Begins, or continues from the last checkpoint if there is one. Its state then says whether the training is
+        over: it may have been killed before anybody took note of that. Raises as `resume` does"""
+        last = self.run.path / CHECKPOINT
+        state = checkpoint.load(last, self.device) if last.is_file() else None
+        if state is None:
+            self.begin(force=True)
+        elif state.finished:
+            self.state = state
+        else:
+            self.resume()
 
     def save(self) -> None:
         self.state.network = self.learner.network.state_dict()

@@ -25,11 +25,10 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import atomic_directory, load_versioned_json, write_json
 from dmn_cli.settings.schema import Settings
-from dmn_cli.training import checkpoint
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.keep import keep
 from dmn_cli.training.loop import Training, score_of
-from dmn_cli.training.run import CHECKPOINT, make
+from dmn_cli.training.run import make
 
 RECORD = "seeds.json"
 FORMAT_VERSION = 1
@@ -158,14 +157,7 @@ class Seeds:
             make(self.path, self.settings, force=self._force)
             self.save()
             self._made = True
-        last = self.run(seed) / CHECKPOINT
-        state = checkpoint.load(last, device) if last.is_file() else None
-        if state is None:
-            training.begin(force=True)
-        elif state.finished:
-            training.state = state
-        else:
-            training.resume()
+        training.take_up()
         return training
 
     def record(self, seed: int, state: Checkpoint) -> None:
