@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import QUESTION, filled_in, seen
@@ -127,7 +129,7 @@ main()
     [
         (signal.SIGKILL, "trial-0", 1, "step"),
         (signal.SIGKILL, "trial-2", 1, "step"),
-        (signal.SIGKILL, "trial-1", 2, "saved"),  # saved, and in no line yet
+        (signal.SIGKILL, "trial-0", 3, "saved"),  # saved, and in no line yet
         (signal.SIGINT, "trial-3", 1, "step"),
     ],
     ids=str,
@@ -147,7 +149,8 @@ def test_a_search_that_was_broken_off_goes_on_to_the_same_end(
     program = [sys.executable, "-c", BROKEN_OFF, *map(str, (int(number), trial, epoch, when, *words))]
     done = subprocess.run(program, check=False, capture_output=True, text=True, encoding="utf-8")
     if number == signal.SIGINT:
-        fails(Result(done.returncode, done.stdout, done.stderr), 130, "everything is saved", f"--out {run} --resume")
+        fails(Result(done.returncode, done.stdout, done.stderr), 130, f"{trial}, at epoch".replace("-", " "), "saved")
+        assert f"--out {run} --resume" in done.stderr
     else:
         assert done.returncode == -number, done.stderr
     result = dmn("train", world, "--out", run, "--resume", "--json")
@@ -189,8 +192,7 @@ def test_a_trial_that_leads_nowhere_is_given_up(
     run = tmp_path / "run"
     result = dmn("train", world, "--out", run, "--tune", "2k-questions", *OPTIONS)
     assert result.code == 0, result.err
-    assert "given up: " in result.err
-    assert "the loss of epoch 1 is not a number" in result.err
+    assert "given up: the loss of epoch 1 is not a number" in result.err
     assert "1 given up" in result.out
     [failed] = [line for line in lines(run) if line.trial == 1]
     assert (failed.best, failed.epochs, failed.questions) == (None, 1, 450)
@@ -210,6 +212,26 @@ def test_a_budget_of_time(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     assert Tuned.model_validate_json(result.out).questions >= said.questions
     trained = [(stage.trial, stage.epochs) for stage in lines(run)]
     assert len(trained) == len(set(trained))
+
+
+def test_too_little_time_is_said_early(dmn: Dmn, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dmn_cli.training.loop import Training
+
+    step = Training.step
+
+    def slow(self: Training, *rest: Any) -> object:
+        time.sleep(0.1)
+        return step(self, *rest)
+
+    monkeypatch.setattr(Training, "step", slow)
+    options = ("--set", "model.hidden=8", "--set", "training.steps=300", "--device", "cpu")
+    began = time.perf_counter()
+    fails(
+        dmn("train", world, "--out", tmp_path / "run", "--tune", "20s", *options), 2, "which takes about 3", "several"
+    )
+    assert time.perf_counter() - began < 20
+    result = dmn("train", world, "--out", tmp_path / "other", "--tune", "1s", *options)
+    fails(result, 2, "1s was over before one epoch was", "--resume --tune")
 
 
 def test_what_a_person_sees(dmn: Dmn, world: Path, tmp_path: Path) -> None:
@@ -261,7 +283,11 @@ def test_damage_is_named(dmn: Dmn, world: Path, copied: Path, tmp_path: Path) ->
     assert dmn("prepare", "story", "--tasks", 1, "--questions", 20, "--out", other).code == 0
     fails(dmn("train", other, "--out", copied, "--resume"), 2, "other data")
     record = (copied / "trials.jsonl").read_text()
-    for damaged, says in (("{}\n", "trials.jsonl:1"), (record.replace('"trial": 1', '"trial": 9'), "not a trial")):
+    for damaged, says in (
+        ("{}\n", "trials.jsonl:1"),
+        (record.replace('"score"', '"points"'), "trials.jsonl:1"),
+        (record.replace('"trial": 1', '"trial": 9'), "not a trial"),
+    ):
         (copied / "trials.jsonl").write_text(damaged)
         fails(dmn("train", world, "--out", copied, "--resume"), 4, says)
     document = json.loads((copied / "tune.json").read_text())

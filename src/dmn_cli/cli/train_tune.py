@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import Output, plural, rows, stderr
 from dmn_cli.cli.train_asked import Asked
-from dmn_cli.cli.train_stop import to_continue, until_interrupted
+from dmn_cli.cli.train_stop import stopped, to_continue, until_interrupted
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def train_tune(asked: Asked, tune: str | None, given: set[str]) -> None:
 
     Raises: Interrupted where it was asked to stop
     """
+    from dmn_cli.training.events import Stopped
     from dmn_cli.training.tuning.budget import Budget
     from dmn_cli.training.tuning.found import conclude
     from dmn_cli.training.tuning.search import Search
@@ -38,9 +39,11 @@ def train_tune(asked: Asked, tune: str | None, given: set[str]) -> None:
         search.begin(force=asked.force)
     _introduce(asked.output, search)
     with until_interrupted() as stop, asked.output.warned():
-        _watch(asked.output, search, stop)
+        trial, last = _watch(asked.output, search, stop)
+        if stop() and isinstance(last, Stopped):
+            raise stopped(last, asked.data, asked.out, of=f"trial {trial}, ")
         if stop():
-            raise to_continue(f"in trial {max(0, len(search.trials) - 1)}", asked.data, asked.out)
+            raise to_continue(f"after {plural(len(search.trials), 'trial')}", asked.data, asked.out)
         found = conclude(search)
     if found is None:
         raise UsageError(
@@ -62,24 +65,26 @@ def _introduce(output: Output, search: Search) -> None:
     output.note(f"{spent}{search.budget.amount:,} {search.budget.unit} of training{short}")
 
 
-def _watch(output: Output, search: Search, stop: Callable[[], bool]) -> None:
+def _watch(output: Output, search: Search, stop: Callable[[], bool]) -> tuple[int, Any]:
+    """The trial that was trained last, and the last event."""
     from dmn_cli.cli.train_progress import introduce
     from dmn_cli.training.tuning.search import Begun, Ended
 
-    introduced, before = False, 0
+    introduced, before, trial, event = False, 0, 0, None
     with _shown(output, search) as show:
         for event in search.events(stop):
             if isinstance(event, Begun):
                 if not introduced:
                     introduce(output, event.training)
                     introduced = True
-                is_new = event.trial == len(search.trials)
-                before = 0 if is_new else search.trials[event.trial].last.epochs
-                if is_new and event.trial:
-                    output.note(f"trial {event.trial}: {_values(event.values)}")
+                trial, is_new = event.trial, event.trial == len(search.trials)
+                before = 0 if is_new else search.trials[trial].last.epochs
+                if is_new and trial:
+                    output.note(f"trial {trial}: {_values(event.values)}")
             elif isinstance(event, Ended):
                 output.note(_line(event, before, search))
             show(event)
+    return trial, event
 
 
 @contextmanager

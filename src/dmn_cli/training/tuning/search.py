@@ -25,7 +25,7 @@ import torch
 
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.errors import ModelError, ResourceError, UsageError
+from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import atomic_directory, load_versioned_json, write_json
 from dmn_cli.settings.load import to_toml
 from dmn_cli.settings.schema import Settings
@@ -42,6 +42,7 @@ from dmn_cli.training.tuning.trials import Stage, Trial
 
 RECORD = "tune.json"
 FORMAT_VERSION = 1
+_SURE = 2.0  # seconds of training that tell how long an epoch takes
 
 
 @dataclass(frozen=True)
@@ -179,10 +180,10 @@ class Search:
             training.take_up()
             yield Begun(number, values, training, epochs)
             yield from self._trained(training, number, epochs, stop)
-        except (UsageError, ResourceError, MemoryError, RuntimeError) as error:
+        except (UsageError, MemoryError, RuntimeError) as error:
             if number == 0 or not _of_the_trial(error):
                 raise
-            failed = str(error).splitlines()[0]
+            failed = error.message if isinstance(error, UsageError) else "memory ran out"
         if not failed and training and not training.state.finished and training.state.epoch <= epochs:
             return
         stage = self._outcome(number, values, training, failed, epochs)
@@ -233,9 +234,13 @@ class Search:
 
         if state.finished or state.epoch > epochs:
             return
+        first: tuple[float, int] | None = None  # when a step was reported, and which
         for event in training.events(over):
             if isinstance(event, Step) and not self.trials and event.epoch == 1:
-                self._check_time((time.perf_counter() - began) / event.step * event.steps)
+                now = time.perf_counter()
+                first = first or (now, event.step)
+                if now - first[0] > _SURE:
+                    self._check_time((now - first[0]) / (event.step - first[1]) * event.steps)
             if isinstance(event, Stopped) and training.state.epoch > epochs:
                 return
             yield event

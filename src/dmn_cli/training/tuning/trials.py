@@ -77,14 +77,25 @@ def read(folder: Path) -> list[Stage]:
     stages: list[Stage] = []
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            stages.append(Stage(**json.loads(line)))
+            stages.append(_stage(json.loads(line)))
             trials_of(stages)
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ModelError("is damaged: not a trial that dmn writes", where=f"{path}:{number}") from error
     if lines[-1]:
         with path.open("rb+") as file:
             file.truncate(path.stat().st_size - len(lines[-1]))
     return stages
+
+
+def _stage(values: dict[str, Any]) -> Stage:
+    """Raises: TypeError, ValueError or LookupError where it isn't what `add` wrote."""
+    stage = Stage(**values)
+    if stage.best is None and not stage.failed:
+        raise ValueError("neither validated nor failed")
+    if stage.best is not None:
+        _ = [float(stage.best[key]) for key in ("epoch", "accuracy", "loss")], [float(x) for x in stage.best["score"]]
+    _ = [stage.values.items(), stage.epochs + 1, stage.questions + 1, stage.seconds + 1]
+    return stage
 
 
 def add(folder: Path, stage: Stage) -> None:
