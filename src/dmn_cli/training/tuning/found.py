@@ -112,10 +112,10 @@ def figures(found: Found) -> str:
         return f"Validation {accuracy(found.best)}; nothing was better than the settings given."
     said = f"Validation {accuracy(found.best)}, trial 0 {accuracy(found.usual)}"
     if found.gain is None:
-        return f"{said} after {found.usual.last.epochs} epochs."
+        return f"{said} after epoch {found.usual.last.epochs}."
     mean, low, high = (f"{100 * value:+.2f}" for value in found.gain)
     doubt = "" if found.gain.sure else ": it may be none"
-    so_far = "" if found.whole else f", after {found.best.last.epochs} epochs; whole trainings may differ by less"
+    so_far = "" if found.whole else f", after epoch {found.best.last.epochs}; whole trainings may differ by less"
     return f"{said}; gain {mean}, 95 % interval {low} to {high}{doubt}{so_far}."
 
 
