@@ -1,6 +1,7 @@
 """Answers as classes: counted without a loop over questions, and the figures are those that one computes by hand."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,13 @@ def test_answers_of_several_words_are_classes_by_their_text() -> None:
     recall = dict(zip(found.answers, found.recall.tolist(), strict=False))
     assert recall == {"n,s": 0.5, "n": 1, "n,n": 0, "<unk>,n": 0, "<unk>": 0}
     assert set(found.answers[len(found.counts) :]) == {"s,n", "red"}
+
+
+def test_a_set_is_a_hit_in_any_order() -> None:
+    told = replace(judged((0, [N, S], [S, N]), (0, [N, S], [N])), right=np.array([1, 0]))
+    found = counted(told)[0]
+    assert (found.hits.tolist(), found.recall.tolist()) == ([1], [0.5])
+    assert found.confusions() == [{"right": "n,s", "answer": "n", "count": 1}]
 
 
 def test_where_each_fact_is_answered_the_tags_are_classes() -> None:

@@ -99,7 +99,9 @@ class ClassCounts:
         each = judged.per_fact
         alone = ~each & ~self._bound(right) & ~self._bound(given)
         real = np.arange(steps) < judged.answers[each, None]
-        once = np.column_stack([judged.task[alone], self._numbers(right[alone]), self._numbers(given[alone])])
+        numbers = self._numbers(right[alone])
+        said = np.where(judged.right[alone] > 0, numbers, self._numbers(given[alone]))  # a set is right in any order
+        once = np.column_stack([judged.task[alone], numbers, said])
         tags = np.column_stack(
             [np.repeat(judged.task[each], judged.answers[each]), right[each][real], given[each][real]]
         )
