@@ -66,7 +66,7 @@ PLACES = {
     "gensim": {"data/vectors"},
     "requests": {"data/sources/download.py"},
     "urllib3": {"data/sources/download.py"},
-    "pyarrow": {"data/store", "data/formats/table_files.py"},
+    "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
     "pydantic": {"settings"},
     "safetensors": {"data/store", "artifact/directory.py"},
     "triton": {"kernels/recurrence_triton.py"},

@@ -4,8 +4,11 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from commands import filled_in
 from conftest import Dmn, fails
+from pyarrow import parquet
 
 TEAMS = {"billing": "invoice", "tech": "screen", "001": "parcel"}
 HEADER = ["id", "subject", "body", "team"]
@@ -99,3 +102,137 @@ def test_several_labels_travel_as_a_set(dmn: Dmn, tmp_path: Path) -> None:
 def test_what_prepare_refuses(dmn: Dmn, tickets: Path, tmp_path: Path, options: str, code: int, said: str) -> None:
     fails(dmn("prepare", "table", tickets, *options.split(), "--out", tmp_path / "d"), code, said)
     assert not (tmp_path / "d").exists()
+
+
+def train(dmn: Dmn, data: Path, out: Path) -> Path:
+    settings = {"model.hidden": 16, "training.batch_size": 16, "training.steps": 30, "training.learning_rate": 0.01}
+    sets = [f"--set={key}={value}" for key, value in settings.items()]
+    result = dmn("train", data, "--out", out, "--epochs", 4, "--device", "cpu", *sets)
+    assert result.code == 0, result.err
+    return out
+
+
+@pytest.fixture(scope="session")
+def sorter(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows which team a ticket is for."""
+    folder = tmp_path_factory.mktemp("sorter")
+    path = write(folder / "tickets.csv", [HEADER, *rows(120)])
+    prepared = dmn("prepare", "table", path, "--input", "subject,body", "--label", "team", "--out", folder / "data")
+    assert prepared.code == 0, prepared.err
+    return train(dmn, folder / "data", folder / "run")
+
+
+def test_a_table_comes_back_with_answers(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    """As it was written, to the byte, but for two more cells a row: empty lines, quotes, NA, line ends."""
+    text = 'subject;id;body\r\n"the ""screen""";001;"a\r\nscreen"\r\n\r\n;NA; \r\nThe invoice;1e5;é'
+    path, out = tmp_path / "new.csv", tmp_path / "labelled.csv"
+    path.write_bytes(text.encode("utf-8-sig"))
+    result = dmn("ask", sorter, "--table", path, "--out", out, "--json")
+    assert result.code == 0
+    assert "1 row without a text" in result.err
+    assert (result.document["rows"], result.document["unanswered"]) == (3, 1)
+    assert result.document["columns"] == ["answer", "confidence"]
+    labelled = out.read_bytes()
+    assert labelled == dmn("ask", sorter, "--table", path, "--encoding", "utf-8").out.encode()
+    lines = labelled.decode("utf-8-sig").splitlines(keepends=True)
+    header, screen, nothing, invoice = filter(None, csv.reader(lines, delimiter=";"))
+    assert header == ["subject", "id", "body", "answer", "confidence"]
+    assert screen[:4] == ['the "screen"', "001", "a\r\nscreen", "tech"]
+    assert nothing == ["", "NA", " ", "", ""]
+    assert invoice[3] == "billing"
+    assert 0.5 < float(invoice[4]) <= 1
+    kept = labelled.decode("utf-8-sig").replace(";answer;confidence", "").replace(";;\r\n", "\r\n")
+    for row in (screen, invoice):
+        kept = kept.replace(f";{row[3]};{row[4]}", "")
+    assert kept == text
+
+
+def test_a_table_is_answered_as_its_rows_are_by_themselves(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    """More rows than are answered at once, in their order; as JSON lines without a question, they say the same."""
+    told = rows(1100)
+    path = write(tmp_path / "new.tsv", [["body", "subject"], *([body, subject] for _, subject, body, _ in told)], "\t")
+    _, *labelled = csv.reader(dmn("ask", sorter, "--table", path).out.splitlines(keepends=True), delimiter="\t")
+    assert [row[:3] for row in labelled] == [[body, subject, team] for _, subject, body, team in told]
+    lines = "".join(json.dumps({"story": f"{subject}\n{body}"}) + "\n" for _, subject, body, _ in told[:5])
+    batch = dmn("ask", sorter, "--batch", "-", stdin=lines.encode()).lines
+    assert [line["answer"] for line in batch] == [row[2] for row in labelled[:5]]
+    assert [line["confidence"] for line in batch] == [pytest.approx(float(row[3]), abs=1e-4) for row in labelled[:5]]
+
+
+def test_a_parquet_table_keeps_its_types(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    columns = {
+        "n": [1, 2, None],
+        "subject": ["parcel", None, "invoice"],
+        "body": ["a", "", "b"],
+        "answer": [[1], [], [2]],
+    }
+    path, out = tmp_path / "new.parquet", tmp_path / "labelled.parquet"
+    parquet.write_table(pa.table(columns).replace_schema_metadata({"made by": "us"}), path)
+    fails(dmn("ask", sorter, "--table", path), 2, "--out")
+    result = dmn("ask", sorter, "--table", path, "--out", out)
+    assert "answer_2 and confidence" in result.err
+    labelled = parquet.read_table(out)
+    assert labelled.select(list(columns)).equals(parquet.read_table(path))
+    assert labelled["answer_2"].to_pylist() == ["001", None, "billing"]
+    assert labelled["confidence"].to_pylist()[1] is None
+    assert labelled.schema.metadata[b"made by"] == b"us"
+
+
+def test_other_columns_and_stdin(dmn: Dmn, sorter: Path) -> None:
+    stdin = '"text","confidence"\n"my screen","high"\n'.encode("utf-16")
+    result = dmn("ask", sorter, "--table", "-", "--input", "text", "--quiet", stdin=stdin, encoding="utf-16")
+    assert result.out.splitlines()[0] == '"text","confidence","answer","confidence_2"'
+    assert result.out.splitlines()[1].startswith('"my screen","high","tech","0.')
+
+
+def test_a_model_of_one_question_needs_none(dmn: Dmn, sorter: Path, run: Path, tmp_path: Path) -> None:
+    story = tmp_path / "ticket.txt"
+    story.write_text("The parcel.\n")
+    assert dmn("ask", sorter, "--story", story).out == "001\n"
+    fails(dmn("ask", run, "--story", story), 2, "more than one question", "--question")
+    [line] = dmn("ask", run, "--batch", "-", stdin=b'{"story": "Mary left."}').lines
+    assert line == {"id": None, "error": 'line 1: "question" is not a text'}
+
+
+def test_several_labels_come_back_as_they_were_written(dmn: Dmn, tmp_path: Path) -> None:
+    tags = ["red", "blue; red", "blue"]
+    told = [[f"{i} {tag.replace(';', '')} things", tag] for i in range(90) if (tag := tags[i % 3])]
+    path = write(tmp_path / "t.csv", [["text", "tags"], *told])
+    options = ("--input", "text", "--label", "tags", "--label-separator", "; ")
+    assert dmn("prepare", "table", path, *options, "--out", tmp_path / "data").code == 0
+    model = train(dmn, tmp_path / "data", tmp_path / "run")
+    _, *labelled = csv.reader(dmn("ask", model, "--table", path).out.splitlines())
+    assert [row[2] for row in labelled] == [tag for _, tag in told]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ("--table NEW --story NEW", 2, "not from --story"),
+        ("--table NEW --batch NEW", 2, "not from --story or --batch"),
+        ("--table NEW --json", 2, "--out FILE"),
+        ("--table NEW --why", 2, "--why is for people"),
+        ("--table NEW --out NEW", 2, "--force"),
+        ("--story NEW --input a", 2, "--input is for --table"),
+        ("--batch NEW --out OUT", 2, "--out is for --table"),
+        ("--table NOWHERE", 2, "no such file"),
+        ("--table FOLDER", 2, "is not one table"),
+        ("--table NEW --out OUT", 3, "new.csv: has no column 'body'"),
+        ("--table NEW --input text,oops --out OUT", 3, "has no column 'oops'"),
+        ("--table BAD --input text --out OUT", 3, "bad.csv:3: the row has 2 cells, and the header 1"),
+    ],
+)
+def test_what_ask_refuses(dmn: Dmn, sorter: Path, tmp_path: Path, options: str, code: int, said: str) -> None:
+    paths = {"NEW": tmp_path / "new.csv", "BAD": tmp_path / "bad.csv", "OUT": tmp_path / "out.csv"}
+    paths["NEW"].write_text("text,subject\na,b\n")
+    paths["BAD"].write_text("text\na\nb,c\n")
+    words = filled_in(options, **paths, FOLDER=tmp_path, NOWHERE=tmp_path / "nowhere.csv")
+    fails(dmn("ask", sorter, *words), code, said)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "new.csv"]
+
+
+def test_a_model_without_a_table_is_told_the_columns(dmn: Dmn, run: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [["story"], ["Mary went to the kitchen."]])
+    ask = ("ask", run, "--table", path, "--question", "Where is Mary?")
+    fails(dmn(*ask), 2, "wasn't trained on a table", "--input")
+    assert dmn(*ask, "--input", "story").out.splitlines()[1].startswith("Mary went to the kitchen.,kitchen,0.")

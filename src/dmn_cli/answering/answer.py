@@ -19,6 +19,7 @@ class Answer:
     read: list[int]  # positions of the facts that it read (see records.output.facts_read)
     unknown: list[str]  # words of the story and the question that never occurred in training
     names: Bound | None = None  # what became of names; None: nothing that would have to be said
+    words: tuple[str, ...] = ()  # that the text consists of
     by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
 
     @property

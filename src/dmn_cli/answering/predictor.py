@@ -94,6 +94,7 @@ class Predictor:
                     read=[fact for fact, was_read in enumerate(read[: len(facts)]) if was_read],
                     unknown=unknown,
                     names=names,
+                    words=tuple(said),
                     by_fact=said if per_fact else None,
                 )
         return [answer for answer in answers if answer is not None]

@@ -30,7 +30,7 @@ from dmn_cli.errors import DmnError, ModelError
 from dmn_cli.files import NEWER, atomic_directory, file_digest, load_versioned_json, write_json, write_text
 from dmn_cli.records.names import Names
 from dmn_cli.records.network import Sizes
-from dmn_cli.records.text import Form
+from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
 FORMAT_VERSION = 2
@@ -73,6 +73,8 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             "temperature": model.network.temperature,
             "forms": {question: form.as_json() for question, form in model.forms.items()},
             **({"names": model.names.as_json()} if model.names else {}),
+            **({"question": model.question} if model.question else {}),
+            **({"table": model.table.as_json()} if model.table else {}),
             "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
@@ -116,6 +118,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             _ensemble(config.get("ensemble", 1)),
         )
         names = Names.from_json(config["names"]) if "names" in config else Names()
+        question = _question(config.get("question"))
+        table = TableForm.from_json(config["table"]) if "table" in config else None
         model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
         model.network.temperature = _temperature(config.get("temperature", 1.0))  # models of before have none
     except DmnError:
@@ -126,7 +130,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=AGAIN) from error
     model.network.to(device).eval()
     model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
-    model.names = names
+    model.names, model.question, model.table = names, question, table
     model.folder = folder
     return model
 
@@ -145,6 +149,13 @@ def _temperature(value: Any) -> float:
     if type(value) not in (int, float) or not 0 < value < math.inf:
         raise ValueError("temperature")
     return float(value)
+
+
+def _question(value: Any) -> str | None:
+    """Raises: TypeError where it is no text."""
+    if not isinstance(value, str | None):
+        raise TypeError("question")
+    return value
 
 
 def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:

@@ -13,7 +13,7 @@ from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError, ModelError, UsageError
 from dmn_cli.records.names import Names
 from dmn_cli.records.network import Network, Sizes
-from dmn_cli.records.text import Form
+from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.settings.schema import NetworkSettings
 
@@ -33,6 +33,8 @@ class Model:
     ensemble: int = 1  # how many networks answer as one
     tokenizer_files: dict[str, bytes] = field(default_factory=dict)
     names: Names = field(default_factory=Names)  # that it can be told
+    question: str | None = None  # the only one that it was taught
+    table: TableForm | None = None  # how the table that it was taught from is read
     folder: Path | None = None  # where it was loaded from
 
     def form(self, question: str) -> Form:

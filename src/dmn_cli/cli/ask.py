@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmn_cli.cli.options import Device, Json, Model, NoBind, Quiet
+from dmn_cli.cli.options import Delimiter, Device, Encoding, Force, Json, Model, NoBind, NoQuotes, Quiet
 from dmn_cli.cli.output import Output, write_lines
+from dmn_cli.cli.tables import as_written
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,24 +38,56 @@ def command(
             show_default=False,
         ),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table, CSV, TSV or Parquet, each row of which is answered; - reads CSV or TSV from stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where the table goes, with its answers; stdout if not given.", show_default=False),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="COLUMNS",
+            help="The table's columns with the text, if not those of the training.",
+            show_default=False,
+        ),
+    ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    no_quotes: NoQuotes = False,
     why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
     no_bind: NoBind = False,
     device: Device = "cpu",
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Ask a model. With no question given, a prompt opens: type facts, end a line with ? to ask.
 
+    A model that was taught one question alone needs none to be given. A table keeps its rows and columns, and gets two
+    more: answer and confidence.
+
     Example: dmn ask runs/two --story story.txt --question "Where is the football?" --why
     """
     output = Output(as_json=json, quiet=quiet)
-    if batch is not None:
-        if story is not None or question is not None:
-            raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
-        if why:
-            raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
-    elif (story is None) != (question is None):
-        raise UsageError("--story and --question go together", hint="Or open the prompt: dmn ask MODEL")
+    for_tables = {"--out": out, "--input": input_, "--encoding": encoding, "--delimiter": delimiter}
+    _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
+    if why and (batch is not None or table is not None):
+        raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
+    if table is not None and json and out is None:
+        raise UsageError("--json reports what was written to --out", hint="Give --out FILE too.")
+    if out is not None:
+        from dmn_cli.files import check_output
+
+        check_output(out, force=force)
+    written = as_written(encoding, delimiter, no_quotes=no_quotes) if table is not None else None
 
     with _quick_start():
         from dmn_cli.answering.predictor import Predictor
@@ -62,15 +96,44 @@ def command(
 
         predictor = Predictor(model, choose_device(device), bind=not no_bind)
         with output.warned():
-            tune(predictor.model.settings.hidden, build=batch is not None)
+            tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:
         _stream(predictor, batch)
-    elif story is not None and question is not None:
-        _once(output, predictor, story, question, why=why)
+    elif story is not None:
+        _once(output, predictor, story, _question(predictor, question), why=why)
+    elif table is not None and written is not None:
+        from dmn_cli.cli.ask_table import ask_table, asked
+
+        gc.freeze()
+        ask_table(output, predictor, asked(predictor, table, out, input_, _question(predictor, question), written))
     else:
         from dmn_cli.cli.prompt import prompt
 
         prompt(output, predictor, why=why)
+
+
+def _check(
+    story: str | None, question: str | None, batch: str | None, table: str | None, for_tables: list[str]
+) -> None:
+    """Raises: UsageError where these don't go together. for_tables: the options for tables that are given"""
+    if batch is not None and (story is not None or question is not None):
+        raise UsageError("--batch takes its stories and questions from FILE, not from --story and --question")
+    if table is not None and (story is not None or batch is not None):
+        raise UsageError("--table takes its texts from FILE, not from --story or --batch")
+    if story is None and question is not None and table is None:
+        raise UsageError("--question is asked about --story or --table", hint="Or open the prompt: dmn ask MODEL")
+    if table is None and for_tables:
+        raise UsageError(f"{for_tables[0]} is for --table", hint="Give --table FILE too.")
+
+
+def _question(predictor: Predictor, given: str | None) -> str:
+    """The one that is given, or that the model knows. Raises: UsageError where it knows several."""
+    from dmn_cli.files import as_text
+
+    question = predictor.model.question if given is None else as_text(given)
+    if question is None:
+        raise UsageError("the model knows more than one question", hint="Say which with --question TEXT.")
+    return question
 
 
 @contextmanager
@@ -87,9 +150,7 @@ def _quick_start() -> Iterator[None]:
 
 def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool) -> None:
     from dmn_cli.cli.input import text_of
-    from dmn_cli.files import as_text
 
-    question = as_text(question)
     answer = predictor.answer(predictor.encoder.story(text_of(story), question), question)
     output.json(answer.as_json())
     if output.as_json:

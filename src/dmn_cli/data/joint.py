@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from dmn_cli.data.symmetries.spares import Kind, kinds
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
 from dmn_cli.records.names import NameKind, Names
-from dmn_cli.records.text import Form
+from dmn_cli.records.text import Form, TableForm
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,17 @@ class Joint:
         }
         known = tuple(NameKind(tuple(sorted(kind.members)), kind.spares) for kind in self.kinds)
         return Names(known, tuple(sorted(forms)), {t: as_json(s) for t, s in self.symmetries.items()})
+
+    @property
+    def question(self) -> str | None:
+        """The only one that is asked in all of them; None: there are several."""
+        return _same([one.summary.get("question") for one in self.data])
+
+    @property
+    def table(self) -> TableForm | None:
+        """How the tables that they were made from are read; None where that isn't the same for all."""
+        tables = [one.summary.get("table") for one in self.data]
+        return _same([table and TableForm.from_json(table) for table in tables])
 
     @property
     def longest_answer(self) -> int:
@@ -128,6 +141,10 @@ def _vector_size(data: Sequence[DataSet]) -> int | None:
         said = ", ".join(f"{path}: {size}" for path, size in sizes.items())
         raise UsageError(f"the data sets have word vectors of different sizes ({said})")
     return next(iter(sizes.values()), None)
+
+
+def _same(values: Sequence[T]) -> T | None:
+    return values[0] if all(value == values[0] for value in values) else None
 
 
 def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:

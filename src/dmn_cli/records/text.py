@@ -5,7 +5,7 @@ formats → Story → store → Batch → network → answers
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Question(NamedTuple):
@@ -42,6 +42,24 @@ class Form(NamedTuple):
     def from_json(cls, value: dict[str, bool]) -> Form:
         """Raises: KeyError, TypeError where it isn't what `as_json` gives."""
         return cls(value["words"], value["each"], value.get("set", False))
+
+
+class TableForm(NamedTuple):
+    """What of a table is read, and how several labels are told apart, so that a model can be asked with another one."""
+
+    input: tuple[str, ...]  # the columns with the text
+    separator: str | None = None  # between several labels; None: a cell has one
+
+    def as_json(self) -> dict[str, Any]:
+        return {"input": list(self.input), **({"separator": self.separator} if self.separator else {})}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TableForm:
+        """Raises: KeyError, TypeError where it isn't what `as_json` gives."""
+        columns, separator = value["input"], value.get("separator")
+        if not (columns and all(isinstance(name, str) for name in columns) and isinstance(separator, str | None)):
+            raise TypeError("table")
+        return cls(tuple(columns), separator)
 
 
 class Example(NamedTuple):

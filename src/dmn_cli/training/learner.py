@@ -87,6 +87,7 @@ class Learner:
         self.model = self._build()
         self.model.tokenizer_files = joint.data[0].tokenizer_files()
         self.model.names = joint.names()
+        self.model.question, self.model.table = joint.question, joint.table
         self.network = self.model.network.to(device)
         self.train = joint.train
         self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())

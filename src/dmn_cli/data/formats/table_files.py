@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmn_cli.data.formats.table_text import Record, TextTable, Written, places
 from dmn_cli.data.sources import archives
-from dmn_cli.errors import DataError
+from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,7 +76,7 @@ def is_table(name: str) -> bool:
 
 def tables(
     path: Path, written: Written, wanted: Sequence[str], progress: Callable[[int], None] = lambda n: None
-) -> Iterator[tuple[str, Table]]:
+) -> Generator[tuple[str, Table], None, None]:
     """The tables of a path, each with its name in the folder or archive. One is to be read before the next is asked
     for. wanted: columns that will be asked for
 
@@ -102,6 +102,17 @@ def tables(
             yield member.inner, ParquetTable(Path(member.name), member.name)
     if not found:
         raise DataError("has no .csv, .tsv or .parquet files", where=path)
+
+
+@contextmanager
+def one_table(
+    path: Path, written: Written, wanted: Sequence[str], progress: Callable[[int], None] = lambda n: None
+) -> Iterator[Table]:
+    """The table in a file, plain or compressed. Raises: as `tables`; UsageError where it is a folder or an archive."""
+    if path.is_dir() or (archives.is_archive(path) and archives.suffix(path.name) not in _WORKBOOKS):
+        raise UsageError("is not one table", where=path, hint="Give a single file.")
+    with closing(tables(path, written, wanted, progress)) as found:
+        yield next(found)[1]
 
 
 def is_parquet(path: Path) -> bool:

@@ -1,0 +1,48 @@
+"""Rows of a table in, their answers out, in order: what `dmn ask --table` does between reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from dmn_cli.answering.predictor import Predictor
+from dmn_cli.answering.stream import in_order
+
+
+class Labelled(NamedTuple):
+    """A row's answer."""
+
+    answer: str | None  # None: the row has no text
+    confidence: float | None  # the probability of the whole answer, to six decimals
+
+
+NOTHING = Labelled(None, None)
+
+
+def labelled(
+    predictor: Predictor, rows: Iterable[Sequence[str]], question: str, separator: str | None
+) -> Iterator[list[Labelled]]:
+    """The answers to one question about each row, as they come, some at a time.
+
+    rows: the cells of the columns that are read, cut into facts as `dmn prepare table` does; separator: between the
+    words of an answer that has several; None: as elsewhere
+    """
+    return in_order(predictor, rows, partial(_labelled, question=question, separator=separator))
+
+
+def _labelled(
+    predictor: Predictor, rows: list[tuple[int, Sequence[str]]], question: str, separator: str | None
+) -> list[Labelled]:
+    story = predictor.encoder.story
+    told = [[fact for cell in cells if cell.strip() for fact in story(cell.strip(), question)] for _, cells in rows]
+    answers = iter(predictor.answer_all([(facts, question) for facts in told if facts]))
+    results: list[Labelled] = []
+    for facts in told:
+        if not facts:
+            results.append(NOTHING)
+            continue
+        answer = next(answers)
+        text = answer.text if separator is None or answer.by_fact else separator.join(dict.fromkeys(answer.words))
+        results.append(Labelled(text, round(answer.confidence, 6)))
+    return results
