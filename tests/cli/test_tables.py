@@ -215,7 +215,7 @@ def test_several_labels_come_back_as_they_were_written(dmn: Dmn, tmp_path: Path)
         ("--table NEW --out NEW", 2, "--force"),
         ("--story NEW --input a", 2, "--input is for --table"),
         ("--batch NEW --out OUT", 2, "--out is for --table"),
-        ("--table NOWHERE", 2, "no such file"),
+        ("--table NOWHERE", 2, "nowhere.csv: No such file"),
         ("--table FOLDER", 2, "is not one table"),
         ("--table NEW --out OUT", 3, "new.csv: has no column 'body'"),
         ("--table NEW --input text,oops --out OUT", 3, "has no column 'oops'"),

@@ -257,6 +257,31 @@ def test_a_missing_file_is_named_or_its_task_left_out(tmp_path: Path) -> None:
             assert {story.task for _, story in rest.stories(1)} == {"qa1", "qa12"}
 
 
+@pytest.mark.parametrize("inside", ["en/", "tasks/shuffled/", "tasks/of my own/", ""])
+def test_what_nobody_named_is_not_missing(tmp_path: Path, inside: str) -> None:
+    """Three tasks of one variant are all that is wanted of a place that has no more."""
+    files = {f"top/{inside}{task}_{split}.txt": task_text(split) for task in TASKS for split in ("train", "test")}
+    for place in (archive(tmp_path / "a.tar.gz", files), unpacked(tmp_path, files) / "top"):
+        with find([place], None, None) as all_of_it:
+            assert (all_of_it.variant, all_of_it.tasks) == (Path(f"top/{inside}").name, TASKS)
+            assert {story.task for _, story in all_of_it.stories(1)} == set(TASKS)
+        with pytest.raises(DataError, match=r"qa3_\*train\.txt"), find([place], None, ["qa1", "qa3"]):
+            pass
+
+
+def test_of_several_variants_the_usual_one_or_none(tmp_path: Path) -> None:
+    other = {name.replace("en-10k", "hn"): content for name, content in FILES.items()}
+    for files, n in ((FILES, 1), (other, 2)):
+        for place in (archive(tmp_path / f"{n}.tar.gz", files), unpacked(tmp_path / str(n), files)):
+            if files is FILES:
+                with find([place], None, None) as found:
+                    assert found.variant == "en-10k"
+                continue
+            with pytest.raises(DataError, match="several variants: en, hn") as caught, find([place], None, None):
+                pass
+            assert "--variant" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("variant", ["fr", "", "../en"])
 def test_an_unknown_variant(tmp_path: Path, variant: str) -> None:
     with pytest.raises(UsageError, match="no variant") as caught, find([tmp_path], variant, TASKS):

@@ -22,9 +22,19 @@ def command(
         ),
     ],
     variant: Annotated[
-        str, typer.Option(help="en, en-10k, shuffled, shuffled-10k, hn, hn-10k, en-valid or en-valid-10k.")
-    ] = "en-10k",
-    tasks: Annotated[str, typer.Option(help="Which of the twenty, for example 1,2,5-7.")] = "1-20",
+        str | None,
+        typer.Option(
+            help="en, en-10k, shuffled, shuffled-10k, hn, hn-10k, en-valid or en-valid-10k; "
+            "if not given: en-10k, or the only one that is there.",
+            show_default=False,
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            help="Which of the twenty, for example 1,2,5-7; if not given: those that are there.", show_default=False
+        ),
+    ] = None,
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out, with a warning, tasks whose files are missing.")
     ] = False,
@@ -40,7 +50,7 @@ def command(
 
     Example: dmn prepare babi tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1,2 --out data/two
     """
-    wanted = [f"qa{n}" for n in numbers(tasks, 20)]
+    wanted = None if tasks is None else [f"qa{n}" for n in numbers(tasks, 20)]
     shared.check()
 
     from dmn_cli.data.formats import babi_files as reader
@@ -48,10 +58,12 @@ def command(
     with reader.find(shared.local(paths, "babi"), variant, wanted, skip_missing=skip_missing) as found:
         for name in found.missing:
             shared.output.warning(f"missing, so its task is left out: {name}")
+        if variant is None or tasks is None:
+            shared.output.note(f"reading {', '.join(found.tasks)} of {found.variant}")
         source = {
             "format": "babi",
             "path": as_given(paths),
-            "variant": variant,
+            "variant": found.variant,
             "seed": shared.seed,
             "missing": found.missing,
             **({"supports": False} if no_supports else {}),

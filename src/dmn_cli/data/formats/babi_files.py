@@ -19,6 +19,7 @@ from dmn_cli.files import atomic_directory, write_json
 from dmn_cli.records.text import Story
 
 FORMAT_VERSION = 1  # of SOURCE
+USUAL = "en-10k"  # the variant where none is named and it is there
 VARIANTS = ("en", "en-10k", "shuffled", "shuffled-10k", "hn", "hn-10k", "en-valid", "en-valid-10k")
 SOURCE = "story.json"  # beside the files that `write` writes
 TITLES = {
@@ -71,6 +72,8 @@ class BabiFiles:
 
     files: list[TaskFile]
     missing: list[str]
+    variant: str  # that was named, or found
+    tasks: list[str]
 
     @property
     def size(self) -> int:
@@ -96,31 +99,36 @@ def _unsupported(story: Story) -> Story:
 
 
 @contextmanager
-def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: bool = False) -> Iterator[BabiFiles]:
+def find(
+    paths: list[Path], variant: str | None, tasks: list[str] | None, *, skip_missing: bool = False
+) -> Iterator[BabiFiles]:
     """The files of some tasks, from an archive, its unpacked folder or single files.
 
-    In an archive or a folder, each task must have a training and a test file, and a validation file in the variants
-    that have one. A task that lacks one is an error; with `skip_missing` it is left out, and the file named in
-    `missing`. Single files needn't be complete.
+    variant: None: en-10k where it is there, or else the only one that is; tasks: None: all that are there. In an
+    archive or a folder, each task must have a training and a test file, and a validation file in the variants that have
+    one. A task that lacks one is an error; with `skip_missing` it is left out, and the file named in `missing`. Single
+    files needn't be complete.
 
-    Raises: UsageError where a path or variant isn't there; DataError where an archive is damaged.
+    Raises: UsageError where a path or variant isn't there; DataError where an archive is damaged, or there are several
+    variants to choose from.
     """
-    if variant not in VARIANTS:
+    if variant is not None and variant not in VARIANTS:
         raise UsageError(f"there is no variant {variant!r}", hint=f"The variants are {', '.join(VARIANTS)}.")
     with tempfile.TemporaryDirectory(prefix="dmn-") as scratch:
         found: dict[tuple[str, str], TaskFile] = {}
-        whole = False
+        chosen, whole = variant or USUAL, False
         for path in paths:
             if path.is_dir():
-                files, whole = _in_folder(path, variant), True
+                (chosen, files), whole = _in_folder(path, variant), True
             elif archives.is_archive(path):
-                files, whole = _in_archive(path, variant, tasks, Path(scratch)), True
+                (chosen, files), whole = _in_archive(path, variant, tasks, Path(scratch)), True
             else:
                 files = [_single(path)]
             for file in files:
                 if found.setdefault((file.task, file.split), file) is not file:
                     raise UsageError(f"{file.task} has two files for {file.split}", where=file.name)
-        missing = _missing(found, tasks, variant) if whole else {}
+        wanted = [task for task in TITLES if (task in tasks if tasks else any(task == t for t, _ in found))]
+        missing = _missing(found, wanted, chosen) if whole else {}
         names = [name for names in missing.values() for name in names]
         if names and not skip_missing:
             raise DataError(
@@ -129,16 +137,27 @@ def find(paths: list[Path], variant: str, tasks: list[str], *, skip_missing: boo
                 hint="Leave these tasks out with --tasks, or skip what is missing with --skip-missing.",
             )
         splits = ("train", "valid", "test")
-        keep = [found[t, split] for split in splits for t in tasks if (t, split) in found and t not in missing]
+        keep = [found[t, split] for split in splits for t in wanted if (t, split) in found and t not in missing]
         if not keep:
             raise DataError("has none of the tasks asked for", where=", ".join(str(path) for path in paths))
-        yield BabiFiles(keep, names)
+        yield BabiFiles(keep, names, chosen, [task for task in wanted if any(file.task == task for file in keep)])
 
 
 def _missing(found: dict[tuple[str, str], TaskFile], tasks: list[str], variant: str) -> dict[str, list[str]]:
     needed = ("train", "valid", "test") if "valid" in variant else ("train", "test")
     lacking = {task: [s for s in needed if (task, s) not in found] for task in tasks}
     return {task: [f"{variant}/{task}_*{s}.txt" for s in splits] for task, splits in lacking.items() if splits}
+
+
+def _only(places: Iterable[str], path: Path) -> str:
+    """The variant to read where none was named. Raises: DataError where there are several, or none."""
+    there = sorted(set(places))
+    if USUAL in there:
+        return USUAL
+    if len(there) != 1:
+        said = f"has several variants: {', '.join(there)}" if there else "has no bAbI files"
+        raise DataError(said, where=path, hint="Say which with --variant." if there else None)
+    return there[0]
 
 
 def _task_of(name: str) -> tuple[str, str] | None:
@@ -159,28 +178,53 @@ def _single(path: Path) -> TaskFile:
     return TaskFile(*task, name=str(path), path=path)
 
 
-def _in_folder(folder: Path, variant: str) -> list[TaskFile]:
-    """Looks in FOLDER/variant, in FOLDER/*/variant, and in FOLDER itself unless its name says another variant."""
-    itself = [] if folder.resolve().name in VARIANTS and folder.resolve().name != variant else [folder]
-    for place in (folder / variant, *sorted(folder.glob(f"*/{variant}")), *itself):
+def _in_folder(folder: Path, variant: str | None) -> tuple[str, list[TaskFile]]:
+    """The variant and its files. Looks in FOLDER/variant, in FOLDER/*/variant, and in FOLDER itself unless its name
+    says another variant."""
+    itself = folder.resolve().name
+    places = {}
+    for place in (folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))):
         files = [_single(path) for path in sorted(place.glob("qa*.txt")) if _task_of(path.name)]
         if files:
-            return files
-    raise DataError(f"has no folder {variant!r} with bAbI files", where=folder)
+            places.setdefault(place.resolve().name, files)
+    if variant is None:
+        variant = _only(places, folder)
+    elif variant not in places and itself in places and itself not in VARIANTS:
+        return variant, places[itself]
+    if variant not in places:
+        raise DataError(f"has no folder {variant!r} with bAbI files", where=folder)
+    return variant, places[variant]
 
 
-def _in_archive(path: Path, variant: str, tasks: list[str], scratch: Path) -> list[TaskFile]:
-    """The wanted members of an archive, copied to `scratch`, since they are read in another order than the archive's.
+def _in_archive(path: Path, variant: str | None, tasks: list[str] | None, scratch: Path) -> tuple[str, list[TaskFile]]:
+    """The variant, and its wanted members, copied to `scratch`, since they are read in another order than the
+    archive's.
 
     Raises: as `archives.members` does; DataError where the archive doesn't have the variant.
     """
-    variants: set[str] = set()
+    files, places = _copied(path, variant or USUAL, tasks, scratch)
+    if variant is None:
+        variant = _only(places, path)
+        if variant != USUAL:
+            files, _ = _copied(path, variant, tasks, scratch)
+    elif variant not in places:
+        raise DataError(
+            f"has no variant {variant!r}",
+            where=path,
+            hint=f"It has {', '.join(sorted(places)) or 'no bAbI files'}.",
+        )
+    return variant, files
+
+
+def _copied(path: Path, variant: str, tasks: list[str] | None, scratch: Path) -> tuple[list[TaskFile], set[str]]:
+    """Copies of those members that are of a variant and of some tasks; and the names of all variants."""
+    places: set[str] = set()
 
     def wanted(inner: str) -> bool:
         task, place = _task_of(inner), PurePosixPath(inner).parent.name
         if task:
-            variants.add(place)
-        return task is not None and place == variant and task[0] in tasks
+            places.add(place)
+        return task is not None and place == variant and (tasks is None or task[0] in tasks)
 
     files = []
     for member in archives.members(path, wanted):
@@ -190,13 +234,7 @@ def _in_archive(path: Path, variant: str, tasks: list[str], scratch: Path) -> li
         with copy.open("wb") as target:
             shutil.copyfileobj(member.stream, target)
         files.append(TaskFile(*task_and_split, member.name, copy))
-    if variant not in variants:
-        raise DataError(
-            f"has no variant {variant!r}",
-            where=path,
-            hint=f"It has {', '.join(sorted(variants)) or 'no bAbI files'}.",
-        )
-    return files
+    return files, places
 
 
 def write(out: Path, files: Iterable[tuple[str, str, Iterable[Story]]], source: dict[str, Any]) -> None:
