@@ -186,12 +186,18 @@ class EpochLine(_Document):
     seconds: Seconds
 
 
+class OneOfTop(_Document):
+    answer: str
+    confidence: Fraction
+
+
 class Answered(_Document):
     """dmn ask --json, and a line of the prompt's"""
 
     answer: str
     answers: list[str] = []  # one for each fact, where the question asks for that
     confidence: Fraction
+    top: list[OneOfTop] = []  # the likeliest first, where asked for
     gates: list[list[Fraction]]  # [pass][fact]
     facts: Annotated[list[str], Field(min_length=1)]
     read: list[Annotated[int, Field(ge=0)]]

@@ -9,6 +9,7 @@ import pytest
 from commands import filled_in
 from conftest import Dmn, fails
 from pyarrow import parquet
+from schemas import Answered
 
 TEAMS = {"billing": "invoice", "tech": "screen", "001": "parcel"}
 HEADER = ["id", "subject", "body", "team"]
@@ -192,6 +193,25 @@ def test_a_model_of_one_question_needs_none(dmn: Dmn, sorter: Path, run: Path, t
     fails(dmn("ask", run, "--story", story), 2, "more than one question", "--question")
     [line] = dmn("ask", run, "--batch", "-", stdin=b'{"story": "Mary left."}').lines
     assert line == {"id": None, "error": 'line 1: "question" is not a text'}
+
+
+def test_the_likeliest_answers_are_told(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    """The first of them is the answer that is given, and a single word and its end have all of the probability but for
+    answers of two words."""
+    story = tmp_path / "ticket.txt"
+    story.write_text("The parcel.\n")
+    said = dmn("ask", sorter, "--story", story, "--top", 3, "--json").document
+    assert Answered.model_validate(said)
+    answers = [one["answer"] for one in said["top"]]
+    assert answers[0] == said["answer"] == "001"
+    assert set(answers) == {"001", "billing", "tech"}
+    chances = [one["confidence"] for one in said["top"]]
+    assert chances[0] == pytest.approx(said["confidence"], abs=1e-5)
+    assert chances == sorted(chances, reverse=True)
+    assert 0.9 < sum(chances) < 1.0001
+    [line] = dmn("ask", sorter, "--batch", "-", "--top", 2, stdin=b'{"story": "The parcel."}').lines
+    assert line["top"] == [{**one, "confidence": pytest.approx(one["confidence"], abs=1e-5)} for one in said["top"][:2]]
+    fails(dmn("ask", sorter, "--story", story, "--top", 3), 2, "--top is for --json and --batch")
 
 
 def test_several_labels_come_back_as_they_were_written(dmn: Dmn, tmp_path: Path) -> None:

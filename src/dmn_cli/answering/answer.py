@@ -21,6 +21,7 @@ class Answer:
     names: Bound | None = None  # what became of names; None: nothing that would have to be said
     words: tuple[str, ...] = ()  # that the text consists of
     by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
+    top: list[tuple[str, float]] | None = None  # the likeliest answers and their probabilities, where asked for
 
     @property
     def notes(self) -> list[str]:
@@ -39,6 +40,7 @@ class Answer:
             "answer": self.text,
             **({} if self.by_fact is None else {"answers": self.by_fact}),
             "confidence": round(self.confidence, 6),
+            **({} if self.top is None else {"top": [{"answer": a, "confidence": round(p, 6)} for a, p in self.top]}),
             "gates": self.gates,
             "facts": self.facts,
             "read": self.read,

@@ -25,6 +25,7 @@ class Computed(NamedTuple):
     confidence: np.ndarray  # (questions,)
     gates: np.ndarray  # (questions, passes, facts) as they counted, to six decimals; no passes where there are no gates
     read: np.ndarray  # (questions, facts)
+    top: tuple[np.ndarray, np.ndarray] | None = None  # the likeliest answers: see `records.network.Likeliest`
 
 
 class Predictor:
@@ -42,11 +43,12 @@ class Predictor:
         max_batch: int = MAX_BATCH,
         remembered: int = REMEMBERED,
         bind: bool = True,
+        top: int = 0,
     ) -> None:
-        """max_batch, remembered, bind: see `Encoder`. Raises: ModelError where the model is missing, damaged or too
-        new."""
+        """max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
+        that is given. Raises: ModelError where the model is missing, damaged or too new."""
         self.model = directory.load(path, device)
-        self.device = torch.device(device)
+        self.device, self.top = torch.device(device), top
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
@@ -60,13 +62,18 @@ class Predictor:
 
     def compute(self, batch: Batch) -> Computed:
         """Runs the network on one batch."""
-        answered = self.model.network.answer(batch.to(self.device))
+        batch = batch.to(self.device)
+        answered = self.model.network.answer(batch)
         gates = answered.gates
         if gates is None:
             gates = answered.confidence.new_zeros(len(batch), 0, batch.story.shape[1])
-        columns = [tensor.cpu().numpy() for tensor in (answered.words, answered.confidence, gates, facts_read(gates))]
-        columns[2] = columns[2].astype(np.float64).round(6)
-        return Computed(*columns)
+        columns = answered.words, answered.confidence, gates, facts_read(gates)
+        words, confidence, gates, read = (tensor.cpu().numpy() for tensor in columns)
+        top = None
+        if self.top and not batch.per_fact_among[1]:
+            several, probability = self.model.network.likeliest(batch, self.top)
+            top = several.cpu().numpy(), probability.cpu().numpy()
+        return Computed(words, confidence, gates.astype(np.float64).round(6), read, top)
 
     def answers(
         self,
@@ -77,8 +84,8 @@ class Predictor:
         """The answers to (facts, question) pairs, in their order, from what the network computed for their batches."""
         answers: list[Answer | None] = [None] * len(asked)
         for (places, batch, strange), columns in zip(batches, computed, strict=True):
-            rows = zip(places, batch.per_fact.tolist(), *(column.tolist() for column in columns), strict=True)
-            for place, per_fact, words, confidence, gates, read in rows:
+            rows = zip(places, batch.per_fact.tolist(), *(column.tolist() for column in columns[:4]), strict=True)
+            for row, (place, per_fact, words, confidence, gates, read) in enumerate(rows):
                 facts, question = asked[place]
                 names, unknown = strange.get(place), list[str]()
                 if names is not None:
@@ -96,5 +103,14 @@ class Predictor:
                     names=names,
                     words=tuple(said),
                     by_fact=said if per_fact else None,
+                    top=None if columns.top is None or per_fact else self._top(columns.top, row, names),
                 )
         return [answer for answer in answers if answer is not None]
+
+    def _top(self, top: tuple[np.ndarray, np.ndarray], row: int, names: Bound | None) -> list[tuple[str, float]]:
+        """The likeliest answers to the question in a row of a batch, and their probabilities."""
+        said = names.said if names else NOTHING
+        words, probability = (column[row].tolist() for column in top)
+        return [
+            (self.model.vocabulary.answer_text(ids, said), p) for ids, p in zip(words, probability, strict=True) if p
+        ]

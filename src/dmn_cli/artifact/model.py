@@ -68,8 +68,8 @@ def build(
 
 def together(networks: Sequence[Network]) -> Network:
     """Networks of one kind as one. Raises: UsageError where they can't answer together."""
-    from dmn_cli.model.decoding import SpeakingNetwork
     from dmn_cli.model.ensemble import Ensemble
+    from dmn_cli.model.speaking import SpeakingNetwork
 
     speaking = [network for network in networks if isinstance(network, SpeakingNetwork)]
     if len(speaking) < len(networks):

@@ -62,6 +62,12 @@ def command(
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     no_quotes: NoQuotes = False,
+    top: Annotated[
+        int,
+        typer.Option(
+            metavar="K", help="With --json or --batch: also the K likeliest answers.", min=0, show_default=False
+        ),
+    ] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
     no_bind: NoBind = False,
     device: Device = "cpu",
@@ -81,6 +87,8 @@ def command(
     _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
     if why and (batch is not None or table is not None):
         raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
+    if top and (table is not None or not (json or batch is not None)):
+        raise UsageError("--top is for --json and --batch, whose lines can hold several answers")
     if table is not None and json and out is None:
         raise UsageError("--json reports what was written to --out", hint="Give --out FILE too.")
     if out is not None:
@@ -94,7 +102,7 @@ def command(
         from dmn_cli.kernels.tune import tune
         from dmn_cli.machine.device import choose_device
 
-        predictor = Predictor(model, choose_device(device), bind=not no_bind)
+        predictor = Predictor(model, choose_device(device), bind=not no_bind, top=top)
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:

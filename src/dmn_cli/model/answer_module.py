@@ -122,3 +122,7 @@ class Speaker:
             x = x + gru.W.index_select(0, before[:n])
         self.a = gru.step(x, self.a[:n])
         return self.module.W(self.a)
+
+    def following(self, rows: Tensor) -> Speaker:
+        """One that goes on with some rows, where it isn't triggered at each fact."""
+        return Speaker(self.module, self.a.index_select(0, rows), self.x_q.index_select(0, rows), None)

@@ -13,9 +13,8 @@ How sure they are of an answer is the product over its words of softmax(log p_t 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +22,21 @@ from torch import Tensor
 
 from dmn_cli.model.objective import answer_loss
 from dmn_cli.records.batch import END, Batch
-from dmn_cli.records.network import Answered, Network
+from dmn_cli.records.network import Answered
 from dmn_cli.records.packing import Packing
 
-Speaker = Callable[[Tensor | None], Tensor]
-"""Says one word after another: takes those that were said before by the rows of the step before, (rows,), None at the
-first step, and returns the logits of the rows that have this step, (rows, answers)."""
+
+class Speaker(Protocol):
+    """Says one word after another."""
+
+    def __call__(self, before: Tensor | None) -> Tensor:
+        """The logits of the rows that have this step, (rows, answers). before: what was said by the rows of the step
+        before, (rows,); None: it is the first"""
+        ...
+
+    def following(self, rows: Tensor) -> Speaker:
+        """One that goes on from here with some rows, in their order, each as often as it is named. rows: (rows',)"""
+        ...
 
 
 class Reading(NamedTuple):
@@ -40,21 +48,6 @@ class Reading(NamedTuple):
     once: Callable[[], Speaker]  # of all questions, in their order
     at_each: Callable[[], Speaker] | None  # of all questions, in the order of the packing; None: it can't
     forced: Callable[[], Tensor]  # logits given the right words before: (questions, steps, answers)
-
-
-class SpeakingNetwork(Network):
-    """A network that answers word by word, so that several can answer together."""
-
-    @abstractmethod
-    def read(self, batch: Batch) -> Reading: ...
-
-    @torch.no_grad()
-    def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
-        return answered([self.read(batch)], batch, self.temperature, with_loss=with_loss)
-
-    @torch.no_grad()
-    def answer_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return answer_logits([self.read(batch)], batch)
 
 
 def answered(readings: Sequence[Reading], batch: Batch, temperature: float, *, with_loss: bool) -> Answered:
@@ -145,16 +138,21 @@ def likeliest(
 
     logits: of each network, (rows, answers); barred: (rows or 1, answers) → (rows,), (rows, 2)
     """
-    can = [scores if barred is None else scores.masked_fill(barred, -torch.inf) for scores in logits]
-    if not may_end:
-        for scores in can:
-            scores[:, END] = -torch.inf
-    scores = together(can)
+    scores = said_together(logits, barred, may_end=may_end)
     log_p, y = torch.log_softmax(scores, dim=1).max(dim=1, keepdim=True)
     calibrated = log_p
     if temperature != 1:
         calibrated = torch.log_softmax(scores / temperature, dim=1).gather(1, y)
     return y.squeeze(1), torch.cat([calibrated, log_p], dim=1)
+
+
+def said_together(logits: Sequence[Tensor], barred: Tensor | None, *, may_end: bool) -> Tensor:
+    """Logits of all that can be said, -inf for the rest: (rows, answers). Takes what `likeliest` takes."""
+    can = [scores if barred is None else scores.masked_fill(barred, -torch.inf) for scores in logits]
+    if not may_end:
+        for scores in can:
+            scores[:, END] = -torch.inf
+    return together(can)
 
 
 def together(logits: Sequence[Tensor]) -> Tensor:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from dmn_cli.model.decoding import SpeakingNetwork, answer_logits, answered
+from dmn_cli.model.beam import likeliest
+from dmn_cli.model.decoding import answer_logits, answered
+from dmn_cli.model.speaking import SpeakingNetwork
 from dmn_cli.records.batch import Batch
-from dmn_cli.records.network import Answered, Losses, Network
+from dmn_cli.records.network import Answered, Likeliest, Losses, Network
 
 
 class Ensemble(Network):
@@ -39,3 +41,7 @@ class Ensemble(Network):
     @torch.no_grad()
     def answer_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return answer_logits([one.read(batch) for one in self.members], batch)
+
+    @torch.no_grad()
+    def likeliest(self, batch: Batch, k: int) -> Likeliest:
+        return likeliest([network.read(batch) for network in self.members], batch, k, self.temperature)

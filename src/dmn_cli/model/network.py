@@ -7,13 +7,14 @@ from functools import partial
 from torch import Tensor
 
 from dmn_cli.model.answer_module import AnswerModule
-from dmn_cli.model.decoding import Reading, SpeakingNetwork
+from dmn_cli.model.decoding import Reading
 from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
 from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
+from dmn_cli.model.speaking import SpeakingNetwork
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Losses

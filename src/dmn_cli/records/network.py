@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from dmn_cli.errors import UsageError
 from dmn_cli.records.batch import Batch
 
 
@@ -41,6 +42,13 @@ class Answered(NamedTuple):
     gates: Tensor | None  # (questions, passes, facts) as they counted; None: the network has none
     loss: Tensor | None = None  # (questions,) of the right answers, at temperature 1, where it was asked for
     uncalibrated: Tensor | None = None  # (questions,) the confidence at temperature 1, where that is another
+
+
+class Likeliest(NamedTuple):
+    """Several answers to each question of a batch, the likeliest first."""
+
+    words: Tensor  # (questions, k, steps) answer ids, END from each one's end on
+    probability: Tensor  # (questions, k) of the whole answer; 0: there are fewer answers
 
 
 class WordTable(Protocol):
@@ -97,3 +105,7 @@ class Network(nn.Module, ABC):
         → (steps, answers), (steps,)
         """
         return None
+
+    def likeliest(self, batch: Batch, k: int) -> Likeliest:
+        """Its k likeliest answers, without gradients, where questions are answered once. Raises: UsageError"""
+        raise UsageError("this kind of network tells its first answer alone")
