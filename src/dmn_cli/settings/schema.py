@@ -123,6 +123,7 @@ class TrainingSettings(_Strict):
     patience: int = Positive
     flawless: int = Positive
     symmetries: bool
+    class_weights: Literal["none", "balanced"]
     gate_supervision: Literal[GateSupervision, "ordered-first", "off"]
     gate_weight: float = Field(ge=0)
     answers_from_epoch: int = Positive

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dmn_cli.artifact.model import build
 from dmn_cli.data.joint import Joint
@@ -23,6 +24,7 @@ from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Sizes
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
+from dmn_cli.training.class_weights import balanced
 from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
@@ -52,6 +54,7 @@ class Portion(NamedTuple):
     asked: int  # answers that the whole batch asks for
     known: int  # questions of the whole batch whose supporting facts are known
     seed: int
+    weights: Tensor | None = None  # (questions of the part,) how much their answers count; None: all the same
 
 
 class Learner:
@@ -90,6 +93,8 @@ class Learner:
         self.model.question, self.model.table = joint.question, joint.table
         self.network = self.model.network.to(device)
         self.train = joint.train
+        weigh = balanced if settings.training.class_weights == "balanced" else None
+        self.class_weights = {id(batches): weigh(batches) for batches in self.train if weigh}
         self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
         form = settings.training.gate_supervision
         self.supervision = form if form != "off" and joint.supported and self.network.gated else None
@@ -144,13 +149,15 @@ class Learner:
         batches, stories = planned
         random = np.random.SeedSequence([self.settings.training.seed, phase.epoch, step, part])
         own = stories[self.parts - 1 - part :: self.parts]
-        batch = None
+        batch = weights = None
         if len(own):
             names, thin = map(np.random.default_rng, random.spawn(2))
             draws = -(-self.settings.training.batch_size // _PER_DRAW)
             batch = batches.batch(own, names, draws=draws, spares=phase.spares, thin=thin if phase.thin else None)
             batch = self.network.arrange(batch).to(self.device)
-        return Portion(part, batch, *batches.asked(stories), seed=int(random.generate_state(1)[0]))
+            if id(batches) in self.class_weights:
+                weights = torch.from_numpy(self.class_weights[id(batches)][batches.question_rows(own)]).to(self.device)
+        return Portion(part, batch, *batches.asked(stories), int(random.generate_state(1)[0]), weights)
 
     def portions(self, part: int, phase: Phase, step: int) -> Iterator[Portion]:
         """Part number `part` of each batch of an epoch, beginning with a step."""
@@ -166,7 +173,8 @@ class Learner:
     def compute(self, portion: Portion, phase: Phase) -> PartResult:
         """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
 
-        β weighs only the questions whose supporting facts are known; the others have nothing else to learn from.
+        β weighs only the questions whose supporting facts are known; the others have nothing else to learn from. Where
+        classes are balanced, each answer's cross-entropy is weighted; the losses that are reported aren't.
         """
         batch, settings = portion.batch, self.settings.training
         if batch is None:
@@ -180,8 +188,9 @@ class Learner:
         answers = loss.sum() / portion.asked
         gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
         counted = answers
-        if phase.beta != 1:
+        if phase.beta != 1 or portion.weights is not None:
             known = (batch.support >= 0).any(dim=1)
-            counted = torch.where(known, phase.beta, 1.0).mul(loss).sum() / portion.asked
+            weights = 1.0 if portion.weights is None else portion.weights
+            counted = (torch.where(known, phase.beta, 1.0) * weights * loss).sum() / portion.asked
         gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
         return PartResult(gradients, torch.stack([answers.detach(), gates.detach()]).double())
