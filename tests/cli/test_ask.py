@@ -145,8 +145,8 @@ def test_an_interrupted_stream(dmn_process: Process, run: Path) -> None:
     [
         ("ask RUN --batch STORY --question Where?", "--batch"),
         ("ask RUN --batch STORY --story STORY", "--batch"),
-        ("ask RUN --question Where?", "go together"),
-        ("ask RUN --story STORY", "go together"),
+        ("ask RUN --question Where?", "--question is asked about"),
+        ("ask RUN --story STORY", "more than one question"),
         ("ask RUN --story NEW --question Where?", "no such file"),
         ("ask RUN --batch NEW", "no such file"),
     ],

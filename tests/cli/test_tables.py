@@ -196,8 +196,7 @@ def test_a_model_of_one_question_needs_none(dmn: Dmn, sorter: Path, run: Path, t
 
 
 def test_the_likeliest_answers_are_told(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
-    """The first of them is the answer that is given, and a single word and its end have all of the probability but for
-    answers of two words."""
+    """All classes, of which the first is the answer that is given, with nearly all of the probability together."""
     story = tmp_path / "ticket.txt"
     story.write_text("The parcel.\n")
     said = dmn("ask", sorter, "--story", story, "--top", 3, "--json").document

@@ -1,9 +1,10 @@
 """The likeliest answers, not the likeliest alone: beam search over what is said once.
 
 A beginning of an answer is worth the product of its words' probabilities. At each step the best beginnings go on, and
-those that end are answers. Where every answer of the training is one word, all first words go on: what is found is then
-exact, softmax over the first words times the probability that the answer ends there. Otherwise twice as many go on as
-answers are asked for, 16 at least; the probabilities are still those of whole answers.
+those that end are answers, at the latest at the longest answer that training had. Where every answer of the training is
+one word, all first words go on: what is found is then exact, softmax over the first words times the probability that
+the answer ends there. Otherwise twice as many go on as answers are asked for, 16 at least; the probabilities are still
+those of whole answers.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ def _search(
         words = words.gather(1, before.unsqueeze(2).expand(-1, -1, max_steps))
         words[:, :, t] = y
         if bool((log_p[:, 0] <= ended_log_p[:, -1]).all()):  # none that goes on can become better
-            return ended, ended_log_p
+            break
         speakers = [speak.following((offset + before).flatten()) for speak in speakers]
-    return _best(ended, ended_log_p, words, log_p, k)  # as long as an answer can be
+    return ended, ended_log_p
 
 
 def _best(words: Tensor, log_p: Tensor, more: Tensor, more_log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:
