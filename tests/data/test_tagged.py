@@ -158,6 +158,58 @@ def test_which_columns_are_read(text: str, columns: tuple[int | None, int | None
     assert [("|".join(words), "|".join(tags)) for words, tags in found] == told
 
 
+PLUS = """\
+# global.columns = ID FORM NER UPOS
+# sent_id = 1
+1\tIda\tB-PER\tPROPN
+2-3\tdon't\t_\t_
+2\tdo\tO\tAUX
+3\tn't\tO\tPART
+3.1\tsee\tO\tVERB
+
+1\tGo\tO\tVERB
+"""
+
+
+def test_columns_that_have_names_are_read_by_them() -> None:
+    """CoNLL-U Plus; words without a number of their own are left out."""
+    assert sentences(PLUS) == [("Ida|do|n't", "PROPN|AUX|PART"), ("Go", "VERB")]
+    with pytest.raises(DataError, match="has no column XPOS") as caught:
+        sentences(PLUS, column="xpos")
+    assert caught.value.hint == ("Say which column it is with --tag-column N: 1 is ID, 2 is FORM, 3 is NER, 4 is UPOS.")
+
+
+def test_conll_2009_is_read_once_its_columns_are_named() -> None:
+    """Each sentence has a column for each of its verbs."""
+    first = [
+        f"{n} {word} {word} {word} {tag} {tag} _ _ 0 0 _ _ _ _ A0"
+        for n, word, tag in ((1, "Ida", "NNP"), (2, "ran", "VBD"))
+    ]
+    second = ["1 Go go go VB VB _ _ 0 0 _ _ _ _"]
+    text = "\n".join([*first, "", *second, ""]).replace(" ", "\t")
+    with pytest.raises(DataError, match="column 1 has only numbers") as caught:
+        sentences(text, "columns")
+    assert caught.value.hint == "Say which columns these are, for example: --word-column 2 --tag-column 5"
+    lines = text.encode().splitlines(keepends=True)
+    found = list(read(lines, "here", "columns", word_column=2, tag_column=5))
+    assert [(s.words, s.tags) for s in found] == [(["Ida", "ran"], ["NNP", "VBD"]), (["Go"], ["VB"])]
+
+
+def test_lemmas_are_no_tags() -> None:
+    with pytest.raises(DataError, match="column 2 repeats words: are these lemmas") as caught:
+        sentences("dogs dog NOUN\nrun run VERB\nnow now ADV\n", "columns")
+    assert caught.value.hint == "Say which columns these are, for example: --word-column 1 --tag-column 3"
+
+
+def test_it_is_told_how_each_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "train.conllu").write_text(CONLLU, encoding="utf-8")
+    (tmp_path / "dev.txt").write_text(COLUMNS, encoding="utf-8")
+    assert tagged.describe(tagged.find([tmp_path]), "xpos", None) == [
+        "valid: dev.txt (columns, words from column 1 (I, see, (), tags from column 2 (PRP, VBP, ())",
+        "train: train.conllu (conllu, tags from XPOS)",
+    ]
+
+
 def test_comments_stand_between_sentences() -> None:
     """With blanks or tabs in them; but # is a word, too, and so is #rain."""
     text = "# id 17\tdomain=x\nRain NN\n# #\n\n# a comment\n# made\n\n# #\n5 CD\n\n#rain NN\n"

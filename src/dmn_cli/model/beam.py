@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dmn_cli.model.decoding import Reading, Speaker, log_probabilities
+from dmn_cli.model.decoding import Reading, Speaker, said_together
 from dmn_cli.records.batch import END, Batch
 from dmn_cli.records.network import Likeliest
 
@@ -23,15 +23,15 @@ _LEAST = 16
 
 
 @torch.no_grad()
-def likeliest(readings: Sequence[Reading], batch: Batch, k: int) -> Likeliest:
+def likeliest(readings: Sequence[Reading], batch: Batch, k: int, temperature: float = 1.0) -> Likeliest:
     """The k likeliest answers of what is read, the likeliest first, where questions are answered once."""
     max_steps = readings[0].max_steps
     speakers = [reading.once() for reading in readings]
-    first = log_probabilities([speak(None) for speak in speakers], batch.barred, may_end=False)
+    first = _log_probabilities([speak(None) for speak in speakers], batch.barred, temperature, may_end=False)
     questions, answers = first.shape
     width = answers if max_steps == 2 else max(2 * k, _LEAST)
     found = [
-        _search(speakers, first, rows, batch.barred, k, width, max_steps)
+        _search(speakers, first, rows, batch.barred, k, width, max_steps, temperature)
         for rows in torch.arange(questions, device=first.device).split(max(1, _ROWS // width))
     ]
     return Likeliest(torch.cat([words for words, _ in found]), torch.cat([log_p for _, log_p in found]).exp())
@@ -45,6 +45,7 @@ def _search(
     k: int,
     width: int,
     max_steps: int,
+    temperature: float,
 ) -> tuple[Tensor, Tensor]:
     """first: (all questions, answers), log p of the first words; questions: those that are looked at
 
@@ -60,7 +61,8 @@ def _search(
         each_barred = barred
         if barred is not None and len(barred) > 1:
             each_barred = barred[questions].repeat_interleave(y.shape[1], dim=0)
-        each = log_probabilities([speak(y.flatten()) for speak in speakers], each_barred, may_end=True)
+        said = [speak(y.flatten()) for speak in speakers]
+        each = _log_probabilities(said, each_barred, temperature, may_end=True)
         each = log_p.unsqueeze(2) + each.unflatten(0, y.shape)
         ended, ended_log_p = _best(ended, ended_log_p, words, each[:, :, END], k)
         each[:, :, END] = -torch.inf
@@ -73,6 +75,11 @@ def _search(
             break
         speakers = [speak.following((offset + before).flatten()) for speak in speakers]
     return ended, ended_log_p
+
+
+def _log_probabilities(logits: Sequence[Tensor], barred: Tensor | None, temperature: float, *, may_end: bool) -> Tensor:
+    """Of all that can be said, at the temperature: (rows, answers). Takes what `decoding.likeliest` takes."""
+    return torch.log_softmax(said_together(logits, barred, may_end=may_end) / temperature, dim=1)
 
 
 def _best(words: Tensor, log_p: Tensor, more: Tensor, more_log_p: Tensor, k: int) -> tuple[Tensor, Tensor]:

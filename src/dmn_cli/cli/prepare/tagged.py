@@ -43,9 +43,9 @@ def command(
 ) -> None:
     """Prepare text with a part-of-speech tag for each word. Words are facts, and the answer has a tag for each.
 
-    Reads CoNLL-U, columns (CoNLL-2000), word/TAG, word_TAG and Penn trees. A file belongs to the split that it is named
-    after (train, dev or test, in any case), or else to training. Without a dev file, a tenth of the training sentences,
-    chosen by the seed, is held out; without a test file, the test split is empty.
+    Reads CoNLL-U, columns (CoNLL-2000, -2003, -2009, CoNLL-U Plus), word/TAG, word_TAG and Penn trees. A file belongs
+    to the split that it is named after (train, dev or test, in any case), or else to training. Without a dev file, a
+    tenth of the training sentences, chosen by the seed, is held out; without a test file, the test split is empty.
 
     Example: dmn prepare tagged UD_English-EWT.tar.gz --column xpos --out data/ewt
     """
@@ -61,6 +61,8 @@ def command(
     sources = reader.find(shared.local(paths, "ewt"), known)
     columns = {"word_column": word_column, "tag_column": tag_column}
     warn_of_names(shared.output, [name for found in sources for name in found.chosen])
+    for line in reader.describe(sources, column, known, **columns):
+        shared.output.note(line)
     source = {
         "format": "tagged",
         "path": as_given(paths),

@@ -29,6 +29,7 @@ _FORMAT_OF: dict[str, Format] = {".conllu": "conllu", ".mrg": "trees", ".pos": "
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|copying|copyright|authors|contributing|change(s|log)|cats|categories)([-_.].*)?", re.I
 )
+_NAMED = 3  # files that are read alike are named, if they are no more
 _OTHER = {".md", ".rst", ".html", ".htm", ".xml", ".json", ".pdf", ".prd"}  # .prd: trees without tags
 
 
@@ -87,6 +88,34 @@ def read(
         raise DataError("has no sentence with tags", where=", ".join(str(source.path) for source in sources))
 
 
+def describe(sources: list[Chosen], column: Column, format_: Format | None, **columns: int | None) -> list[str]:
+    """A line for each split and way of reading, and how many files are read so. Takes what `read` takes.
+
+    Raises: DataError where a file's first lines aren't as they should be.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        for member in archives.members(source.path, source.chosen.__contains__):
+            way = tagged_text.described(
+                member.lines(), member.name, format_, column, sure=_is_sure(member, source), **columns
+            )
+            if way:
+                found.setdefault((split_in_name(member.inner) or "train", way), []).append(member.inner)
+    return [
+        f"{split}: {', '.join(names) if len(names) <= _NAMED else f'{len(names)} files'} ({way})"
+        for (split, way), names in found.items()
+    ]
+
+
+def _is_sure(member: archives.Member, source: Chosen) -> bool:
+    """Whether a file must have sentences."""
+    return (
+        bool(split_in_name(PurePosixPath(member.inner).name))
+        or member.name == str(source.path)
+        or archives.suffix(member.inner) in _FORMAT_OF
+    )
+
+
 def _stories(
     sources: list[Chosen],
     task: str,
@@ -96,12 +125,7 @@ def _stories(
     for source in sources:
         for member in archives.members(source.path, source.chosen.__contains__, progress):
             split = split_in_name(member.inner)
-            sure = (
-                bool(split_in_name(PurePosixPath(member.inner).name))
-                or member.name == str(source.path)
-                or archives.suffix(member.inner) in _FORMAT_OF
-            )
-            for words, tags in read_text(member.lines(), member.name, sure=sure):
+            for words, tags in read_text(member.lines(), member.name, sure=_is_sure(member, source)):
                 question = Question(QUESTION, len(words), tuple(tags), per_fact=True)
                 yield split or "train", Story(task, tuple(words), (question,), facts_are_words=True)
 

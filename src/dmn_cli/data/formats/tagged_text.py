@@ -20,10 +20,12 @@ from dmn_cli.data.formats.tagged_columns import (
     PIECES,
     Lines,
     Sentence,
+    Shape,
     checked_tag,
     checked_word,
     columns,
     conllu,
+    global_columns,
     no_tag,
     row,
     wrong,
@@ -58,6 +60,40 @@ def read(
 
     Raises: DataError, with file:line, at the first line that isn't as it should be.
     """
+    every, head, format_ = _recognised(lines, name, format_, sure=sure)
+    if format_ == "conllu":
+        yield from conllu(every, name, 3 if column == "upos" else 4)
+    elif format_ == "columns":
+        yield from columns(every, name, Shape.of(head, name, word_column, tag_column, column.upper()))
+    elif format_ == "trees":
+        yield from _trees(every, name)
+    elif format_ == "underscore":
+        yield from _underscore(every, name)
+    elif format_ == "slash":
+        yield from (_chunks if any(_is_chunk(text) for _, text in head) else _slash)(every, name)
+
+
+def described(
+    lines: Iterable[bytes],
+    name: str,
+    format_: Format | None = None,
+    column: Column = "upos",
+    *,
+    word_column: int | None = None,
+    tag_column: int | None = None,
+    sure: bool = True,
+) -> str | None:
+    """How `read` reads a file, for a person; None: it has no sentences. Raises: as `read` does, of the first lines"""
+    _, head, format_ = _recognised(lines, name, format_, sure=sure)
+    if format_ == "columns":
+        return f"columns, {Shape.of(head, name, word_column, tag_column, column.upper()).described()}"
+    return f"conllu, tags from {column.upper()}" if format_ == "conllu" else format_
+
+
+def _recognised(
+    lines: Iterable[bytes], name: str, format_: Format | None, *, sure: bool
+) -> tuple[Lines, list[tuple[int, str]], Format | None]:
+    """All lines, the first of them, and the format; None where there are no sentences."""
     numbered = _decoded(lines, name)
     head: list[tuple[int, str]] = []
     size = 0
@@ -68,31 +104,21 @@ def read(
             break
     texts = [text for _, text in head if text.strip()]
     if not texts:
-        return
+        return (), head, None
     format_ = format_ or looks_like(texts, name)
-    if format_ is None:
-        if not sure:
-            return
+    if format_ is None and sure:
         raise DataError(
             "looks like none of the formats that tagged text comes in",
             where=name,
             hint="Give its format with --format: conllu, columns, slash, underscore or trees.",
         )
-    every = chain(head, numbered)
-    if format_ == "conllu":
-        yield from conllu(every, name, 3 if column == "upos" else 4)
-    elif format_ == "columns":
-        yield from columns(every, head, name, word_column, tag_column)
-    elif format_ == "trees":
-        yield from _trees(every, name)
-    elif format_ == "underscore":
-        yield from _underscore(every, name)
-    else:
-        yield from (_chunks if any(map(_is_chunk, texts)) else _slash)(every, name)
+    return chain(head, numbered), head, format_
 
 
 def looks_like(lines: list[str], name: str) -> Format | None:
     """The format of most of the first lines, none of which is empty. `name`: of the file."""
+    if global_columns([(1, lines[0])]):
+        return "columns"
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     if name.endswith((".conllu", ".conllu.gz")) or any(
         len(fields) == 10 and fields[0][:1].isdigit() for fields in rows
