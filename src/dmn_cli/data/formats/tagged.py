@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -89,17 +90,16 @@ def read(
 
 
 def describe(sources: list[Chosen], column: Column, format_: Format | None, **columns: int | None) -> list[str]:
-    """A line for each split and way of reading, and how many files are read so. Takes what `read` takes.
-
-    Raises: DataError where a file's first lines aren't as they should be.
-    """
+    """A line for each split and way of reading, and which files are read so. Takes what `read` takes; what is wrong
+    with a file is left for that to say."""
     found: dict[tuple[str, str], list[str]] = {}
     for source in sources:
         for member in archives.members(source.path, source.chosen.__contains__):
-            way = tagged_text.described(
-                member.lines(), member.name, format_, column, sure=_is_sure(member, source), **columns
-            )
-            if way:
+            with suppress(DataError):
+                lines, sure = member.lines(), _is_sure(member, source)
+                way = tagged_text.described(lines, member.name, format_, column, sure=sure, **columns)
+                if way is None:
+                    continue
                 found.setdefault((split_in_name(member.inner) or "train", way), []).append(member.inner)
     return [
         f"{split}: {', '.join(names) if len(names) <= _NAMED else f'{len(names)} files'} ({way})"
