@@ -23,7 +23,7 @@ COMPLETION = {"_DMN_COMPLETE": "complete_bash", "COMP_WORDS": "dmn tr", "COMP_CW
 GROUND = {"errors", "records"}
 TOOLS = GROUND | {"files", "machine"}
 SOURCES = {"data/sources", "data/words"}
-FORMATS = SOURCES | {"data/formats", "data/vectors"}
+FORMATS = SOURCES | {"data/text", "data/formats", "data/vectors"}
 STORED = FORMATS | {"data/store", "data/symmetries"}
 DATA = STORED | {"data/prepare", "data/thinning", "data/batches", "data/joint"}
 MODEL = TOOLS | {"kernels", "model"}
@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "data/sources": TOOLS,
     "data/words": TOOLS,
     "data/formats": TOOLS | SOURCES,
-    "data/vectors": TOOLS | SOURCES,
+    "data/text": TOOLS | SOURCES,
+    "data/vectors": TOOLS | SOURCES | {"data/text"},
     "data/store": TOOLS | FORMATS,
     "data/symmetries": TOOLS | FORMATS | {"data/store"},
     "data/prepare": TOOLS | STORED,

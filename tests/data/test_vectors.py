@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet, training_sentences
+from dmn_cli.data.text import blocks
 from dmn_cli.data.vectors import corpus
 from dmn_cli.data.vectors import read as vectors
 from dmn_cli.data.vectors import saved as saved_vectors
@@ -522,7 +523,7 @@ def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
         *("a text .", "of two lines", "first"),
     ]
     assert count == 20
-    assert sum(told) == corpus.size(texts)
+    assert sum(told) == blocks.size(texts)
 
 
 def test_much_text_is_cut_by_processes_into_the_same_words(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("asked", [ONCE, EACH, ONCE + EACH], ids=["once", "each", "both"])
 def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervision, asked: Any) -> None:
     net = network(preset, per_fact=True).float().train()
-    optimiser = Optimiser(net, load(preset, overrides=[("training.learning_rate", 0.001)]).training, given=False)
+    optimiser = Optimiser(
+        net, net.word_table, load(preset, overrides=[("training.learning_rate", 0.001)]).training, given=False
+    )
     given = batch(asked)
     _ = given.fact_packings, given.word_packings, given.bags, given.per_fact_among  # made on the CPU, before
     with Waits() as waits:

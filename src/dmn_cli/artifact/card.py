@@ -27,11 +27,13 @@ def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
             f"\nIts probabilities and gates are the means over {model.ensemble} networks, so it takes about "
             f"{model.ensemble} times as long to answer as one.\n"
         )
+    texts = (f"{one['name']} ({one['words']:,} words, perplexity {one['perplexity']:.1f})" for one in model.read)
+    read = f"\nIt has read, before it was trained: {', '.join(texts)}.\n" if model.read else ""
     return f"""# {title}
 
 Preset `{model.preset}`, {model.settings.summary}, {weights:,} weights; it knows
 {len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
-{several}
+{several}{read}
 Chosen by its validation, not measured on a test set:
 
 {figures}

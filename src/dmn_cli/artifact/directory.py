@@ -75,6 +75,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             **({"names": model.names.as_json()} if model.names else {}),
             **({"question": model.question} if model.question else {}),
             **({"table": model.table.as_json()} if model.table else {}),
+            **({"read": model.read} if model.read else {}),
             "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
@@ -131,6 +132,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     model.network.to(device).eval()
     model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
     model.names, model.question, model.table = names, question, table
+    model.read = config.get("read", [])
     model.folder = folder
     return model
 

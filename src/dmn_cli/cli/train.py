@@ -15,6 +15,8 @@ from dmn_cli.cli.train_seeds import first_seed, train_seeds
 from dmn_cli.cli.train_tune import train_tune
 from dmn_cli.errors import UsageError
 
+_EXTRA_WORDS = 20_000
+
 
 def command(
     data: Annotated[
@@ -69,6 +71,31 @@ def command(
             show_default=False,
         ),
     ] = None,
+    read: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Text to learn to read from before the training: plain, .gz, .xz, an archive or a folder of .txt "
+            "files, or what dmn prepare text made. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    extra_words: Annotated[
+        int | None,
+        typer.Option(
+            help="With --read: know this many words more than the data, the most frequent first (20000 by default).",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with the words and the reading of another run or model, whatever its data were.",
+            show_default=False,
+        ),
+    ] = None,
     freeze_vectors: Annotated[
         bool,
         typer.Option(
@@ -95,6 +122,14 @@ def command(
     mode = given[0] if given else None
     if seeds is not None and seed is not None:
         raise UsageError("--seed and --seeds can't be given together", hint="Give --seeds alone.")
+    if extra_words is not None and not read:
+        raise UsageError("--extra-words is for texts that are read", hint="Give --read PATH too.")
+    if read and given:
+        then = f"Train once with --read, then start from that run: --start-from RUN --{given[0]} …"
+        hint = then if tune is None else "Look for settings without it."
+        raise UsageError(f"--read and --{given[0]} can't be given together", hint=hint)
+    if start_from and tune is not None:
+        raise UsageError("--start-from and --tune can't be given together", hint="Look for settings without it.")
     overrides: dict[str, Any] = {
         "training.epochs": epochs,
         "training.seed": first_seed(seeds) if seeds is not None and not resume else seed,
@@ -102,7 +137,8 @@ def command(
     }
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
     if resume:
-        settings = settings_to_resume(out, chosen, mode, as_it_began=not (preset or config or set_ or force))
+        as_before = preset or config or set_ or force or read or start_from
+        settings = settings_to_resume(out, chosen, mode, as_it_began=not as_before)
     else:
         settings = new_settings(out, preset, config, set_ or [], chosen, force=force)
 
@@ -112,7 +148,19 @@ def command(
     where = choose_device(device)
     with output.warned():
         tune_kernels(settings.model.hidden)
-    asked = Asked(output, data, out, settings, where, resume=resume, force=force)
+    words = _EXTRA_WORDS if extra_words is None else extra_words
+    asked = Asked(
+        output,
+        data,
+        out,
+        settings,
+        where,
+        resume=resume,
+        force=force,
+        read=read or (),
+        extra_words=words,
+        start_from=start_from,
+    )
     if tune is not None or (resume and (out / "tune.json").is_file()):
         train_tune(asked, tune, keys_given(config, set_ or [], chosen))
     elif given or (resume and (out / "seeds.json").is_file()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,9 @@ class Asked:
     device: torch.device
     resume: bool
     force: bool
+    read: Sequence[Path] = ()
+    extra_words: int = 0
+    start_from: Path | None = None
 
     @cached_property
     def data_sets(self) -> list[DataSet]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from dmn_cli.cli.output import plural
 from dmn_cli.cli.train_asked import Asked
+from dmn_cli.cli.train_read import read_first
 from dmn_cli.cli.train_stop import stopped, until_interrupted
 
 if TYPE_CHECKING:
     from dmn_cli.training.events import Finished
+    from dmn_cli.training.start import Start
 
 
 def train_one(asked: Asked) -> None:
@@ -17,13 +19,18 @@ def train_one(asked: Asked) -> None:
     from dmn_cli.cli.train_progress import introduce, watch
     from dmn_cli.training.events import Stopped
     from dmn_cli.training.loop import Training
+    from dmn_cli.training.run import CHECKPOINT
 
     output = asked.output
-    training = Training(asked.data_sets, asked.out, asked.settings, asked.device)
-    if asked.resume:
+    start = _started(asked)
+    training = Training(asked.data_sets, asked.out, asked.settings, asked.device, start=start)
+    if start and not (start.read_here or asked.resume):
+        output.note(f"begins with {training.learner.taken}")
+    resumed = asked.resume and (start is None or (asked.out / CHECKPOINT).is_file())
+    if resumed:
         training.resume()
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
-    else:
+    elif start is None:
         training.begin(force=asked.force)
     introduce(output, training)
     with until_interrupted() as stop, output.warned():
@@ -31,6 +38,33 @@ def train_one(asked: Asked) -> None:
     if isinstance(last, Stopped):
         raise stopped(last, asked.data, asked.out)
     _report(asked, last)
+
+
+def _started(asked: Asked) -> Start | None:
+    """What the training begins from, if there is something: the run is made then, and all is read that is to be."""
+    from dmn_cli.training.run import Run
+    from dmn_cli.training.start import Start, joint_from
+    from dmn_cli.training.to_read import ToRead
+
+    run = asked.out
+    if asked.resume:
+        start, to_read = Start.load(run), ToRead.load(run)
+    else:
+        start = Start.of_model(asked.start_from) if asked.start_from else None
+        joint_from(start, asked.data_sets, asked.settings)
+        to_read = None
+        if asked.read:
+            to_read = ToRead.of(asked.read, asked.extra_words, asked.data_sets, asked.settings)
+        if start or to_read:
+            Run(run).begin(asked.settings, force=asked.force)
+        if start:
+            start.save(run)
+        if to_read:
+            to_read.save(run)
+    if to_read and not (start and start.read_here):
+        read_first(asked, to_read, start)
+        start = Start.load(run)
+    return start
 
 
 def _report(asked: Asked, finished: Finished) -> None:

@@ -49,6 +49,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
     from dmn_cli.cli.train_progress import introduce, watch
     from dmn_cli.training.events import Stopped
     from dmn_cli.training.seeds import Seeds, so_many, train
+    from dmn_cli.training.start import Start
 
     output, count = asked.output, restarts or ensemble
     numbers = parse(seeds) if seeds is not None else []
@@ -59,7 +60,10 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
         known = Seeds.resume(asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all)
     else:
         keep_all = ensemble is not None
-        known = Seeds(asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all, force=asked.force)
+        start = Start.of_model(asked.start_from) if asked.start_from else None
+        known = Seeds(
+            asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all, force=asked.force, start=start
+        )
     introduced = False
 
     with until_interrupted() as stop, output.warned():

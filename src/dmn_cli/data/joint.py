@@ -32,21 +32,40 @@ class Joint:
     tokenizer_spec: dict[str, Any]
     vector_size: int | None  # of the word vectors that they have; None: they have none
     symmetries: dict[str, Symmetries]  # of the tasks whose names may change; none where they shall stay
+    more_words: Sequence[str] = ()  # that a model of them shall know too
 
     @classmethod
-    def of(cls, data: Sequence[DataSet], *, symmetries: bool = False) -> Joint:
-        """symmetries: whether names may change where the data sets say so
+    def of(
+        cls,
+        data: Sequence[DataSet],
+        *,
+        symmetries: bool = False,
+        more_words: Sequence[str] = (),
+        vector_size: int | None = None,
+    ) -> Joint:
+        """symmetries: whether names may change where the data sets say so; more_words: that a model of them shall know
+        too; vector_size: of the vectors that these have
 
         Raises: UsageError where they don't go together.
         """
         tasks = list(dict.fromkeys(task for one in data for task in one.tasks))
         found = _joined_symmetries(data) if symmetries else {}
-        return cls(data, tasks, _joined_forms(data), _same_tokenizer(data), _vector_size(data), found)
+        size = _vector_size(data)
+        if size and vector_size and size != vector_size:
+            raise UsageError(
+                f"its word vectors have {size} numbers, and those of what is started from {vector_size}",
+                where=data[0].path,
+                hint="Prepare the data without vectors, or with vectors of that size.",
+            )
+        forms, tokenizer = _joined_forms(data), _same_tokenizer(data)
+        return cls(data, tasks, forms, tokenizer, size or vector_size, found, more_words)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What a model of them may know: the words and answers of their training, and spares for names."""
         vocabulary = Vocabulary.joined(one.vocabulary.of_training() for one in self.data)
+        for word in self.more_words:
+            vocabulary.words.add(word)
         answers = folded(vocabulary.answers.items)
         for kind in self.kinds:
             for spare in kind.spares:

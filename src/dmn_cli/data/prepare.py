@@ -21,6 +21,7 @@ from dmn_cli.data.store.writer import write_chunks
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.files import as_json, check, to_toml
 from dmn_cli.data.symmetries.search import search
+from dmn_cli.data.text import blocks
 from dmn_cli.data.vectors import corpus, files, read, train
 from dmn_cli.data.vectors.found import FoundVectors
 from dmn_cli.data.words.spec import Choice
@@ -174,7 +175,7 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
     def trained(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         path, texts = folder / "corpus.txt", list(choice.texts)
         try:
-            with stage("splitting texts into words", corpus.size(texts)) as advance:
+            with stage("splitting texts into words", blocks.size(texts)) as advance:
                 words = corpus.write(path, training_sentences(folder, vocabulary), texts, tokenizer, advance)
             with stage("training vectors", train.EPOCHS) as advance:
                 return train.trained(

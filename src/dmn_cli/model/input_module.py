@@ -137,9 +137,14 @@ class FusionLayer(nn.Module):
 
     def forward(self, c: Tensor, packing: Packing) -> Tensor:
         """(packed, hidden) → (packed, hidden)"""
+        right, left = self.directions(c, packing)
+        return right + left
+
+    def directions(self, c: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+        """What has read up to each step from the start, and from the end. (packed, hidden) → (packed, hidden) twice"""
         right = self.forwards(self.forwards.project(c), packing)
         left = self.backwards(packing.reverse(self.backwards.project(c)), packing)
-        return right + packing.reverse(left)
+        return right, packing.reverse(left)
 
 
 class PositionEncoding(nn.Module):

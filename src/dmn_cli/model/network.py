@@ -31,6 +31,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     """
 
     gated = True
+    transferable = ("word_vectors.", "input_module.", "question_module.")
 
     def __init__(
         self,

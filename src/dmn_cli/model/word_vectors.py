@@ -58,5 +58,8 @@ class WordVectors(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """(…) → (…, hidden)"""
-        v = self.E(words)
+        return self.widened(self.E(words))
+
+    def widened(self, v: Tensor) -> Tensor:
+        """Rows of E at the network's width. (…, size) → (…, hidden)"""
         return v if self.P is None else self.P(v)

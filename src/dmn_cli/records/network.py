@@ -80,6 +80,7 @@ class Network(nn.Module, ABC):
 
     gated = False  # whether it has gates, which supporting facts can teach
     temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
+    transferable: tuple[str, ...] = ()  # how the names of parameters begin that another task can begin with
 
     @property
     def word_table(self) -> WordTable | None:

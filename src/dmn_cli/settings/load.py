@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from dmn_cli.errors import UsageError
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
-from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings, or_auto
+from dmn_cli.settings.schema import AUTO, ReadingSettings, Settings, TrainingSettings, or_auto
 
 PRESETS = resources.files("dmn_cli.settings.presets")
 
@@ -64,7 +64,7 @@ def load(
         if key not in known:
             raise UsageError(f"there is no setting {key!r}", where=where, hint=_nearest(key, known))
         table, _, last = key.partition(".")
-        values[table][last] = value
+        values.setdefault(table, {})[last] = value
     return from_dict({**values, "preset": name})
 
 
@@ -91,7 +91,7 @@ def _known(network: Any, where: Path | None) -> str:
 
 def _keys(network: str) -> list[str]:
     """All that can be set where this is the network."""
-    tables = {"model": NETWORKS[network].settings, "training": TrainingSettings}
+    tables = {"model": NETWORKS[network].settings, "training": TrainingSettings, "reading": ReadingSettings}
     return [f"{table}.{key}" for table, schema in tables.items() for key in schema.model_fields]
 
 
@@ -186,7 +186,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _nearest(name: str, known: list[str]) -> str:
     """'Did you mean …?', also for a key without its table; where nothing is near, the list of all."""
-    by_last = {k.rpartition(".")[2]: k for k in known}
+    by_last = {k.rpartition(".")[2]: k for k in reversed(known)}  # of two tables, the first
     last = name.rpartition(".")[2]
     close = (
         [by_last[k] for k in [last] if k in by_last]

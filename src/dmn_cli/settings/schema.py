@@ -131,7 +131,18 @@ class TrainingSettings(_Strict):
     seed: int = Field(ge=0, lt=2**63)
 
 
+class ReadingSettings(_Strict):
+    """How it learns to read plain text, before it is trained."""
+
+    epochs: int = Field(default=1, gt=0)
+    words: int = Field(default=4096, gt=0)
+    learning_rate: float = Field(default=0.002, gt=0)
+    negatives: int = Field(default=1000, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
 class Settings(_Strict):
     preset: str
     model: SerializeAsAny[NetworkSettings]
     training: SerializeAsAny[TrainingSettings]
+    reading: ReadingSettings = ReadingSettings()

@@ -55,7 +55,8 @@ def decide(settings: Settings, joint: Joint) -> Decided:
         if tables[table].get(last) == AUTO:
             tables[table][last] = said[key] = value
     network = NETWORKS[settings.model.network].settings.model_validate(model)
-    decided = Settings(preset=settings.preset, model=network, training=TrainingSettings.model_validate(training))
+    fixed = TrainingSettings.model_validate(training)
+    decided = settings.model_copy(update={"model": network, "training": fixed})
     return Decided(decided, said)
 
 

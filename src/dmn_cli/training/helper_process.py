@@ -19,6 +19,7 @@ from dmn_cli.settings.load import from_dict
 from dmn_cli.training.helpers import DONE, NEXT, READY
 from dmn_cli.training.learner import Learner, Phase
 from dmn_cli.training.shared_memory import Memory
+from dmn_cli.training.start import Start
 
 
 def main() -> None:
@@ -29,8 +30,10 @@ def main() -> None:
         os.environ["DMN_NATIVE"] = "0"
     tune(settings.model.hidden)
     data = [DataSet(Path(path)) for path in job["data"]]
-    joint = Joint.of(data, symmetries=settings.training.symmetries)
-    learner = Learner(joint, settings, torch.device("cpu"))
+    more_words, size = job["more_words"], job["vector_size"]
+    joint = Joint.of(data, symmetries=settings.training.symmetries, more_words=more_words, vector_size=size)
+    start = None if job["start"] is None else Start.named(job["start"], size or settings.model.hidden)
+    learner = Learner(joint, settings, torch.device("cpu"), start=start)
     with os.fdopen(job["memory"], "r+b") as file:
         memory = Memory(learner.network, job["helpers"], file)
     replies.write(READY)

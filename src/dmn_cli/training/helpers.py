@@ -49,6 +49,9 @@ class Helpers:
         job = {
             "settings": as_dict(learner.settings),
             "data": [str(data.path.resolve()) for data in learner.joint.data],
+            "more_words": list(learner.joint.more_words),
+            "vector_size": learner.joint.vector_size,
+            "start": learner.start.words if learner.start else None,
             "memory": self._memory.file.fileno(),
             "helpers": count,
             "compiled": compiled(),  # as here: who computes a part must not change a bit

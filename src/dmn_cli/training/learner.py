@@ -28,6 +28,7 @@ from dmn_cli.training.class_weights import balanced
 from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
+from dmn_cli.training.start import Start
 
 _PER_DRAW = 8  # questions of a batch for each time that names are drawn
 WORTH_TWO = 5000  # questions that make a second process worthwhile, which takes seconds to start
@@ -68,9 +69,10 @@ class Learner:
         *,
         processes: int | None = None,
         worth_two: int = WORTH_TWO,
+        start: Start | None = None,
     ) -> None:
         """processes: at most so many compute side by side; None: as many as there are cores for; worth_two: questions
-        from which on a batch is computed in two parts
+        from which on a batch is computed in two parts; start: what the network begins from
 
         Raises: DataError where a data set has no training split.
         """
@@ -95,7 +97,9 @@ class Learner:
         self.train = joint.train
         weigh = balanced if settings.training.class_weights == "balanced" else None
         self.class_weights = {id(batches): weigh(batches) for batches in self.train if weigh}
-        self.optimiser = Optimiser(self.network, settings.training, given=self._give_vectors())
+        self.start, self.taken = start, ""
+        self.model.read = start.read if start else []
+        self.optimiser = self._new_optimiser()
         form = settings.training.gate_supervision
         self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
@@ -105,18 +109,27 @@ class Learner:
         """Other weights, in place, as by chance as the first ones. attempt: the first is 0"""
         torch.manual_seed(int(np.random.SeedSequence([self.settings.training.seed, attempt]).generate_state(1)[0]))
         self.network.load_state_dict(self._build().network.state_dict())
-        self.optimiser = Optimiser(self.network, self.settings.training, given=self._give_vectors())
+        self.optimiser = self._new_optimiser()
 
-    def _give_vectors(self) -> bool:
-        """Sets the word vectors that come with the data sets, and returns whether any do."""
+    def _new_optimiser(self) -> Optimiser:
+        given = self._give_weights()
+        return Optimiser(self.network, self.network.word_table, self.settings.training, given=given)
+
+    def _give_weights(self) -> bool:
+        """Sets the word vectors that come with the data sets, then all that the network begins from, and returns
+        whether any word vectors were given."""
         brought, table = self.joint.vectors(), self.network.word_table
-        if brought is None or table is None:
-            return False
-        rows, vectors = (torch.from_numpy(array).to(self.device) for array in brought)
-        table.give(rows, vectors)
-        if self.settings.training.vectors_rate == 0:
-            table.freeze(rows)
-        return True
+        rows = [np.empty(0, np.int64)]
+        if brought and table:
+            rows.append(brought[0])
+            table.give(*(torch.from_numpy(array).to(self.device) for array in brought))
+        if self.start:
+            rows.append(self.start.rows(self.joint.vocabulary))
+            self.taken = self.start.give(self.network, self.joint.vocabulary)
+        given = np.unique(np.concatenate(rows))
+        if table and len(given) and self.settings.training.vectors_rate == 0:
+            table.freeze(torch.from_numpy(given).to(self.device))
+        return len(given) > 0
 
     def _parts_that_pay(self, worth_two: int) -> int:
         """Two where they can be computed side by side and each is large enough. This must not depend on how many cores

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 
-from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
@@ -34,6 +33,7 @@ from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.run import CHECKPOINT, Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import FALL, rate
+from dmn_cli.training.start import Start, joint_from
 
 _REPORT_EVERY = 0.2  # seconds
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
@@ -58,14 +58,15 @@ class Training:
         *,
         processes: int | None = None,
         helpers: Callable[[Learner, int], Helpers] = Helpers,
+        start: Start | None = None,
     ) -> None:
-        """processes: as for `Learner`; helpers: starts the others of them
+        """processes: as for `Learner`; helpers: starts the others of them; start: what the network begins from
 
         Raises: UsageError where the data sets don't go together; DataError where one lacks a split.
         """
-        joint = Joint.of(data, symmetries=settings.training.symmetries)
+        joint = joint_from(start, data, settings)
         self.given, self.device, self.run = settings, device, Run(run)
-        self.learner = Learner(joint, settings, device, processes=processes)
+        self.learner = Learner(joint, settings, device, processes=processes, start=start)
         self.settings = self.learner.settings
         self.valid = joint.batches("valid")
         decay = self.settings.training.averaging

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from dmn_cli.records.network import Network
+from dmn_cli.records.network import WordTable
 from dmn_cli.settings.schema import TrainingSettings
 
 
 class Optimiser:
     """Clips the gradient to a norm, and steps."""
 
-    def __init__(self, network: Network, settings: TrainingSettings, *, given: bool) -> None:
-        """given: whether word vectors came from outside. They are trained at a rate of their own and without L2, which
-        would pull the vectors of words that no batch has to zero. A large table has no L2 for the same reason."""
+    def __init__(self, network: nn.Module, words: WordTable | None, settings: TrainingSettings, *, given: bool) -> None:
+        """words: the network's table of them, if it has one; given: whether word vectors came from outside. They are
+        trained at a rate of their own and without L2, which would pull the vectors of words that no batch has to zero.
+        A large table has no L2 for the same reason."""
         self.network, self.clip = network, settings.clip
-        words = network.word_table
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
         others = [(n, p) for n, p in network.named_parameters() if all(p is not t for t in table)]

@@ -20,7 +20,6 @@ import torch
 
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.model import together
-from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import atomic_directory, load_versioned_json, write_json
@@ -29,6 +28,7 @@ from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.keep import keep
 from dmn_cli.training.loop import Training, score_of
 from dmn_cli.training.run import make
+from dmn_cli.training.start import Start, joint_from
 
 RECORD = "seeds.json"
 FORMAT_VERSION = 1
@@ -69,9 +69,11 @@ class Seeds:
         *,
         ensemble: bool = False,
         force: bool = False,
+        start: Start | None = None,
     ) -> None:
         """A new one, which is made once the first training could be. settings: of all seeds, but for the seed;
-        ensemble: whether all networks are kept, not the best; force: in place of the run that is there
+        ensemble: whether all networks are kept, not the best; force: in place of the run that is there; start: what
+        each of the networks begins from
 
         Raises: UsageError where the data sets don't go together.
         """
@@ -79,7 +81,8 @@ class Seeds:
         self.ensemble = ensemble
         self.results: dict[int, Result] = {}  # of the seeds that are done
         self.figures: dict[str, float] = {}  # accuracy and loss of the ensemble, once there is one
-        self.fingerprint = Joint.of(data).fingerprint
+        self.fingerprint = joint_from(start, data, settings).fingerprint
+        self.start = start
         self._made, self._force = False, force
 
     @classmethod
@@ -107,7 +110,8 @@ class Seeds:
         wanted = {*(seeds or known), *(result.seed for result in results)}
         ordered = [seed for seed in dict.fromkeys([*known, *seeds]) if seed in wanted]
         keeps_all = "ensemble" in record
-        found = cls(data, path, settings, ordered, ensemble=keeps_all if ensemble is None else ensemble)
+        keeps_all = keeps_all if ensemble is None else ensemble
+        found = cls(data, path, settings, ordered, ensemble=keeps_all, start=Start.load(path))
         found.results, found._made = {result.seed: result for result in results}, True
         if found.fingerprint != trained_on:
             raise UsageError(
@@ -150,11 +154,13 @@ class Seeds:
         """
         values = self.settings.training.model_copy(update={"seed": seed})
         settings = self.settings.model_copy(update={"training": values})
-        training = Training(self.data, self.run(seed), settings, device)
+        training = Training(self.data, self.run(seed), settings, device, start=self.start)
         if self.ensemble:
             together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
             make(self.path, self.settings, force=self._force)
+            if self.start:
+                self.start.save(self.path)
             self.save()
             self._made = True
         training.take_up()
@@ -182,7 +188,7 @@ class Seeds:
     def _keep_all(self, device: torch.device) -> None:
         models = [directory.load(self.run(seed), device) for seed in self.seeds]
         model = replace(models[0], network=together([one.network for one in models]).eval(), ensemble=len(models))
-        valid = Joint.of(self.data, symmetries=self.settings.training.symmetries).batches("valid")
+        valid = joint_from(self.start, self.data, self.settings).batches("valid")
         report = keep(self.path / "model", model, valid, device)
         self.figures = {"accuracy": report.accuracy, "loss": report.loss}
 

@@ -1,0 +1,1 @@
+"""Plain text to read: split into words once, and kept as numbers."""

@@ -1,0 +1,91 @@
+"""dmn train --read and --start-from, as a user writes them."""
+
+import json
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+from commands import filled_in
+from conftest import Dmn, Process, Result, fails
+
+SMALL = ("--set=model.hidden=8", "--set=model.sentence=gru", "--epochs=1", "--set=training.steps=1", "--device=cpu")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "plain.txt"
+    names = ("mary", "john", "sandra", "daniel")
+    lines = (f"{names[i % 4]} went to the {('market', 'river')[i % 3 == 0]} .\n" for i in range(3000))
+    path.write_text("".join(lines))
+    return path
+
+
+def test_it_reads_and_another_training_starts_from_it(dmn: Dmn, world: Path, text: Path, tmp_path: Path) -> None:
+    result = dmn("train", world, "--out", tmp_path / "run", "--read", text, "--extra-words", 1, *SMALL, "--json")
+    assert result.code == 0, result.err
+    assert re.search(r"^reading 17,\d+ words, ", result.err, re.MULTILINE)
+    assert re.search(r"perplexity \d+\.\d of what is held out", result.err)
+    model = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert [(one["name"], one["words"]) for one in model["read"]] == [("plain.txt", 18_000)]
+    words = json.loads((tmp_path / "run" / "model" / "vocabulary.json").read_text())["words"]
+    assert "market" in words
+    assert "river" not in words, "one extra word was asked for, and the market is mentioned more often"
+    [line] = (tmp_path / "run" / "reading.jsonl").read_text().splitlines()
+    assert json.loads(line)["perplexity"] < 60
+
+    again = dmn("train", world, "--out", tmp_path / "new", "--start-from", tmp_path / "run", *SMALL)
+    assert again.code == 0, again.err
+    assert re.search(r"begins with the vectors of \d+ words, input module, question module", again.err)
+    assert json.loads((tmp_path / "new" / "model" / "config.json").read_text())["read"] == model["read"]
+    assert dmn("eval", tmp_path / "new", world).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_reading_goes_on_as_it_said(
+    dmn: Dmn, dmn_process: Process, world: Path, text: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    run = tmp_path / "run"
+    process = dmn_process(
+        *("train", world, "--out", run, "--read", text, *SMALL, "--set=reading.epochs=300", "--set=reading.words=64")
+    )
+    assert process.stderr
+    while not (said := process.stderr.readline()).startswith(b"reading"):
+        assert said, "it ended before it read"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    fails(Result(process.returncode, out.decode(), err.decode()), 130, "words were read; everything is saved")
+    config = (run / "config.toml").read_text()
+    assert "[reading]\nepochs = 300" in config
+    (run / "config.toml").write_text(config.replace("epochs = 300", "epochs = 1").replace("words = 64", "words = 4096"))
+    [command] = re.findall("Continue with: (.*)", err.decode())
+    _, *words = shlex.split(command)
+    result = dmn(*words)
+    assert result.code == 0, result.err
+    assert re.search(r"resuming at word [\d,]+", result.err)
+    assert (run / "model" / "config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("train WORLD --out NEW --read TEXT", 2, "--set model.sentence=gru"),
+        ("train WORLD --out NEW --read NOWHERE --set model.sentence=gru", 2, "no such text"),
+        ("train WORLD --out NEW --extra-words 5", 2, "--read"),
+        ("train WORLD --out NEW --read TEXT --seeds 1-3", 2, "--start-from RUN --seeds"),
+        ("train WORLD --out NEW --read TEXT --tune 10k-questions", 2, "can't be given together"),
+        ("train WORLD --out NEW --start-from NOWHERE", 4, "there is no model"),
+        ("train WORLD --out NEW --start-from RUN --set model.hidden=8", 2, "--set model.hidden=32"),
+        ("train WORLD --out RUN --resume --read TEXT", 2, "--resume continues with the run's own settings"),
+        ("train WORLD --out NEW --set reading.epoch=3", 2, "Did you mean reading.epochs?"),
+        ("train WORLD --out NEW --set reading.epochs=0", 2, "reading.epochs"),
+    ],
+)
+def test_a_mistake_on_the_command_line(
+    dmn: Dmn, run: Path, world: Path, text: Path, tmp_path: Path, command: str, code: int, said: str
+) -> None:
+    new = tmp_path / "NEW"
+    words = filled_in(command, RUN=run, WORLD=world, NEW=new, TEXT=text, NOWHERE=tmp_path / "nowhere")
+    fails(dmn(*words), code, said)
+    assert not new.exists()
