@@ -89,3 +89,20 @@ def test_a_mistake_on_the_command_line(
     words = filled_in(command, RUN=run, WORLD=world, NEW=new, TEXT=text, NOWHERE=tmp_path / "nowhere")
     fails(dmn(*words), code, said)
     assert not new.exists()
+
+
+def test_a_text_is_prepared_once_for_many_trainings(dmn: Dmn, world: Path, text: Path, tmp_path: Path) -> None:
+    made = dmn("prepare", "text", text, "--out", tmp_path / "text", "--json")
+    assert made.code == 0, made.err
+    assert made.document == {"text": str(tmp_path / "text"), "words": 18_000, "sentences": 3000, "distinct": 10}
+    result = dmn("train", world, "--out", tmp_path / "run", "--read", tmp_path / "text", *SMALL)
+    assert result.code == 0, result.err
+    assert not (tmp_path / "run" / "text").exists()
+    [one] = json.loads((tmp_path / "run" / "model" / "config.json").read_text())["read"]
+    assert (one["name"], one["words"]) == ("plain.txt", 18_000)
+    fails(dmn("prepare", "text", text, "--out", tmp_path / "text"), 2, "--force")
+    assert dmn("prepare", "text", text, "--out", tmp_path / "text", "--force", "--case", "keep").code == 0
+    refused = dmn("train", world, "--out", tmp_path / "other", "--read", tmp_path / "text", *SMALL)
+    fails(refused, 2, "another tokenizer", "--case")
+    fails(dmn("prepare", "text", text, "--out", tmp_path / "p", "--tokenizer", "sentencepiece"), 2, "tokenizer.model")
+    fails(dmn("prepare", "text", tmp_path / "none", "--out", tmp_path / "p"), 2, "no such text")

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from dmn_cli.data.words.spec import Choice
 
 _Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
-_Words = Annotated[
+Words = Annotated[
     Literal["spacy", "whitespace", "sentencepiece"],
     typer.Option(
         "--tokenizer",
         help="How text is split into words: by spaCy's rules, at blanks, or into pieces of words that are learnt.",
     ),
 ]
-_Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
-_Affixes = Annotated[
+Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]
+Affixes = Annotated[
     bool,
     typer.Option(
         "--affixes", help="Read each word with its shape and its endings, so that unknown words say something too."
     ),
 ]
-_Pieces = Annotated[
+Pieces = Annotated[
     str | None,
     typer.Option(
         metavar="N|FILE.model",
@@ -96,11 +96,11 @@ class Shared:
     """The options that each command has after its own."""
 
     out: Annotated[Path, typer.Option("--out", help="The data set to write: a new folder.", show_default=False)]
-    tokenizer: _Words = "spacy"
+    tokenizer: Words = "spacy"
     language: Annotated[str, typer.Option(help="The language whose rules spaCy uses: en, de, fr, xx, …")] = "en"
-    case: _Case = "lower"
-    pieces: _Pieces = None
-    affixes: _Affixes = False
+    case: Case = "lower"
+    pieces: Pieces = None
+    affixes: Affixes = False
     export: _Export = None
     vectors: _Vectors = None
     extra_words: _ExtraWords = 0
