@@ -106,3 +106,14 @@ def test_a_text_is_prepared_once_for_many_trainings(dmn: Dmn, world: Path, text:
     fails(refused, 2, "another tokenizer", "--case")
     fails(dmn("prepare", "text", text, "--out", tmp_path / "p", "--tokenizer", "sentencepiece"), 2, "tokenizer.model")
     fails(dmn("prepare", "text", tmp_path / "none", "--out", tmp_path / "p"), 2, "no such text")
+
+
+def test_several_seeds_start_from_a_model_but_not_from_an_ensemble(
+    dmn: Dmn, world: Path, run: Path, tmp_path: Path
+) -> None:
+    usual = ("--epochs=1", "--set=model.hidden=32", "--set=training.steps=1", "--device=cpu")
+    made = dmn("train", world, "--out", tmp_path / "two", "--start-from", run, "--ensemble", 2, *usual)
+    assert made.code == 0, made.err
+    assert (tmp_path / "two" / "checkpoints" / "start.pt").is_file()
+    assert dmn("train", world, "--out", tmp_path / "two", "--resume", "--ensemble", 2).code == 0
+    fails(dmn("train", world, "--out", tmp_path / "new", "--start-from", tmp_path / "two", *usual), 2, "seed-1")
