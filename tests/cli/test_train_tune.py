@@ -226,9 +226,7 @@ def test_too_little_time_is_said_early(dmn: Dmn, world: Path, tmp_path: Path, mo
     monkeypatch.setattr(Training, "step", slow)
     options = ("--set", "model.hidden=8", "--set", "training.steps=300", "--device", "cpu")
     began = time.perf_counter()
-    fails(
-        dmn("train", world, "--out", tmp_path / "run", "--tune", "20s", *options), 2, "which takes about 3", "several"
-    )
+    fails(dmn("train", world, "--out", tmp_path / "run", "--tune", "20s", *options), 2, "which takes about", "several")
     assert time.perf_counter() - began < 20
     result = dmn("train", world, "--out", tmp_path / "other", "--tune", "1s", *options)
     fails(result, 2, "1s was over before one epoch was", "--resume --tune")

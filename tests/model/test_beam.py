@@ -92,4 +92,4 @@ def test_more_answers_than_there_are() -> None:
     ended = greedy[:, 1] == END
     assert ended.any()
     assert words[ended, 0].tolist() == greedy[ended].tolist()
-    assert probability[ended, 0].tolist() == pytest.approx(confidence[ended].tolist())
+    assert probability[ended, 0].tolist() == pytest.approx(confidence[ended, 0].tolist())
