@@ -91,7 +91,9 @@ def test_the_settings_that_are_found_make_that_model(
     assert_same_weights(run / f"trial-{result.document['best']['trial']}", again)
     text = (run / "tuned.toml").read_text()
     for key in result.document["changed"]:
-        [line] = [line for line in text.splitlines() if line.startswith(key.partition(".")[2] + " = ")]
+        table, _, name = key.partition(".")
+        lines = text.partition(f"[{table}]\n")[2].partition("\n[")[0].splitlines()
+        [line] = [line for line in lines if line.startswith(f"{name} = ")]
         assert line.endswith("in trial 0")
     assert f"Found by dmn train --tune {BUDGET}" in text
 
