@@ -38,7 +38,8 @@ def sentence(word: str, random: np.random.Generator) -> str:
 def settings(**changes: object) -> Settings:
     values = {
         **{"model.hidden": 16, "model.sentence": "gru", "model.dropout": 0.0, "training.batch_size": 8},
-        **{"reading.words": 64, "reading.learning_rate": 0.01, "reading.negatives": 20, "training.epochs": 8},
+        **{"reading.words": 64, "reading.learning_rate": 0.01, "reading.vectors_rate": 1.0, "reading.negatives": 20},
+        "training.epochs": 8,
         **changes,
     }
     return load("dmn-plus", overrides=[(key.replace("__", "."), value) for key, value in values.items()])
@@ -131,6 +132,16 @@ def test_another_seed_reads_otherwise(data: DataSet, text: Path, tmp_path: Path)
         starts.append(read(reading(data, text, run, settings(training__seed=seed))))
     assert_equal(starts[0], starts[1])
     assert not torch.equal(starts[0].vectors, starts[2].vectors)
+
+
+def test_word_vectors_have_a_rate_of_their_own(data: DataSet, text: Path, tmp_path: Path) -> None:
+    """Adam's first step is as long as the rate, whatever the gradient."""
+    job = reading(data, text, tmp_path, settings(reading__learning_rate=0.001, reading__vectors_rate=20.0))
+    watched = job.model.word_vectors.weight, job.model.read.forwards.U
+    before = [weight.detach().clone() for weight in watched]
+    list(job.events(lambda: True))
+    moved = [(weight - old).abs().max().item() for weight, old in zip(watched, before, strict=True)]
+    assert moved == pytest.approx([0.02, 0.001], rel=0.01)
 
 
 def test_a_text_that_has_changed_is_not_read_on(data: DataSet, text: Path, tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ class ReadingSettings(_Strict):
     epochs: int = Field(default=1, gt=0)
     words: int = Field(default=4096, gt=0)
     learning_rate: float = Field(default=0.002, gt=0)
+    vectors_rate: float = Field(default=20.0, gt=0)
     negatives: int = Field(default=1000, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
 

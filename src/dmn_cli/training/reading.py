@@ -105,9 +105,9 @@ class Reading:
         torch.manual_seed(self.seed)
         counts = torch.from_numpy(batches.counts)
         self.model = LanguageModel(learner.network, counts, self.settings.dropout).to(self.device)
-        rates = {"learning_rate": self.settings.learning_rate, "l2": 0.0, "vectors_rate": 1.0}
+        rates = {"l2": 0.0, **{key: getattr(self.settings, key) for key in ("learning_rate", "vectors_rate")}}
         training = learner.settings.training
-        self.optimiser = Optimiser(self.model, self.model.word_vectors, training.model_copy(update=rates), given=False)
+        self.optimiser = Optimiser(self.model, self.model.word_vectors, training.model_copy(update=rates), given=True)
         self.sampler = Sampler(batches.counts, self.settings.negatives)
         self.log_expected = torch.from_numpy(self.sampler.log_expected).to(self.device)
         self.words = int(batches.steps.sum(dtype=np.int64) - batches.steps[batches.held_out].sum(dtype=np.int64))
