@@ -43,20 +43,20 @@ class Row:
 
 
 GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
-PHRASES = ("--epochs", "4", *settings(passes=2, dropout=0.3))
+TEXT = ("--preset", "text")
+PHRASES = (*TEXT, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001))
 TAGS = ("--epochs", "12", *settings(passes=1, dropout=0.3, batch_size=32, vectors_rate=0.3))
-CLASSES = ("--epochs", "12", *settings(passes=2, dropout=0.3, batch_size=32))
-REVIEWS = ("--epochs", "5", *settings(passes=2, dropout=0.3))
+REVIEWS = (*TEXT, "--epochs", "5", *settings(batch_size=128))
 OURS: dict[str, dict[str, Row]] = {  # system → data set → how
     "dmn": {
         "sst2": Row(GIVEN, PHRASES),
         "sst5": Row(GIVEN, PHRASES),
-        "trec": Row(GIVEN, CLASSES),
+        "trec": Row(GIVEN, TEXT),
         # vectors of its own training reviews: those given were trained on the text of the test reviews too
         "imdb": Row(("--train-vectors",), REVIEWS),
         "ewt-upos": Row(("--affixes", *GIVEN), TAGS),
         "ewt-xpos": Row(("--affixes", *GIVEN), TAGS),
-        **{few: Row(GIVEN, CLASSES) for few in FEW_OF},
+        **{few: Row(GIVEN, TEXT) for few in FEW_OF},
     },
 }
 

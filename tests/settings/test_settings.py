@@ -19,7 +19,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_presets() -> None:
-    assert presets() == ["dmn", "dmn-plus"]
+    assert presets() == ["dmn", "dmn-plus", "text"]
     assert load() == load("dmn-plus")
     for name in presets():
         assert load(name).preset == name

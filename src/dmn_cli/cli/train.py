@@ -27,7 +27,8 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
     preset: Annotated[
-        str | None, typer.Option(help="dmn-plus (the default) or dmn, the original.", show_default=False)
+        str | None,
+        typer.Option(help="dmn-plus (the default), dmn (the original) or text (for natural text).", show_default=False),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings, which override the preset's.", show_default=False)
