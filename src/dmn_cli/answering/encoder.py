@@ -26,6 +26,7 @@ class Encoded(NamedTuple):
     """A sentence, or a question."""
 
     ids: np.ndarray  # (words,) word ids
+    affix: np.ndarray  # (words,) True for those that say the form of the word before
     unknown: list[str]  # its words that the vocabulary lacks
     form: Form  # of the question, where it is one
     named: int  # which known names are in it, as the bits of a number
@@ -93,7 +94,9 @@ class Encoder:
         if self.binder:
             plain, names = [word for word in words if not is_affix(word)], self.binder.known_names
             named, asked = (union(name.which for name in find(plain)) for find in (names.named, names.asked_about))
-        return Encoded(ids, unknown, self._forms.get(tuple(words), Form()), named, asked)
+        return Encoded(
+            ids, np.array([*map(is_affix, words)]), unknown, self._forms.get(tuple(words), Form()), named, asked
+        )
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that never occurred in training, each once."""
@@ -203,8 +206,7 @@ class Encoder:
 
     def _affixes(self, sentence: str | tuple[str, ...]) -> np.ndarray:
         """`Batch.affix` of a text, or of words."""
-        words = self.tokenizer(sentence) if isinstance(sentence, str) else sentence
-        return np.array([*map(is_affix, words)])
+        return self.encode(sentence).affix if isinstance(sentence, str) else np.array([*map(is_affix, sentence)])
 
     def _ids(self, sentence: str | tuple[str, ...]) -> np.ndarray:
         """The word ids of a text, or of words, some of which may stand for others."""

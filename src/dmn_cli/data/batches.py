@@ -16,7 +16,7 @@ from dmn_cli.data.store.layout import spans
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.images import ForModel
-from dmn_cli.data.symmetries.renamer import Renamer
+from dmn_cli.data.symmetries.renamer import Renamed, Renamer
 from dmn_cli.data.thinning import Told
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
@@ -124,18 +124,17 @@ class Batches:
         told = Told(*split.facts.take(stories), questions, split.positions.take(stories)[0], *split.supports.take(rows))
         if thin is not None:
             told = told.thinned(thin)
-        sentences, wording, read = told.facts, asked, self._read
+        sentences, wording, renamed = told.facts, asked, None
         if random is not None and self.renamer:
             renamed = self.renamer.draw(split.task[stories], random, draws, spares=spares)
             sentences, wording = renamed.keys(sentences, told.lengths), renamed.keys(asked, questions)
             answers_of = np.add.reduceat(answer_length, np.cumsum(questions) - questions)
-            answer, read = renamed.answers(answer, answers_of), renamed.words
+            answer = renamed.answers(answer, answers_of)
         else:
             answer = self.answers[answer]
         distinct, story = np.unique(sentences, return_inverse=True)
         distinct_asked, question = np.unique(wording, return_inverse=True)
-        told_words = read(distinct)
-        affix = self._affix(distinct, told_words[0] if read != self._read else None)
+        words, lengths, affix = self._told(distinct, renamed)
         answer = padded(answer, answer_length, -1)
         per_fact = np.isin(asked, self.data.questions_per_fact)
         ended = np.flatnonzero(~per_fact)
@@ -143,10 +142,10 @@ class Batches:
             answer = np.pad(answer, ((0, 0), (0, 1)), constant_values=-1)
             answer[ended, answer_length[ended]] = 0  # the end token
         return from_arrays(
-            sentences=_rectangle(*told_words),
+            sentences=_rectangle(words, lengths),
             story=padded(story, told.lengths, 0),
             story_length=told.lengths,
-            question_sentences=_rectangle(*read(distinct_asked)),
+            question_sentences=_rectangle(*self._told(distinct_asked, renamed)[:2]),
             question=question,
             story_of=np.repeat(np.arange(len(stories)), questions),
             facts_seen=told.positions,
@@ -156,7 +155,7 @@ class Batches:
             task=np.repeat(self.task_ids[split.task[stories]], questions),
             any_order=np.isin(asked, sets) if len(sets := self.data.questions_in_any_order) else None,
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
-            affix=None if affix is None else _rectangle(affix, told_words[1]),
+            affix=None if affix is None else _rectangle(affix, lengths),
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:
@@ -179,7 +178,7 @@ class Batches:
             for column in (split.facts, split.questions):
                 sentences, counts = column.take(stories)
                 distinct, at = np.unique(sentences, return_inverse=True)
-                ids, lengths = self._read(distinct)
+                ids, lengths, _ = self._told(distinct, None)
                 unknown = np.zeros(len(distinct), bool)
                 unknown[np.repeat(np.arange(len(distinct)), lengths)[ids == 1]] = True
                 strange[np.repeat(stories, counts)[unknown[at]]] = True
@@ -190,17 +189,15 @@ class Batches:
         offset = self.split.question_offset
         return spans(offset[stories], offset[stories + 1] - offset[stories])
 
-    def _affix(self, sentences: np.ndarray, words: np.ndarray | None) -> np.ndarray | None:
-        """`Batch.affix`, end to end, None where no word is an affix. words: of the model, where they have changed"""
-        if self.affixes is None:
-            return None
-        of_data, of_model = self.affixes
-        return of_data[self.data.sentences.words.take(sentences)[0]] if words is None else of_model[words]
-
-    def _read(self, sentences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Word ids of the model, end to end, and how many each sentence has."""
+    def _told(self, sentences: np.ndarray, renamed: Renamed | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Word ids of the model, end to end, how many each sentence has, and `Batch.affix`, end to end; None where no
+        word is an affix. renamed: where names have changed"""
+        of_data, of_model = self.affixes or (None, None)
+        if renamed is not None:
+            words, lengths = renamed.words(sentences)
+            return words, lengths, None if of_model is None else of_model[words]
         ids, lengths = self.data.sentences.words.take(sentences)
-        return self.words[ids], lengths
+        return self.words[ids], lengths, None if of_data is None else of_data[ids]
 
 
 def _affixes(data: DataSet, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray] | None:
