@@ -6,7 +6,6 @@ in the run; what is shipped is the model directory.
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from dmn_cli.errors import ModelError
-from dmn_cli.files import atomic_file
+from dmn_cli.training import saved
 
 FORMAT_VERSION = 3
 _OLDEST = 2  # that can be read
@@ -57,35 +56,21 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    path.parent.mkdir(exist_ok=True)
     values = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}
     values["totals"] = [*checkpoint.totals.losses, float(checkpoint.totals.supervised)]
-    buffer = io.BytesIO()  # given a file, torch hides why writing failed
-    torch.save({"format_version": FORMAT_VERSION, **values}, buffer)
-    with atomic_file(path) as file:
-        file.write(buffer.getbuffer())
+    saved.save(path, FORMAT_VERSION, values)
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
     """Raises: ModelError where it is missing, damaged, or of another format version."""
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        version = values.pop("format_version")
+        checkpoint = saved.load(path, range(_OLDEST, FORMAT_VERSION + 1), _of)
     except FileNotFoundError as error:
         raise ModelError("there is no checkpoint to resume from", where=path) from error
-    except Exception as error:  # torch names no common class for what a damaged file raises
-        raise ModelError("the checkpoint is damaged", where=path, hint="Train again with --force.") from error
-    if version > FORMAT_VERSION:
-        raise ModelError(
-            f"the checkpoint has format version {version}; this dmn reads up to {FORMAT_VERSION}", where=path
-        )
-    if version < _OLDEST:
-        raise ModelError(
-            f"the checkpoint has format version {version}, of an older dmn",
-            where=path,
-            hint="Train again with --force.",
-        )
-    *losses, supervised = values.pop("totals")
-    checkpoint = Checkpoint(**values, totals=Totals(losses, int(supervised)))
     checkpoint.network = {name: tensor.to(device) for name, tensor in checkpoint.network.items()}
     return checkpoint
+
+
+def _of(values: dict[str, Any]) -> Checkpoint:
+    *losses, supervised = values.pop("totals")
+    return Checkpoint(**values, totals=Totals(losses, int(supervised)))

@@ -12,7 +12,6 @@ checkpoints/reading.pt   what a resumed reading needs, until it is over; then ch
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import time
@@ -25,14 +24,15 @@ import numpy as np
 import torch
 
 from dmn_cli.data.text.batches import TextBatches
-from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import atomic_file, write_text
+from dmn_cli.errors import UsageError
 from dmn_cli.machine.device import seed
 from dmn_cli.machine.threads import cores_to_use, in_order
 from dmn_cli.model.language_model import LanguageModel
 from dmn_cli.records.next_words import NextWords
+from dmn_cli.training import saved
 from dmn_cli.training.learner import Learner
 from dmn_cli.training.optimiser import Optimiser
+from dmn_cli.training.run import keep_lines
 from dmn_cli.training.start import Start
 
 CHECKPOINT = Path("checkpoints") / "reading.pt"
@@ -119,29 +119,18 @@ class Reading:
         path = self.run / CHECKPOINT
         if not path.is_file():
             return
-        try:
-            values = torch.load(path, map_location=self.device, weights_only=True)
-            version = values.pop("format_version")
-            state = _State(**values) if version <= FORMAT_VERSION else None
-        except Exception as error:  # torch names no common class for what a damaged file raises
-            raise ModelError("the checkpoint is damaged", where=path, hint="Train again with --force.") from error
-        if state is None:
-            raise ModelError(f"has format version {version}; this dmn reads up to {FORMAT_VERSION}", where=path)
+        state = saved.load(path, range(FORMAT_VERSION + 1), lambda values: _State(**values), self.device)
         if state.texts != self.state.texts:
             raise UsageError("the texts have changed", where=path, hint="Train again with --force.")
         self.model.load_state_dict(state.model)
         self.optimiser.load_state_dict(state.optimiser)
         self.state = state
-        _forget(self.run / LOG, state.words)
+        keep_lines(self.run / LOG, lambda line: line["words"] <= state.words)
 
     def save(self) -> None:
         state = self.state
         state.model, state.optimiser = self.model.state_dict(), self.optimiser.state_dict()
-        buffer = io.BytesIO()
-        torch.save({"format_version": FORMAT_VERSION, **vars(state)}, buffer)
-        (self.run / CHECKPOINT).parent.mkdir(exist_ok=True)
-        with atomic_file(self.run / CHECKPOINT) as file:
-            file.write(buffer.getbuffer())
+        saved.save(self.run / CHECKPOINT, FORMAT_VERSION, vars(state))
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[ReadingEvent]:
         """Reads to the end; checkpoints/start.pt has what was learnt. `stop` is asked between steps; once it is
@@ -279,9 +268,3 @@ class Sampler:
             return self._words
         drawn = np.searchsorted(self._upto, random.random(self._tries), side="right")
         return self._words[np.unique(drawn.clip(max=len(self._words) - 1))]
-
-
-def _forget(path: Path, words: int) -> None:
-    """Drops the lines of what a killed reading measured after its last checkpoint."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    write_text(path, "".join(line for line in lines if json.loads(line)["words"] <= words))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,13 @@ class Run:
 
     def forget_metrics_from(self, epoch: int) -> None:
         """Drops the lines of later epochs: a killed run may have logged one that is now trained again."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        write_text(path, "".join(line for line in lines if json.loads(line)["epoch"] < epoch))
+        keep_lines(self.path / "metrics.jsonl", lambda line: line["epoch"] < epoch)
+
+
+def keep_lines(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    """Drops the other lines of a log: a killed run may have written some that it now writes again."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    write_text(path, "".join(line for line in lines if wanted(json.loads(line))))
 
 
 def make(path: Path, settings: Settings, *, force: bool) -> None:

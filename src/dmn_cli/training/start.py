@@ -7,7 +7,6 @@ nothing else.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +20,10 @@ from dmn_cli.artifact import directory
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.words.vocabulary import SPARE, Vocabulary
-from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import atomic_file
+from dmn_cli.errors import UsageError
 from dmn_cli.records.network import Network
 from dmn_cli.settings.schema import NetworkSettings, Settings
+from dmn_cli.training import saved
 
 START = Path("checkpoints") / "start.pt"
 FORMAT_VERSION = 1
@@ -120,26 +119,14 @@ class Start:
         return ", ".join([f"the vectors of {len(known):,} words", *sorted(parts - {"word vectors"})])
 
     def save(self, run: Path) -> None:
-        (run / START).parent.mkdir(exist_ok=True)
-        buffer = io.BytesIO()
-        torch.save({"format_version": FORMAT_VERSION, **asdict(self)}, buffer)
-        with atomic_file(run / START) as file:
-            file.write(buffer.getbuffer())
+        saved.save(run / START, FORMAT_VERSION, asdict(self))
 
     @classmethod
     def load(cls, run: Path) -> Start | None:
         """That of a run; None where it has none. Raises: ModelError where it is damaged or of a newer dmn."""
-        path = run / START
-        if not path.is_file():
+        if not (run / START).is_file():
             return None
-        try:
-            values = torch.load(path, map_location="cpu", weights_only=True)
-            version = values.pop("format_version")
-            if version <= FORMAT_VERSION:
-                return cls(**values)
-        except Exception as error:  # torch names no common class for what a damaged file raises
-            raise ModelError("is damaged", where=path, hint="Train again with --force.") from error
-        raise ModelError(f"has format version {version}; this dmn reads up to {FORMAT_VERSION}", where=path)
+        return saved.load(run / START, range(FORMAT_VERSION + 1), lambda values: cls(**values), what="")
 
 
 def joint_from(
