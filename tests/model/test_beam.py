@@ -34,7 +34,10 @@ def reading(seed: int, questions: int, max_steps: int, spread: float) -> Reading
     shape = (questions, ANSWERS + 1, ANSWERS + 1, ANSWERS)
     tables = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * spread
     rows = torch.arange(questions)
-    once = lambda: Speaker(tables, rows, torch.full_like(rows, ANSWERS))  # noqa: E731
+
+    def once() -> Speaker:
+        return Speaker(tables, rows, torch.full_like(rows, ANSWERS))
+
     return Reading(None, None, max_steps, once, None, lambda: tables)  # type: ignore[arg-type]
 
 

@@ -73,20 +73,23 @@ class LanguageModel(nn.Module):
         right, left = self.read.directions(self.dropout(w), batch.texts.packing)
         return torch.cat([self.after(self.dropout(right)), self.before(self.dropout(left))])
 
+    def foretelling(self, batch: NextWords) -> tuple[Tensor, Tensor, Tensor]:
+        """The vectors of the classes, (classes, word_size); and of all that is foretold, in both directions, the state
+        that foretells it, (n, word_size), and its class, (n,)."""
+        v = self.word_vectors.E(batch.classes) * (batch.classes > 1).unsqueeze(1)
+        targets = torch.cat([batch.after, batch.before])
+        foretold = torch.nonzero(targets != UNKNOWN_WORD).squeeze(1)
+        return v, self.states(batch, v).index_select(0, foretold), targets.index_select(0, foretold)
+
     def forward(self, batch: NextWords, log_expected: Tensor) -> tuple[Tensor, int]:
         """log_expected: (words,) log E of each word, row 0 that of the sentence's end
 
         → the sum of the losses of all words foretold, and how many these are
         """
-        known = (batch.classes > 1).unsqueeze(1)
-        v = self.word_vectors.E(batch.classes) * known
-        h = self.states(batch, v)
-        targets = torch.cat([batch.after, batch.before])
-        foretold = torch.nonzero(targets != UNKNOWN_WORD).squeeze(1)
+        v, h, targets = self.foretelling(batch)
         table = torch.cat([self.end, v[1:]])
         b = (self.b - log_expected).index_select(0, batch.classes)
-        loss = sampled_softmax(h.index_select(0, foretold), table, b, targets.index_select(0, foretold), batch.sampled)
-        return loss.sum(), len(foretold)
+        return sampled_softmax(h, table, b, targets, batch.sampled).sum(), len(targets)
 
     @torch.no_grad()
     def full_loss(self, batch: NextWords) -> tuple[Tensor, int]:
@@ -94,15 +97,13 @@ class LanguageModel(nn.Module):
         E = self.word_vectors.weight
         table = torch.cat([self.end, E[1:]])
         b = torch.where(self.foretold, self.b, -torch.inf)
-        v = E[batch.classes] * (batch.classes > 1).unsqueeze(1)
-        targets = torch.cat([batch.after, batch.before])
-        foretold = torch.nonzero(targets != UNKNOWN_WORD).squeeze(1)
-        h, words = self.states(batch, v)[foretold], batch.classes[targets[foretold]]
+        _, h, targets = self.foretelling(batch)
+        words = batch.classes[targets]
         losses = [
             F.cross_entropy(torch.addmm(b, some, table.t()), right, reduction="sum")
             for some, right in zip(h.split(_AT_A_TIME), words.split(_AT_A_TIME), strict=True)
         ]
-        return torch.stack(losses).sum(), len(foretold)
+        return torch.stack(losses).sum(), len(targets)
 
     @torch.no_grad()
     def hand_over(self) -> None:

@@ -8,11 +8,14 @@ import io
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from dmn_cli.data.formats.table_files import ParquetTable, Table, as_text
+from dmn_cli.data.formats.table_files import ParquetTable, Table
 from dmn_cli.data.formats.table_text import Record, TextTable, places
 from dmn_cli.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Cell = str | float | None
 
@@ -107,12 +110,12 @@ class ParquetCopy:
 
     def records(self, names: Sequence[str]) -> Iterator[Record]:
         places(self.table.columns, names, self.table.name)
-        number = 1
+        return self.table.records_of(self._kept(), names)
+
+    def _kept(self) -> Iterator[pa.RecordBatch]:
         for batch in self.table.batches():
             self._batches.append(batch)
-            for cells in zip(*(as_text(batch.column(name), name, self.table.name) for name in names), strict=True):
-                yield Record(number, list(cells))
-                number += 1
+            yield batch
 
     def add(self, record: Record, cells: Sequence[Cell]) -> None:
         import pyarrow as pa

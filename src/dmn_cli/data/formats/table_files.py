@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,12 @@ class ParquetTable:
     def records(self, names: Sequence[str]) -> Iterator[Record]:
         """All rows, with the cells of some columns as text. Raises: DataError"""
         places(self.columns, names, self.name)
+        return self.records_of(self.batches(list(dict.fromkeys(names))), names)
+
+    def records_of(self, batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[Record]:
+        """The rows of the file's batches, from the first on, with the cells of some columns as text."""
         number = 1
-        for batch in self.batches(list(dict.fromkeys(names))):
+        for batch in batches:
             for cells in zip(*(as_text(batch.column(name), name, self.name) for name in names), strict=True):
                 yield Record(number, list(cells))
                 number += 1
