@@ -232,7 +232,13 @@ def test_a_network_too_big_leaves_no_folder(dmn: Dmn, world: Path, tmp_path: Pat
 def test_seeds_overwrite_what_dmn_wrote_and_nothing_else(dmn: Dmn, world: Path, copied: Path) -> None:
     seeds = ("train", world, "--out", copied, "--seeds", "8", *OPTIONS, "--force")
     assert dmn(*seeds).code == 0
-    assert sorted(file.name for file in copied.iterdir()) == ["config.toml", "model", "seed-8", "seeds.json"]
+    assert sorted(file.name for file in copied.iterdir()) == [
+        "config.toml",
+        "data.json",
+        "model",
+        "seed-8",
+        "seeds.json",
+    ]
     assert dmn("train", world, "--out", copied, *OPTIONS, "--force").code == 0
     assert not (copied / "seeds.json").exists()
     (copied / "config.toml").write_text('title = "a web site of ours"\n')

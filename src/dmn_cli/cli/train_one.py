@@ -56,7 +56,7 @@ def _started(asked: Asked) -> Start | None:
         if asked.read:
             to_read = ToRead.of(asked.read, asked.extra_words, asked.data_sets, asked.settings)
         if start or to_read:
-            Run(run).begin(asked.settings, force=asked.force)
+            Run(run).begin(asked.settings, asked.data_sets, force=asked.force)
         if start:
             start.save(run)
         if to_read:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
@@ -79,7 +80,7 @@ class Training:
 
     def begin(self, *, force: bool = False) -> None:
         """Makes the run directory; with `force`, in place of the run that is there."""
-        self.run.begin(self.given, force=force)
+        self.run.begin(self.given, self.learner.joint.data, force=force)
 
     def resume(self) -> None:
         """Continues from the last checkpoint. Raises as `Run.load` does."""
@@ -92,6 +93,7 @@ class Training:
             state.finished = None
             self._next_epoch()
         self.run.forget_metrics_from(state.epoch)
+        trained_on.write(self.run.path, self.learner.joint.data)  # which may have moved
 
     def take_up(self) -> None:
         """Begins, or continues from the last checkpoint if there is one. Its state then says whether the training is

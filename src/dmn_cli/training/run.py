@@ -1,15 +1,17 @@
-"""The run directory: settings, metrics, checkpoints, and the best model so far."""
+"""The run directory: settings, data, metrics, checkpoints, and the best model so far."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dmn_cli.artifact import trained_on
+from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.files import write_text
 from dmn_cli.settings.load import to_toml
@@ -30,9 +32,9 @@ class Run:
     def model(self) -> Path:
         return self.path / "model"
 
-    def begin(self, settings: Settings, *, force: bool = False) -> None:
+    def begin(self, settings: Settings, data: Sequence[DataSet], *, force: bool = False) -> None:
         """Makes the directory; with `force`, in place of the run that is there."""
-        make(self.path, settings, force=force)
+        make(self.path, settings, data, force=force)
         (self.path / "metrics.jsonl").write_bytes(b"")
 
     def save(self, state: Checkpoint) -> None:
@@ -74,9 +76,11 @@ def keep_lines(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
     write_text(path, "".join(line for line in lines if wanted(json.loads(line))))
 
 
-def make(path: Path, settings: Settings, *, force: bool) -> None:
-    """A directory with its settings in it, and nothing else; with `force`, in place of the run that is there."""
+def make(path: Path, settings: Settings, data: Sequence[DataSet], *, force: bool) -> None:
+    """A directory that says its settings and its data, and has nothing else in it; with `force`, in place of the run
+    that is there."""
     if force and (path / "config.toml").is_file():
         shutil.rmtree(path.resolve())
     path.mkdir(parents=True, exist_ok=True)
     write_text(path / "config.toml", to_toml(settings))
+    trained_on.write(path, data)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from dmn_cli.artifact import directory
+from dmn_cli.artifact import directory, trained_on
 from dmn_cli.artifact.model import together
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
@@ -104,7 +104,7 @@ class Seeds:
         try:
             known = _known(record)
             results = [Result.from_json(one) for one in record["seeds"] if len(one) > 1]
-            trained_on = record["data"]
+            fingerprint = record["data"]
         except (KeyError, TypeError) as error:
             raise _damaged(path) from error
         wanted = {*(seeds or known), *(result.seed for result in results)}
@@ -113,12 +113,13 @@ class Seeds:
         keeps_all = keeps_all if ensemble is None else ensemble
         found = cls(data, path, settings, ordered, ensemble=keeps_all, start=Start.load(path))
         found.results, found._made = {result.seed: result for result in results}, True
-        if found.fingerprint != trained_on:
+        if found.fingerprint != fingerprint:
             raise UsageError(
                 "these seeds were trained on other data",
                 where=path,
                 hint="Give the data sets that they began with.",
             )
+        trained_on.write(path, data)  # which may have moved
         found.save()
         return found
 
@@ -158,7 +159,7 @@ class Seeds:
         if self.ensemble:
             together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
-            make(self.path, self.settings, force=self._force)
+            make(self.path, self.settings, self.data, force=self._force)
             if self.start:
                 self.start.save(self.path)
             self.save()

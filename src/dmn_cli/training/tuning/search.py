@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from dmn_cli.artifact import trained_on
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
@@ -105,14 +106,15 @@ class Search:
         record = load_versioned_json(path / RECORD, FORMAT_VERSION, ModelError)
         try:
             budget = budget or Budget.parse(record["budget"])
-            keys, trained_on = [*record["keys"]], record["data"]
+            keys, fingerprint = [*record["keys"]], record["data"]
         except (KeyError, TypeError, UsageError) as error:
             raise ModelError("is damaged: not a search that dmn writes", where=path / RECORD) from error
         found = cls(data, path, settings, budget, device, wanted=keys.__contains__)
-        if found.joint.fingerprint != trained_on:
+        if found.joint.fingerprint != fingerprint:
             raise UsageError(
                 "this search was made on other data", where=path, hint="Give the data sets that it began with."
             )
+        trained_on.write(path, data)  # which may have moved
         found.trials = trials.trials_of(trials.read(path))
         found.save()
         return found
@@ -126,7 +128,7 @@ class Search:
                 f"--tune {self.budget.text} is less than {self._epochs(self.ends[0])}: {first:,.0f} questions",
                 hint=f"A whole training has {self._cost(0, self.ends[-1]):,.0f}; give it several times as much.",
             )
-        make(self.path, self.given, force=force)
+        make(self.path, self.given, self.joint.data, force=force)
         self.save()
 
     def save(self, found: dict[str, Any] | None = None) -> None:
