@@ -47,6 +47,13 @@ class Calibrated(_Document):
     bins: Annotated[list[Bin], Field(min_length=1, max_length=15)]
 
 
+class Abstained(_Document):
+    below: Annotated[float, Field(gt=0, le=1)]
+    answered: Annotated[int, Field(ge=0)]
+    coverage: Fraction
+    selective_accuracy: Fraction = 0  # absent where nothing is answered
+
+
 class Task(_Document):
     """Of one task. What is optional is absent, and never null, where there is nothing to say."""
 
@@ -59,6 +66,8 @@ class Task(_Document):
     gate_recall: Fraction = 0
     ece: Fraction
     ece_uncalibrated: Fraction
+    coverage: Fraction = 0  # with --abstain-below
+    selective_accuracy: Fraction = 0  # and where something is answered
     macro_f1: Fraction = 0  # where there are at most 60 different answers
     classes: Annotated[list[Class], Field(min_length=1, max_length=60)] | None = None
     confusions: list[Confusion] | None = None
@@ -74,6 +83,7 @@ class Evaluated(_Document):
     mean_error: Fraction
     failed_tasks: list[str]
     calibration: Calibrated
+    abstaining: Abstained | None = None  # with --abstain-below
     tasks: dict[str, Task]
     questions: Count
     seconds: Seconds
@@ -194,7 +204,8 @@ class OneOfTop(_Document):
 class Answered(_Document):
     """dmn ask --json, and a line of the prompt's"""
 
-    answer: str
+    answer: str | None  # null: it abstains
+    best: str = ""  # what it would have answered, where it abstains
     answers: list[str] = []  # one for each fact, where the question asks for that
     confidence: Fraction
     top: list[OneOfTop] = []  # the likeliest first, where asked for
@@ -214,6 +225,7 @@ class Answered(_Document):
         assert all(len(gates) == facts for gates in self.gates)
         assert self.read == sorted(set(self.read))
         assert all(fact < facts for fact in self.read)
+        assert (self.answer is None) == ("best" in self.model_fields_set)
         assert len(self.answers) == (facts if "answers" in self.model_fields_set else 0)
         return self
 

@@ -82,6 +82,8 @@ def test_predictions(dmn: Dmn, tmp_path: Path) -> None:
         {"answers": ["one"]},
         {"confidence": "high"},
         {"extra": 1},
+        {"answer": None},
+        {"best": "attic"},
     ],
     ids=str,
 )

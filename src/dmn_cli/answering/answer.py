@@ -7,6 +7,8 @@ from typing import Any
 
 from dmn_cli.answering.bound import Bound
 
+ABSTAINED = "?"  # in place of an answer, in text
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -22,6 +24,7 @@ class Answer:
     words: tuple[str, ...] = ()  # that the text consists of
     by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
     top: list[tuple[str, float]] | None = None  # the likeliest answers and their probabilities, where asked for
+    abstains: bool = False  # the confidence is too low: the text is its best guess, and no answer
 
     @property
     def notes(self) -> list[str]:
@@ -30,15 +33,16 @@ class Answer:
 
     @property
     def shown(self) -> str:
-        """The answer for a person: tags beside their words."""
+        """The answer for a person: tags beside their words; `?` where the model abstains."""
+        if self.abstains:
+            return ABSTAINED
         if self.by_fact is None:
             return self.text
         return " ".join(f"{fact}/{word}" for fact, word in zip(self.facts, self.by_fact, strict=True))
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "answer": self.text,
-            **({} if self.by_fact is None else {"answers": self.by_fact}),
+            **self._answer_as_json(),
             "confidence": round(self.confidence, 6),
             **({} if self.top is None else {"top": [{"answer": a, "confidence": round(p, 6)} for a, p in self.top]}),
             "gates": self.gates,
@@ -47,3 +51,8 @@ class Answer:
             "unknown_words": self.unknown,
             **(self.names.as_json() if self.names else {}),
         }
+
+    def _answer_as_json(self) -> dict[str, Any]:
+        if self.abstains:
+            return {"answer": None, "best": self.text}
+        return {"answer": self.text, **({} if self.by_fact is None else {"answers": self.by_fact})}

@@ -44,11 +44,14 @@ class Predictor:
         remembered: int = REMEMBERED,
         bind: bool = True,
         top: int = 0,
+        abstain_below: float = 0.0,
     ) -> None:
         """max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
-        that is given. Raises: ModelError where the model is missing, damaged or too new."""
+        that is given; abstain_below: the confidence that an answer needs, or the model abstains.
+
+        Raises: ModelError where the model is missing, damaged or too new."""
         self.model = directory.load(path, device)
-        self.device, self.top = torch.device(device), top
+        self.device, self.top, self.abstain_below = torch.device(device), top, abstain_below
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
@@ -104,6 +107,7 @@ class Predictor:
                     words=tuple(said),
                     by_fact=said if per_fact else None,
                     top=None if columns.top is None or per_fact else self._top(columns.top, row, names),
+                    abstains=confidence < self.abstain_below,
                 )
         return [answer for answer in answers if answer is not None]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from dmn_cli.answering.answer import ABSTAINED
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.stream import in_order
 
@@ -13,8 +14,9 @@ from dmn_cli.answering.stream import in_order
 class Labelled(NamedTuple):
     """A row's answer."""
 
-    answer: str | None  # None: the row has no text
+    answer: str | None  # `?`: the model abstains; None: the row has no text
     confidence: float | None  # the probability of the whole answer, to six decimals
+    abstains: bool = False
 
 
 NOTHING = Labelled(None, None)
@@ -44,5 +46,6 @@ def _labelled(
             continue
         answer = next(answers)
         text = answer.text if separator is None or answer.by_fact else separator.join(dict.fromkeys(answer.words))
-        results.append(Labelled(text, round(answer.confidence, 6)))
+        text = ABSTAINED if answer.abstains else text
+        results.append(Labelled(text, round(answer.confidence, 6), answer.abstains))
     return results

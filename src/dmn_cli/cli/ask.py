@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmn_cli.cli.options import Delimiter, Device, Encoding, Force, Json, Model, NoBind, NoQuotes, Quiet
+from dmn_cli.cli.options import AbstainBelow, Delimiter, Device, Encoding, Force, Json, Model, NoBind, NoQuotes, Quiet
 from dmn_cli.cli.output import Output, write_lines
 from dmn_cli.cli.tables import as_written
 from dmn_cli.errors import UsageError
@@ -69,6 +69,7 @@ def command(
         ),
     ] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
+    abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
     device: Device = "cpu",
     force: Force = False,
@@ -102,7 +103,8 @@ def command(
         from dmn_cli.kernels.tune import tune
         from dmn_cli.machine.device import choose_device
 
-        predictor = Predictor(model, choose_device(device), bind=not no_bind, top=top)
+        where = choose_device(device)
+        predictor = Predictor(model, where, bind=not no_bind, top=top, abstain_below=abstain_below)
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:

@@ -59,22 +59,29 @@ def ask_table(output: Output, predictor: Predictor, asked: Asked) -> None:
         columns = {new_name(name, table.columns): kind for name, kind in kinds.items()}
         if list(columns) != list(kinds):
             output.note(f"the table has such columns already, so the new ones are called {' and '.join(columns)}")
-        rows = unanswered = 0
+        rows = unanswered = abstained = 0
         with _written(asked.out) as file, copy(table, file, columns) as made:
             waiting: deque[Record] = deque()
             cells = _noted(made.records(asked.columns), waiting)
             for results in labelled(predictor, cells, asked.question, form.separator if form else None):
                 for result in results:
                     record = waiting.popleft()
-                    made.add(record, result)
+                    made.add(record, (result.answer, result.confidence))
                     rows += bool(record.cells)
                     unanswered += bool(record.cells) and result.answer is None
+                    abstained += result.abstains
     seconds = round(time.perf_counter() - start, 3)
     if unanswered:
         output.warning(f"{plural(unanswered, 'row')} without a text, and so without an answer")
+    if abstained:
+        output.note(f"{plural(abstained, 'row')} answered by ?, with a confidence below {predictor.abstain_below}")
     if asked.out is not None:
-        summary = {"rows": rows, "unanswered": unanswered, "columns": list(columns), "seconds": seconds}
-        output.json({"out": str(asked.out), **summary})
+        counts = {
+            "rows": rows,
+            "unanswered": unanswered,
+            **({"abstained": abstained} if predictor.abstain_below else {}),
+        }
+        output.json({"out": str(asked.out), **counts, "columns": list(columns), "seconds": seconds})
         output.result(f"{asked.out} has {plural(rows, 'row')}, with {' and '.join(columns)} ({seconds:.1f} s)")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dmn_cli.cli.classes import show_classes
-from dmn_cli.cli.options import Device, Force, Json, Model, NoBind, Quiet
+from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.errors import ScoreTooLow, UsageError
 
@@ -41,6 +41,7 @@ def command(
         typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
+    abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
     device: Device = "auto",
     force: Force = False,
@@ -83,6 +84,7 @@ def command(
             on_judged=on_judged,
             judge=judging,
             vocabulary=loaded.vocabulary,
+            abstain_below=abstain_below,
         )
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
@@ -131,6 +133,8 @@ _COLUMNS = {
     "exact": "without mistake",
     "gate_precision": "gate precision",
     "gate_recall": "gate recall",
+    "coverage": "coverage",
+    "selective_accuracy": "accuracy of answered",
 }
 
 
@@ -147,7 +151,7 @@ def _show(output: Output, report: Report) -> None:
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
-        f"{_calibrated(report)}"
+        f"{_calibrated(report)}{_abstained(report)}"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
@@ -159,6 +163,16 @@ def _calibrated(report: Report) -> str:
         return ""
     before = f" ({100 * found.error_before:.1f} % without its temperature of {found.temperature:.2f})"
     return f"calibration error {100 * found.error:.1f} %{before if found.temperature != 1 else ''}\n"
+
+
+def _abstained(report: Report) -> str:
+    """A line on what is answered where an answer needs some confidence."""
+    if report.abstaining is None:
+        return ""
+    found = report.abstaining.as_json()
+    covered = f"{100 * found['coverage']:.2f} % of the questions answered with a confidence of {found['below']} or more"
+    right = f", {100 * found['selective_accuracy']:.2f} % of these right" if found["answered"] else ""
+    return f"{covered}{right}\n"
 
 
 def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+
+def _no_nan(value: float) -> float:
+    """Typer's own bounds let NaN through."""
+    if value != value:
+        raise typer.BadParameter("nan is no number")
+    return value
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors on stderr.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an output that exists.")]
@@ -17,6 +25,17 @@ Model = Annotated[
 NoBind = Annotated[
     bool,
     typer.Option("--no-bind", help="Leave names unknown that were not in training, and don't bind them to spares."),
+]
+AbstainBelow = Annotated[
+    float,
+    typer.Option(
+        metavar="P",
+        help="Give no answer where the confidence in it is below P, a fraction of 1.",
+        min=0,
+        max=1,
+        show_default=False,
+        callback=_no_nan,
+    ),
 ]
 Encoding = Annotated[
     str | None,

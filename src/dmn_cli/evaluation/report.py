@@ -14,6 +14,7 @@ import torch
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
+from dmn_cli.evaluation.abstaining import Abstaining
 from dmn_cli.evaluation.calibration import BINS, Calibration, binned, expected_calibration_error
 from dmn_cli.evaluation.classes import ClassCounts, Classes
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
@@ -31,6 +32,7 @@ class Report:
     seconds: float
     calibration: Calibration | None = None
     classes: dict[str, Classes] = field(default_factory=dict)  # of the tasks whose answers are classes
+    abstaining: Abstaining | None = None  # where answers need some confidence
 
     @property
     def accuracy(self) -> float:
@@ -55,6 +57,7 @@ class Report:
             "mean_error": 1 - self.accuracy,
             "failed_tasks": self.failed,
             **({"calibration": self.calibration.as_json()} if self.calibration else {}),
+            **({"abstaining": self.abstaining.as_json()} if self.abstaining else {}),
             "tasks": {name: {**figures, **self._by_class(name)} for name, figures in self.tasks.items()},
             "questions": self.questions,
             "seconds": self.seconds,
@@ -91,15 +94,18 @@ def evaluate(
     on_judged: Callable[[Batches, Judged], None] = lambda batches, judged: None,
     judge: Judge = judge,
     vocabulary: Vocabulary | None = None,
+    abstain_below: float = 0.0,
 ) -> Report:
     """Measures a network on one split of each data set; `on_judged` is called with every judged batch, and `judge` says
     how questions are answered. The data sets number their tasks alike, and a task that several have is measured on all
-    of them together. vocabulary: the network's, where there shall be figures by class"""
+    of them together. vocabulary: the network's, where there shall be figures by class;
+    abstain_below: the confidence that an answer needs, where there shall be figures of those that have it"""
     start = time.perf_counter()
     names = splits[0].tasks
     tallies = [Tally() for _ in names]
     bins = np.zeros((2, 3, len(names), BINS))  # at the network's temperature, and at 1
     counts = ClassCounts(vocabulary) if vocabulary else None
+    abstaining = Abstaining(abstain_below, names) if abstain_below else None
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
@@ -108,18 +114,22 @@ def evaluate(
                 bins[which] += binned(confidence, exact, judged.task, len(names))
             if counts:
                 counts.add(judged)
+            if abstaining:
+                abstaining.add(judged)
             on_judged(batches, judged)
     classes = {names[task]: classes for task, classes in counts.classes().items()} if counts else {}
     errors = zip(*expected_calibration_error(bins.swapaxes(0, 1)).tolist(), strict=True)
+    selective = abstaining.tasks if abstaining else {}
     tasks = {}
     for name, one, (ece, uncalibrated) in sorted(
         zip(names, tallies, errors, strict=True), key=lambda of: _natural(of[0])
     ):
         if one.questions:
             macro = {"macro_f1": classes[name].macro_f1} if name in classes else {}
-            tasks[name] = {**one.figures(), **macro, "ece": ece, "ece_uncalibrated": uncalibrated}
+            calibrated = {"ece": ece, "ece_uncalibrated": uncalibrated}
+            tasks[name] = {**one.figures(), **macro, **calibrated, **selective.get(name, {})}
     calibration = Calibration(network.temperature, *bins.sum(axis=2))
-    return Report(tasks, time.perf_counter() - start, calibration, classes)
+    return Report(tasks, time.perf_counter() - start, calibration, classes, abstaining)
 
 
 def is_babi(task: str) -> bool:
