@@ -25,7 +25,7 @@ TOOLS = GROUND | {"files", "machine"}
 SOURCES = {"data/sources", "data/words"}
 FORMATS = SOURCES | {"data/text", "data/formats", "data/vectors"}
 STORED = FORMATS | {"data/store", "data/symmetries"}
-DATA = STORED | {"data/prepare", "data/thinning", "data/batches", "data/joint"}
+DATA = STORED | {"data/prepare", "data/thinning", "data/batches", "data/ngrams", "data/joint"}
 MODEL = TOOLS | {"kernels", "model"}
 SETTLED = MODEL | DATA | {"settings", "artifact"}
 MEASURED = SETTLED | {"evaluation"}
@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "data/prepare": TOOLS | STORED,
     "data/thinning": set(),
     "data/batches": TOOLS | STORED | {"data/thinning"},
+    "data/ngrams": GROUND | {"data/batches"},
     "data/joint": TOOLS | STORED | {"data/batches"},
     "settings": MODEL,
     "artifact": MODEL | DATA | {"settings"},

@@ -10,6 +10,7 @@ from helpers import ANSWERS, WORDS, Asked, assert_same, batch, everything, netwo
 from hypothesis import given, settings
 
 from dmn_cli.model.network import DynamicMemoryNetwork
+from dmn_cli.records.ngrams import distinct, keys
 
 FORMS: dict[str, dict[str, Any]] = {
     "dmn": {},
@@ -24,11 +25,18 @@ FORMS: dict[str, dict[str, Any]] = {
     "dmn-plus, sentences read word by word": {"sentence": "gru"},
     "dmn-plus, three layers of fusion": {"fusion_layers": 3, "sentence": "gru", "per_fact": True},
     "dmn-plus, seeing all facts at once": {"pooled": True, "per_fact": True},
+    "dmn-plus, a bag of n-grams": {"ngrams": 3, "ngram_rows": 200, "per_fact": True},
 }
 
 
 def form(name: str) -> DynamicMemoryNetwork:
-    return network(name.partition(",")[0], **FORMS[name])
+    net = network(name.partition(",")[0], **FORMS[name])
+    if net.ngram_bag:
+        words = torch.cartesian_prod(*[torch.arange(2, WORDS)] * 3)[::5].flatten().numpy()
+        found, _ = distinct(*keys(words, words // WORDS, 3))
+        net.give_ngrams(torch.from_numpy(found[: len(net.ngram_bag.keys)]))
+        torch.nn.init.normal_(net.ngram_bag.T.weight)
+    return net
 
 
 word = st.integers(2, WORDS - 1)

@@ -65,7 +65,7 @@ class Predictor:
 
     def compute(self, batch: Batch) -> Computed:
         """Runs the network on one batch."""
-        batch = batch.to(self.device)
+        batch = self.model.network.arrange(batch).to(self.device)
         answered = self.model.network.answer(batch)
         gates = answered.gates
         if gates is None:

@@ -61,13 +61,14 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
         write_json(folder / "metrics.json", metrics)
         write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", card(model, metrics, sum(w.numel() for w in weights.values())))
+        sizes = {key: getattr(model.sizes, name) for key, name in _SIZES.items()}
         config = {
             "format_version": FORMAT_VERSION if model.ensemble > 1 else _OF_ONE,
             "dmn_version": __version__,
             "preset": model.preset,
             "model": as_table(model.settings),
             **({"ensemble": model.ensemble} if model.ensemble > 1 else {}),
-            "sizes": {key: getattr(model.sizes, name) for key, name in _SIZES.items()},
+            "sizes": {**sizes, **({"ngrams": model.sizes.ngram_rows} if model.sizes.ngram_rows else {})},
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
             "temperature": model.network.temperature,
@@ -160,8 +161,9 @@ def _question(value: Any) -> str | None:
     return value
 
 
-def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any) -> Sizes:
+def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any, ngrams: Any = 0) -> Sizes:
     """Raises: TypeError where one isn't of its type."""
-    if type(max_answer_steps) is not int or type(word_size) is not int or type(each) is not bool:
+    whole = max_answer_steps, word_size, ngrams
+    if any(type(size) is not int for size in whole) or type(each) is not bool:
         raise TypeError("sizes")
-    return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each)
+    return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each, ngrams)

@@ -184,6 +184,15 @@ class Batches:
                 strange[np.repeat(stories, counts)[unknown[at]]] = True
         return np.flatnonzero(strange)
 
+    def text(self, stories: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The words of all facts of some stories, end to end, without what says their form, and how many each has."""
+        sentences, facts = self.split.facts.take(stories)
+        words, lengths, affix = self._told(sentences, None)
+        story = np.repeat(np.repeat(np.arange(len(stories)), facts), lengths)
+        if affix is not None:
+            words, story = words[~affix], story[~affix]
+        return words, np.bincount(story, minlength=len(stories))
+
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The positions in the split of all questions of some stories."""
         offset = self.split.question_offset

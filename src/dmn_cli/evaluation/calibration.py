@@ -55,7 +55,7 @@ def fit_temperature(network: Network, answers: int, splits: Sequence[Batches], d
 def _logits(
     network: Network, batches: Batches, device: torch.device, stories: np.ndarray
 ) -> tuple[Tensor, Tensor] | None:
-    return network.answer_logits(batches.batch(stories).to(device))
+    return network.answer_logits(network.arrange(batches.batch(stories)).to(device))
 
 
 def temperature(logits: Tensor, right: Tensor) -> float:

@@ -116,7 +116,7 @@ def judge_batch(
 ) -> Judged:
     """Answers the questions of a batch. rows: their numbers in the split; said: see `Judged`"""
     network.eval()
-    batch = batch.to(device)
+    batch = network.arrange(batch).to(device)
     words, confidence, gates, loss, uncalibrated = network.answer(batch, with_loss=True)
     assert loss is not None  # it was asked for
     uncalibrated = confidence if uncalibrated is None else uncalibrated

@@ -12,6 +12,7 @@ from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
+from dmn_cli.model.ngram_bag import NgramBag
 from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.speaking import SpeakingNetwork
@@ -26,8 +27,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
 
     words and answers: the sizes of the two vocabularies; max_answer_steps: the longest answer, its end token counted;
     word_size: the width of word vectors, None: `hidden`; each: whether it can answer at each fact; regions: the width
-    of facts that are vectors, None: facts are sentences. The rest says which form each module takes (`forms.py`);
-    `settings/presets/` has the two published combinations.
+    of facts that are vectors, None: facts are sentences; ngram_rows: how many n-grams it can know. The rest says which
+    form each module takes (`forms.py`); `settings/presets/` has the two published combinations.
     """
 
     gated = True
@@ -54,6 +55,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         sentence: Sentence = "position",
         fusion_layers: int = 1,
         pooled: bool = False,
+        ngrams: int = 0,
+        ngram_rows: int = 0,
         word_size: int | None = None,
         per_fact: bool = False,
         regions: int | None = None,
@@ -87,14 +90,21 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         self.answer_module = AnswerModule(
             answers, hidden, dropout, gru, max_answer_steps, per_fact=per_fact, pooled=pooled
         )
+        self.ngram_bag = NgramBag(ngrams, ngram_rows, hidden, dropout) if ngrams and ngram_rows else None
 
     @property
     def word_table(self) -> WordVectors:
         return self.word_vectors
 
+    def give_ngrams(self, keys: Tensor) -> None:
+        if self.ngram_bag:
+            self.ngram_bag.keys.copy_(keys)
+
     def arrange(self, batch: Batch) -> Batch:
         _ = batch.fact_packings
         self.input_module.arrange(batch)
+        if self.ngram_bag:
+            self.ngram_bag.arrange(batch)
         return batch
 
     def remember(self, batch: Batch) -> tuple[Facts, Tensor, Episode]:
@@ -103,10 +113,15 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         q = self.question_module(batch, self.word_vectors)
         return facts, q, self.episodic_memory(facts, q)
 
+    def see(self, m: Tensor, facts: Facts, batch: Batch) -> Tensor:
+        """What the answer begins from. m: (questions, hidden) → (questions, hidden)"""
+        seen = self.answer_module.see(m, facts)
+        return seen if self.ngram_bag is None else seen + self.ngram_bag(batch)
+
     def forward(self, batch: Batch) -> Output:
         """What training needs: logits at each step of the right answer, and the gates."""
         facts, q, episode = self.remember(batch)
-        m = self.answer_module.see(episode.memory, facts)
+        m = self.see(episode.memory, facts, batch)
         return Output(self.answer_module(m, q, facts, batch), episode)
 
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
@@ -118,7 +133,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     def read(self, batch: Batch) -> Reading:
         facts, q, episode = self.remember(batch)
         module = self.answer_module
-        m = module.see(episode.memory, facts)
+        m = self.see(episode.memory, facts, batch)
         return Reading(
             gates=effective_gates(episode),
             packing=facts.packing,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmn_cli.records.ngrams import NGrams
 from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
 
 END = 0  # the answer id that ends every answer
@@ -60,6 +61,14 @@ class Batch:
         """Its sentences word by word."""
         return Texts.of(self.sentences, self.affix)
 
+    def ngrams(self, longest: int) -> NGrams:
+        """What its questions see as sets of n-grams of up to so many words; made once."""
+        made: dict[int, NGrams] = vars(self).setdefault("_ngrams", {})
+        if longest not in made:
+            told = self.sentences, self.story, self.story_of, self.facts_seen, self.affix
+            made[longest] = NGrams.of(*told, longest)
+        return made[longest]
+
     @cached_property
     def per_fact_among(self) -> tuple[bool, bool]:
         """Whether any of its questions are answered at each fact, and whether all are; known without asking a GPU."""
@@ -81,6 +90,8 @@ class Batch:
             vars(moved)["word_packings"] = self.word_packings.to(device)
             vars(moved)["bags"] = self.bags.to(device)
             vars(moved)["texts"] = self.texts.to(device)
+        made: dict[int, NGrams] = vars(self).get("_ngrams", {})
+        vars(moved)["_ngrams"] = {longest: ngrams.to(device) for longest, ngrams in made.items()}
         return moved
 
     def __len__(self) -> int:

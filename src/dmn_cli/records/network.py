@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from torch import Tensor, nn
 
@@ -25,6 +25,7 @@ class Sizes:
     max_answer_steps: int  # the longest answer, its end token counted
     word_size: int  # the width of word vectors
     per_fact: bool  # whether some questions are answered at each fact
+    ngram_rows: int = 0  # n-grams of its texts that it can have rows for
 
 
 class Losses(NamedTuple):
@@ -73,6 +74,12 @@ class WordTable(Protocol):
         ...
 
 
+def sparse_tables(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters whose gradients are sparse: tables, of which a batch uses few rows."""
+    tables = (part for part in network.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.sparse)
+    return [cast("nn.Parameter", part.weight) for part in tables]
+
+
 class Network(nn.Module, ABC):
     """Anything that can be trained, saved, evaluated and asked.
 
@@ -86,6 +93,9 @@ class Network(nn.Module, ABC):
     def word_table(self) -> WordTable | None:
         """Where word vectors from outside go; None: the network takes none."""
         return None
+
+    def give_ngrams(self, keys: Tensor) -> None:
+        """Says which n-grams its rows are of, if it has any. keys: (ngram_rows,) ascending (`records/ngrams.py`)"""
 
     def arrange(self, batch: Batch) -> Batch:
         """Has a batch prepare what this network will ask of it, so that it is done where batches are made."""

@@ -78,6 +78,7 @@ class DmnSettings(NetworkSettings):
     sentence: Sentence = "position"
     fusion_layers: int = Field(default=1, gt=0)
     pooled: bool = False
+    ngrams: int = Field(default=0, ge=0, le=5)
 
     @model_validator(mode="after")
     def _read_by_fusion(self) -> Self:
@@ -117,6 +118,7 @@ class TrainingSettings(_Strict):
     averaging: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)
+    ngrams_rate: float = Field(default=1.0, gt=0)
     sampling: Literal["proportional", "temperature", "uniform"]
     sampling_temperature: float = Positive
     clip: float = Positive

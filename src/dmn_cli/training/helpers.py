@@ -40,9 +40,6 @@ class Helpers:
     For each step: `ask`, compute what nobody was asked for, then `answer` of each part that was."""
 
     def __init__(self, learner: Learner, count: int) -> None:
-        table = learner.network.word_table
-        sparse = table.weight if table and table.sparse else None
-        self._sparse = [parameter is sparse for parameter in learner.network.parameters()]
         self._memory = Memory(learner.network, count)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}  # those alive, by their part
         self.ready: set[int] = set()  # parts whose processes have reported that they are
@@ -109,7 +106,7 @@ class Helpers:
         stdout = self.processes[part].stdout
         assert stdout
         if stdout.read(1) == DONE:
-            return self._memory.take(part - 1, self._sparse)
+            return self._memory.take(part - 1)
         self._gone(part)
         return None
 

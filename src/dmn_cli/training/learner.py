@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dmn_cli.artifact.model import build
 from dmn_cli.data.joint import Joint
+from dmn_cli.data.ngrams import of_training
 from dmn_cli.kernels.tune import ONE_THREAD
 from dmn_cli.machine.device import networks_at_once, seed
 from dmn_cli.machine.threads import cores_to_use, in_order
@@ -80,12 +81,15 @@ class Learner:
         settings, self.decided = decide(settings, joint)
         self.settings = settings
         torch.manual_seed(settings.training.seed)
+        longest = dict(settings.model).get("ngrams", 0)
+        self._ngrams = of_training(joint.train, longest) if longest else np.empty(0, np.int64)
         sizes = Sizes(
             words=len(joint.vocabulary.words),
             answers=len(joint.vocabulary.answers),
             max_answer_steps=joint.longest_answer + 1,
             word_size=joint.vector_size or settings.model.hidden,
             per_fact=any(form.per_fact for form in joint.forms.values()),
+            ngram_rows=len(self._ngrams),
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
         self._build = partial(build, settings.model, *parts)
@@ -116,8 +120,9 @@ class Learner:
         return Optimiser(self.network, self.network.word_table, self.settings.training, given=given)
 
     def _give_weights(self) -> bool:
-        """Sets the word vectors that come with the data sets, then all that the network begins from, and returns
-        whether any word vectors were given."""
+        """Sets which n-grams are known, the word vectors of the data sets, and then all that the network begins
+        from, and returns whether any word vectors were given."""
+        self.network.give_ngrams(torch.from_numpy(self._ngrams))
         brought, table = self.joint.vectors(), self.network.word_table
         rows = [np.empty(0, np.int64)]
         if brought and table:

@@ -1,7 +1,8 @@
-"""Adam, with the word table in a group of its own where it is large or was given.
+"""Adam, with tables in groups of their own: that of words where it is large or was given, and that of n-grams.
 
-A batch has few of the words of a large vocabulary. The gradients of their table are then sparse, and only the rows of
-the batch's words are read and written: else Adam's step would cost more than the network's (docs/log.md).
+A batch has few of the words of a large vocabulary, and few n-grams. The gradients of their tables are then sparse, and
+only the rows of what the batch has are read and written: else Adam's step would cost more than the network's
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dmn_cli.records.network import WordTable
+from dmn_cli.records.network import WordTable, sparse_tables
 from dmn_cli.settings.schema import TrainingSettings
 
 
@@ -22,11 +23,12 @@ class Optimiser:
     def __init__(self, network: nn.Module, words: WordTable | None, settings: TrainingSettings, *, given: bool) -> None:
         """words: the network's table of them, if it has one; given: whether word vectors came from outside. They are
         trained at a rate of their own and without L2, which would pull the vectors of words that no batch has to zero.
-        A large table has no L2 for the same reason."""
+        Large tables have no L2 for the same reason."""
         self.network, self.clip = network, settings.clip
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
-        others = [(n, p) for n, p in network.named_parameters() if all(p is not t for t in table)]
+        ngrams = [p for p in sparse_tables(network) if words is None or p is not words.weight]
+        others = [(n, p) for n, p in network.named_parameters() if all(p is not t for t in (*table, *ngrams))]
         biases = [parameter for name, parameter in others if _is_bias(name)]
         weights = [parameter for name, parameter in others if not _is_bias(name)]
         groups: list[dict[str, Any]] = [
@@ -36,9 +38,12 @@ class Optimiser:
         rate = (settings.vectors_rate or 1.0) if given else 1.0  # where it is 0, the given ones are frozen
         of_table = {"params": table, "rate": rate}
         self.parts: list[torch.optim.Optimizer] = []
-        if sparse:
-            self.parts.append(torch.optim.SparseAdam([of_table], lr=settings.learning_rate))
-        elif table:
+        lazy: list[dict[str, Any]] = [of_table] if sparse else []
+        if ngrams:
+            lazy.append({"params": ngrams, "rate": settings.ngrams_rate})
+        if lazy:
+            self.parts.append(torch.optim.SparseAdam(lazy, lr=settings.learning_rate))
+        if table and not sparse:
             groups.append(of_table)
         self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, fused=True))
 

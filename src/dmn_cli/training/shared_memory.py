@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -13,7 +12,7 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-from dmn_cli.records.network import Network
+from dmn_cli.records.network import Network, sparse_tables
 from dmn_cli.training.gradients import PartResult
 
 _ALIGNED = 64  # bytes
@@ -27,15 +26,15 @@ class Memory:
 
         helpers: for how many there are places. Raises: OSError where there is no room
         """
-        parameters, table = list(network.parameters()), network.word_table
-        rows = len(table.weight) if table and table.sparse else 0
+        parameters, tables = list(network.parameters()), sparse_tables(network)
+        self._sparse = [any(p is table for table in tables) for p in parameters]
         self._end = 0
         weights = [self._piece(p.numel(), torch.float32) for p in parameters]
         places = [
             (
                 [self._piece(p.numel(), torch.float32) for p in parameters],
-                self._piece(rows, torch.int64),
-                self._piece(1 + len(parameters), torch.int64),
+                [self._piece(len(p) * s, torch.int64) for p, s in zip(parameters, self._sparse, strict=True)],
+                self._piece(len(parameters), torch.int64),
                 self._piece(2, torch.float64),
             )
             for _ in range(helpers)
@@ -49,8 +48,8 @@ class Memory:
             parameter.data = there
         self._shapes = [p.shape for p in parameters]
         self._places = [
-            _Place([self._at(piece) for piece in gradients], *(self._at(piece) for piece in rest))
-            for gradients, *rest in places
+            _Place([*map(self._at, gradients)], [*map(self._at, rows)], self._at(counts), self._at(losses))
+            for gradients, rows, counts, losses in places
         ]
 
     def _piece(self, count: int, kind: torch.dtype) -> tuple[int, int, torch.dtype]:
@@ -69,26 +68,25 @@ class Memory:
         place = self._places[helper]
         place.losses.copy_(result.losses)
         for i, (gradient, there) in enumerate(zip(result.gradients, place.gradients, strict=True)):
-            place.counts[1 + i] = int(gradient is not None)
             if gradient is None:
+                place.counts[i] = -1
                 continue
             if gradient.is_sparse:
-                place.counts[0] = len(gradient.values())
-                place.rows[: len(gradient.values())] = gradient.indices()[0]
+                place.rows[i][: len(gradient.values())] = gradient.indices()[0]
                 gradient = gradient.values()
+            place.counts[i] = len(gradient)
             there[: gradient.numel()] = gradient.flatten()
 
-    def take(self, helper: int, sparse: Sequence[bool]) -> PartResult:
-        """What was put there, without copying it. sparse: for each parameter, whether its gradient is"""
+    def take(self, helper: int) -> PartResult:
+        """What was put there, without copying it."""
         place = self._places[helper]
-        rows, *there = place.counts.tolist()
         gradients: list[Tensor | None] = []
-        for gradient, shape, is_there, is_sparse in zip(place.gradients, self._shapes, there, sparse, strict=True):
-            if not is_there:
+        for i, (count, shape) in enumerate(zip(place.counts.tolist(), self._shapes, strict=True)):
+            gradient = place.gradients[i]
+            if count < 0:
                 gradients.append(None)
-            elif is_sparse:
-                values = gradient[: rows * shape[1]].view(rows, shape[1])
-                indices = place.rows[:rows].unsqueeze(0)
+            elif self._sparse[i]:
+                values, indices = gradient[: count * shape[1]].view(count, shape[1]), place.rows[i][None, :count]
                 gradients.append(
                     torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=False)
                 )
@@ -121,6 +119,6 @@ class _Place:
     """Where a helper puts its results."""
 
     gradients: list[Tensor]  # of each parameter; the values alone of one that is sparse
-    rows: Tensor  # (words,) which rows of the table these values are of
-    counts: Tensor  # (1 + parameters,) how many rows, and whether each parameter has a gradient
+    rows: list[Tensor]  # of each parameter, which rows these values are of; none for those that aren't sparse
+    counts: Tensor  # (parameters,) the rows of each one's gradient; -1: it has none
     losses: Tensor  # (2,)
