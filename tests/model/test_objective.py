@@ -88,3 +88,15 @@ def test_the_loss_of_a_list_is_that_of_its_words_and_its_end() -> None:
     logits = torch.zeros(2, 3, 5)
     loss = answer_loss(logits, b)
     assert loss.tolist() == pytest.approx([3 * log(5), 2 * log(5)])
+
+
+def test_smoothing_shares_a_part_of_the_answer_among_all() -> None:
+    """Padding counts for nothing all the same."""
+    b = batch([([[2]], [5], [3, 1], []), ([[2]], [5], [2], [])])
+    logits = torch.randn(2, 3, 5, dtype=torch.float64)
+    log_p = logits.log_softmax(dim=2)
+    expected = [
+        sum(-0.9 * log_p[i, t, word] - 0.1 / 5 * log_p[i, t].sum() for t, word in enumerate(words))
+        for i, words in enumerate([[3, 1, 0], [2, 0]])
+    ]
+    torch.testing.assert_close(answer_loss(logits, b, 0.1), torch.stack([torch.as_tensor(e) for e in expected]))

@@ -1,6 +1,7 @@
 """Balanced classes: what each question weighs, and that the gradient follows it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +73,26 @@ def test_the_gradient_is_of_the_weighted_loss(data: DataSet) -> None:
         a is not None and not torch.equal(a, b)
         for a, b in zip(results["none"].gradients, results["balanced"].gradients, strict=True)
     )
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_smoothed_answers_are_minimised_and_not_reported(data: DataSet, kind: str) -> None:
+    overrides: list[tuple[str, Any]] = [("model.hidden", 8), ("model.dropout", 0), ("training.parts", 1)]
+    overrides += [("training.steps", 1), ("training.class_weights", kind)]
+    results = {}
+    for smoothing in (0.0, 0.2):
+        settings = load(overrides=[*overrides, ("training.label_smoothing", smoothing)])
+        learner = Learner(Joint.of([data]), settings, torch.device("cpu"), processes=1)
+        portion = learner.portion(learner.plan(1)[0], USUAL, 0, 0)
+        results[smoothing] = learner.compute(portion, USUAL)
+        if smoothing:
+            assert portion.batch is not None
+            smoothed = learner.network.losses(portion.batch, None).smoothed
+            assert smoothed is not None
+            weights = 1.0 if portion.weights is None else portion.weights
+            bias = learner.network.get_parameter("answer_module.W.bias")
+            (expected,) = torch.autograd.grad((smoothed * weights).sum() / portion.asked, bias)
+            place = [parameter is bias for parameter in learner.network.parameters()].index(True)
+            torch.testing.assert_close(results[smoothing].gradients[place], expected)
+            assert not torch.equal(results[0.0].gradients[place], expected)
+    assert results[0.0].losses.tolist() == results[0.2].losses.tolist()

@@ -31,7 +31,7 @@ class Ensemble(Network):
 
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
         """Theirs, summed: each has the gradient that it has alone."""
-        answers, gates = zip(*(network.losses(batch, supervision) for network in self.members), strict=True)
+        answers, gates, _ = zip(*(network.losses(batch, supervision) for network in self.members), strict=True)
         return Losses(torch.stack(answers).sum(dim=0), None if supervision is None else torch.stack(gates).sum(dim=0))
 
     @torch.no_grad()

@@ -128,7 +128,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         logits, episode = self(batch)
         softmax = self.episodic_memory.gates == "softmax"
         gates = None if supervision is None else gate_loss(episode, batch, supervision, softmax=softmax)
-        return Losses(answer_loss(logits, batch), gates)
+        smoothed = answer_loss(logits, batch, self.label_smoothing) if self.label_smoothing else None
+        return Losses(answer_loss(logits, batch), gates, smoothed)
 
     def read(self, batch: Batch) -> Reading:
         facts, q, episode = self.remember(batch)

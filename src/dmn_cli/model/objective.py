@@ -1,5 +1,10 @@
 """The objective: J = α CE(gates) + β CE(answers)                       (Kumar et al. 2016, sec. 2.5)
 
+CE(answers) can be smoothed: of K words, that an answer could have at a step, each is right a little (Szegedy et al.
+2016, sec. 7). At ε = 0 it is the cross-entropy itself:
+
+    CE_ε(y) = -(1 - ε) log p(y) - ε/K Σ_k log p(k)
+
 CE(gates) teaches the gates where the data names supporting facts s_1 … s_n, in the order of the reasoning:
 
 ordered     pass t must read s_t; the last pass must read what is left; passes after s_n must choose the end of passes,
@@ -21,12 +26,14 @@ from dmn_cli.records.output import Episode
 _TINY = 1e-6
 
 
-def answer_loss(logits: Tensor, batch: Batch) -> Tensor:
+def answer_loss(logits: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of each answer, summed over its words and the end token, or over the facts.
 
-    logits: (questions, steps, answers) → (questions,)
+    logits: (questions, steps, answers); smoothing: ε → (questions,)
     """
-    loss = F.cross_entropy(logits.transpose(1, 2), batch.answer, ignore_index=-1, reduction="none")
+    loss = F.cross_entropy(
+        logits.transpose(1, 2), batch.answer, ignore_index=-1, reduction="none", label_smoothing=smoothing
+    )
     return loss.sum(dim=1)
 
 

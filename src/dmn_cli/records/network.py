@@ -33,6 +33,7 @@ class Losses(NamedTuple):
 
     answers: Tensor  # (questions,)
     gates: Tensor | None  # (questions,) against the supporting facts, 0 where none are known; None: not asked for
+    smoothed: Tensor | None = None  # (questions,) of the answers, which is minimised in their place; None: it isn't
 
 
 class Answered(NamedTuple):
@@ -87,6 +88,7 @@ class Network(nn.Module, ABC):
 
     gated = False  # whether it has gates, which supporting facts can teach
     temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
+    label_smoothing = 0.0  # the part of a right answer's weight in training that all answers share
     transferable: tuple[str, ...] = ()  # how the names of parameters begin that another task can begin with
 
     @property

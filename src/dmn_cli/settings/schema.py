@@ -121,6 +121,7 @@ class TrainingSettings(_Strict):
     ngrams_rate: float = Field(default=1.0, gt=0)
     sampling: Literal["proportional", "temperature", "uniform"]
     sampling_temperature: float = Positive
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip: float = Positive
     patience: int = Positive
     flawless: int = Positive

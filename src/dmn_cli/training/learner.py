@@ -98,6 +98,7 @@ class Learner:
         self.model.names = joint.names()
         self.model.question, self.model.table = joint.question, joint.table
         self.network = self.model.network.to(device)
+        self.network.label_smoothing = settings.training.label_smoothing
         self.train = joint.train
         weigh = balanced if settings.training.class_weights == "balanced" else None
         self.class_weights = {id(batches): weigh(batches) for batches in self.train if weigh}
@@ -192,7 +193,7 @@ class Learner:
         """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
 
         β weighs only the questions whose supporting facts are known; the others have nothing else to learn from. Where
-        classes are balanced, each answer's cross-entropy is weighted; the losses that are reported aren't.
+        classes are balanced, each answer's cross-entropy is weighted; what is reported is neither that nor smoothed.
         """
         batch, settings = portion.batch, self.settings.training
         if batch is None:
@@ -202,13 +203,14 @@ class Learner:
         supervision = self.supervision if portion.known else None
         if supervision == "ordered-first":
             supervision = "ordered" if phase.in_order else "any-pass"
-        loss, gate_loss = self.network.losses(batch, supervision)
+        loss, gate_loss, smoothed = self.network.losses(batch, supervision)
         answers = loss.sum() / portion.asked
         gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
-        counted = answers
+        minimised = loss if smoothed is None else smoothed
+        counted = minimised.sum() / portion.asked
         if phase.beta != 1 or portion.weights is not None:
             known = (batch.support >= 0).any(dim=1)
             weights = 1.0 if portion.weights is None else portion.weights
-            counted = (torch.where(known, phase.beta, 1.0) * weights * loss).sum() / portion.asked
+            counted = (torch.where(known, phase.beta, 1.0) * weights * minimised).sum() / portion.asked
         gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
         return PartResult(gradients, torch.stack([answers.detach(), gates.detach()]).double())
