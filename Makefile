@@ -32,7 +32,7 @@ setup: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . hypothesis pyright pytest pytest-xdist ruff
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plot]' hypothesis pyright pytest pytest-xdist ruff selenium
 	touch $@
 
 demo: setup
@@ -67,7 +67,6 @@ bench-gpu: setup
 	$(BIN)/python -m benchmarks --shared $(SHARED) --device cuda
 
 growth: setup
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
 	$(BIN)/python -m benchmarks growth --out docs/growth.svg
 
 results: setup
@@ -83,7 +82,6 @@ results-world: setup
 	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world
 
 results-lengths: setup
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt matplotlib
 	$(BIN)/python tools/world_results.py lengths $(BUILD)/results-lengths docs/lengths.svg
 
 results-text: setup

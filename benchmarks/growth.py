@@ -184,7 +184,7 @@ def draw(points: list[dict[str, Any]], plot: Path) -> None:
     """Time above, memory below; dotted, the straight line that fits best."""
     import io
 
-    import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]  # `make growth` installs it
+    import matplotlib.pyplot as plt
 
     curves = _curves(points)
     names = list(dict.fromkeys(of for of, _ in curves))

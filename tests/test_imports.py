@@ -13,7 +13,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "dmn_cli"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "requests", "triton"}
+HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "requests", "triton", "matplotlib"}
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
 DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()"
@@ -53,7 +53,8 @@ MAY_IMPORT = {
     "evaluation": SETTLED,
     "training": MEASURED,
     "answering": MEASURED,
-    "cli": MEASURED | {"training", "answering"},
+    "reporting": MEASURED,
+    "cli": MEASURED | {"training", "answering", "reporting"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -72,6 +73,7 @@ PLACES = {
     "pydantic": {"settings"},
     "safetensors": {"data/store", "artifact/directory.py"},
     "triton": {"kernels/recurrence_triton.py"},
+    "matplotlib": {"reporting"},
     "ctypes": {"kernels/c_library.py", "machine/device.py"},
     "subprocess": {"kernels/c_build.py", "training/helpers.py"},
     "pickle": {"data/vectors/saved.py"},  # whose names lead nowhere: tests/data/test_vectors.py tries

@@ -77,7 +77,7 @@ def lengths(folder: str, plot: str) -> None:
 
 
 def draw(rows: dict[str, list[list[float]]], plot: str) -> None:
-    import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]  # `make results-lengths` installs it
+    import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4))
     for name, row in rows.items():

@@ -70,6 +70,14 @@ def command(
     ] = 0,
     why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
     abstain_below: AbstainBelow = 0.0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --story: draw what --why shows, facts and passes, as .png or .svg.",
+            show_default=False,
+        ),
+    ] = None,
     no_bind: NoBind = False,
     device: Device = "cpu",
     force: Force = False,
@@ -92,6 +100,12 @@ def command(
         raise UsageError("--top is for --json and --batch, whose lines can hold several answers")
     if table is not None and json and out is None:
         raise UsageError("--json reports what was written to --out", hint="Give --out FILE too.")
+    if plot is not None:
+        if story is None:
+            raise UsageError("--plot draws the answer to one question", hint="Give --story and --question too.")
+        from dmn_cli.reporting.plots.style import check
+
+        check(plot, force=force)
     if out is not None:
         from dmn_cli.files import check_output
 
@@ -110,7 +124,7 @@ def command(
     if batch is not None:
         _stream(predictor, batch)
     elif story is not None:
-        _once(output, predictor, story, _question(predictor, question), why=why)
+        _once(output, predictor, story, _question(predictor, question), why=why, plot=plot)
     elif table is not None and written is not None:
         from dmn_cli.cli.ask_table import ask_table, asked
 
@@ -158,10 +172,14 @@ def _quick_start() -> Iterator[None]:
             gc.enable()
 
 
-def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool) -> None:
+def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool, plot: Path | None) -> None:
     from dmn_cli.cli.input import text_of
 
     answer = predictor.answer(predictor.encoder.story(text_of(story), question), question)
+    if plot is not None:
+        from dmn_cli.cli.plots import draw_why
+
+        draw_why(output, plot, question, answer, words=predictor.encoder.form(question).facts_are_words)
     output.json(answer.as_json())
     if output.as_json:
         return

@@ -40,6 +40,15 @@ def command(
         Path | None,
         typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PLOT",
+            help="Draw calibration, accuracy by story length and confusions: a .png or .svg file, or a folder for "
+            "each by itself.",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
     abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
@@ -56,11 +65,16 @@ def command(
     required = dict(_score(text) for text in fail_under or [])
     if split not in ("train", "valid", "test"):
         raise UsageError(f"there is no split {split!r}", hint="There are: test, valid and train.")
+    if plot is not None:
+        from dmn_cli.reporting.plots.style import check_all
+
+        check_all(plot, force=force)
 
     from dmn_cli.answering.judge import BindingJudge
     from dmn_cli.artifact import directory as model_directory
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.evaluation.lengths import LengthCounts
     from dmn_cli.evaluation.metrics import judge
     from dmn_cli.evaluation.report import check_names, evaluate
     from dmn_cli.kernels.tune import tune
@@ -74,7 +88,14 @@ def command(
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
     check_names(required, tasks)
-    with _written(predictions, loaded.vocabulary, force=force) as on_judged:
+    lengths = LengthCounts(tasks) if plot is not None else None
+    with _written(predictions, loaded.vocabulary, force=force) as write:
+
+        def on_judged(batches: Batches, judged: Judged) -> None:
+            write(batches, judged)
+            if lengths:
+                lengths.add(batches, judged)
+
         judging = judge if no_bind else BindingJudge(loaded)
         report = evaluate(
             loaded.network,
@@ -90,6 +111,10 @@ def command(
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
     if not json:
         _show(output, report)
+    if plot is not None and lengths:
+        from dmn_cli.cli.plots import draw_measured
+
+        draw_measured(output, plot, report, lengths)
     if short:
         raise ScoreTooLow("; ".join(short))
 

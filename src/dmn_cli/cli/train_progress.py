@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dmn_cli.cli.output import Output, stderr
+from dmn_cli.cli.plots import draw_curves
 from dmn_cli.kernels.tune import compiled
 from dmn_cli.machine.device import describe
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
@@ -24,12 +25,13 @@ def introduce(output: Output, training: Training) -> None:
 
 
 def watch(output: Output, training: Training, stop: Callable[[], bool]) -> Finished | Stopped:
-    """Trains to the end, or until it is to stop."""
+    """Trains to the end, or until it is to stop, and draws how it went."""
     event: Event | None = None
     with shown(output, training.settings.training.epochs) as show:
         for event in training.events(stop):
             show(event)
     assert isinstance(event, Finished | Stopped)
+    draw_curves(output, training.run.path)
     return event
 
 
