@@ -89,6 +89,57 @@ class Evaluated(_Document):
     seconds: Seconds
 
 
+Change = Annotated[float, Field(ge=-1, le=1)]
+
+
+class Accuracies(_Document):
+    a: Fraction
+    b: Fraction
+
+
+class _Differs(_Document):
+    accuracy: Accuracies
+    difference: Change
+    low: Change
+    high: Change
+    p: Fraction
+    gained: Annotated[int, Field(ge=0)]
+    lost: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def fits(self) -> "_Differs":
+        assert self.low - 1e-9 <= self.difference <= self.high + 1e-9
+        assert abs(self.accuracy.b - self.accuracy.a - self.difference) < 1e-9
+        return self
+
+
+class TaskCompared(_Differs):
+    questions: Count
+    p_holm: Fraction
+
+
+class ComparedExample(_Document):
+    task: str
+    story: list[str]
+    question: str
+    answer: str
+    a: str
+    b: str
+
+
+class Compared(_Differs):
+    """dmn compare --json"""
+
+    a: str
+    b: str
+    data: str
+    questions: Count
+    repeated: Annotated[int, Field(ge=0)]
+    tasks: Annotated[dict[str, TaskCompared], Field(min_length=1)]
+    only_a: list[ComparedExample]
+    only_b: list[ComparedExample]
+
+
 class Best(_Document):
     epoch: Count
     accuracy: Fraction

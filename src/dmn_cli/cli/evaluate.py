@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dmn_cli.cli.classes import show_classes
+from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.errors import ScoreTooLow, UsageError
@@ -63,49 +64,22 @@ def command(
     """
     output = Output(as_json=json, quiet=quiet)
     required = dict(_score(text) for text in fail_under or [])
-    if split not in ("train", "valid", "test"):
-        raise UsageError(f"there is no split {split!r}", hint="There are: test, valid and train.")
+    check_split(split)
     if plot is not None:
         from dmn_cli.reporting.plots.style import check_all
 
         check_all(plot, force=force)
 
-    from dmn_cli.answering.judge import BindingJudge
-    from dmn_cli.artifact import directory as model_directory
-    from dmn_cli.data.batches import Batches
-    from dmn_cli.data.store.reader import DataSet
     from dmn_cli.evaluation.lengths import LengthCounts
-    from dmn_cli.evaluation.metrics import judge
-    from dmn_cli.evaluation.report import check_names, evaluate
-    from dmn_cli.kernels.tune import tune
-    from dmn_cli.machine.device import choose_device
+    from dmn_cli.evaluation.report import check_names
 
-    where = choose_device(device)
-    loaded = model_directory.load(model, where)
-    with output.warned():
-        tune(loaded.settings.hidden)
-    data_sets = [DataSet(path) for path in data]
-    tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
-    splits = [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets]
-    check_names(required, tasks)
-    lengths = LengthCounts(tasks) if plot is not None else None
-    with _written(predictions, loaded.vocabulary, force=force) as write:
-
-        def on_judged(batches: Batches, judged: Judged) -> None:
-            write(batches, judged)
-            if lengths:
-                lengths.add(batches, judged)
-
-        judging = judge if no_bind else BindingJudge(loaded)
-        report = evaluate(
-            loaded.network,
-            splits,
-            where,
-            batch_size=batch_size,
-            on_judged=on_judged,
-            judge=judging,
-            vocabulary=loaded.vocabulary,
-            abstain_below=abstain_below,
+    measured = opened(output, model, data, split, device)
+    check_names(required, measured.tasks)
+    lengths = LengthCounts(measured.tasks) if plot is not None else None
+    watching = [lengths.add] if lengths else []
+    with _written(predictions, measured.model.vocabulary, force=force) as writing:
+        report = measured.report(
+            bind=not no_bind, batch_size=batch_size, watching=[*writing, *watching], abstain_below=abstain_below
         )
     short = report.below(required)
     output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
@@ -122,17 +96,17 @@ def command(
 @contextmanager
 def _written(
     predictions: Path | None, vocabulary: Vocabulary, *, force: bool
-) -> Iterator[Callable[[Batches, Judged], None]]:
-    """Yields what writes each judged batch to the file `predictions`, where there is one. Raises: UsageError"""
+) -> Iterator[list[Callable[[Batches, Judged], None]]]:
+    """Yields what writes each judged batch to the file `predictions`, if there is one. Raises: UsageError"""
     from dmn_cli.evaluation.predictions import writer
     from dmn_cli.files import atomic_file, check_output
 
     if predictions is None:
-        yield lambda batches, judged: None
+        yield []
         return
     check_output(predictions, force=force)
     with atomic_file(predictions) as file:
-        yield writer(file, vocabulary)
+        yield [writer(file, vocabulary)]
 
 
 def _score(text: str) -> tuple[str, float]:

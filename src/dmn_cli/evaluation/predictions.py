@@ -13,7 +13,7 @@ from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.words.vocabulary import NOTHING, Vocabulary, answer_text
 from dmn_cli.evaluation.metrics import Judged, judge_stories
-from dmn_cli.records.text import Form
+from dmn_cli.records.text import Example, Form
 
 _GOLDEN = 8  # questions in golden.jsonl
 
@@ -26,15 +26,13 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
     def write(batches: Batches, judged: Judged) -> None:
         for i, row in enumerate(judged.rows):
             example = batches.data.example(batches.split, int(row))
-            per_fact = batches.data.forms.get(example.question, Form()).per_fact
-            said = judged.said[i] if judged.said else NOTHING
             line = {
                 "id": int(row),
                 "task": example.task,
                 "story": example.facts,
                 "question": example.question,
-                "answer": answer_text(example.answer, per_fact=per_fact),
-                "prediction": vocabulary.answer_text(judged.words[i].tolist(), said, per_fact=per_fact),
+                "answer": right_answer(batches, example),
+                "prediction": given_answer(batches, example, judged, i, vocabulary),
                 "correct": bool(judged.right[i] == judged.answers[i]),
                 "confidence": round(float(judged.confidence[i]), 6),
                 "support": example.support,
@@ -43,6 +41,21 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     return write
+
+
+def right_answer(batches: Batches, example: Example) -> str:
+    """The right answer to a question of a data set as text."""
+    return answer_text(example.answer, per_fact=_per_fact(batches, example))
+
+
+def given_answer(batches: Batches, example: Example, judged: Judged, row: int, vocabulary: Vocabulary) -> str:
+    """The answer that a model with this vocabulary gave to the question in a row of a judged batch, as text."""
+    said = judged.said[row] if judged.said else NOTHING
+    return vocabulary.answer_text(judged.words[row].tolist(), said, per_fact=_per_fact(batches, example))
+
+
+def _per_fact(batches: Batches, example: Example) -> bool:
+    return batches.data.forms.get(example.question, Form()).per_fact
 
 
 def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list[dict[str, Any]]:

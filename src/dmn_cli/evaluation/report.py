@@ -122,7 +122,7 @@ def evaluate(
     selective = abstaining.tasks if abstaining else {}
     tasks = {}
     for name, one, (ece, uncalibrated) in sorted(
-        zip(names, tallies, errors, strict=True), key=lambda of: _natural(of[0])
+        zip(names, tallies, errors, strict=True), key=lambda of: natural(of[0])
     ):
         if one.questions:
             macro = {"macro_f1": classes[name].macro_f1} if name in classes else {}
@@ -136,7 +136,7 @@ def is_babi(task: str) -> bool:
     return re.fullmatch(r"qa\d+", task) is not None
 
 
-def _natural(name: str) -> tuple[str, int]:
+def natural(name: str) -> tuple[str, int]:
     """qa2 comes before qa10."""
     stem = name.rstrip("0123456789")
     return stem, int(name[len(stem) :] or 0)

@@ -1,0 +1,84 @@
+"""A model and the data that it is measured on, opened: what dmn eval and dmn compare begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dmn_cli.cli.output import Output
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from dmn_cli.artifact.model import Model
+    from dmn_cli.data.batches import Batches
+    from dmn_cli.evaluation.metrics import Judged
+    from dmn_cli.evaluation.report import Report
+
+SPLITS = ("test", "valid", "train")
+
+
+class Measured(NamedTuple):
+    """A model, and one split of each data set."""
+
+    model: Model
+    splits: list[Batches]
+    device: torch.device
+
+    @property
+    def tasks(self) -> list[str]:
+        """Of the data."""
+        return self.splits[0].tasks
+
+    def report(
+        self,
+        *,
+        bind: bool,
+        batch_size: int,
+        watching: Sequence[Callable[[Batches, Judged], None]],
+        abstain_below: float = 0.0,
+    ) -> Report:
+        """Evaluates. bind: names, as `dmn ask` does; watching: what is called with every judged batch"""
+        from dmn_cli.answering.judge import BindingJudge
+        from dmn_cli.evaluation.metrics import judge
+        from dmn_cli.evaluation.report import evaluate
+
+        def on_judged(batches: Batches, judged: Judged) -> None:
+            for watches in watching:
+                watches(batches, judged)
+
+        return evaluate(
+            self.model.network,
+            self.splits,
+            self.device,
+            batch_size=batch_size,
+            on_judged=on_judged,
+            judge=BindingJudge(self.model) if bind else judge,
+            vocabulary=self.model.vocabulary,
+            abstain_below=abstain_below,
+        )
+
+
+def check_split(split: str) -> None:
+    """Raises: UsageError"""
+    if split not in SPLITS:
+        raise UsageError(f"there is no split {split!r}", hint=f"There are: {SPLITS[0]}, {SPLITS[1]} and {SPLITS[2]}.")
+
+
+def opened(output: Output, model: Path, data: Sequence[Path], split: str, device: str) -> Measured:
+    """Raises: ModelError, DataError, ResourceError"""
+    from dmn_cli.artifact import directory as model_directory
+    from dmn_cli.data.batches import Batches
+    from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.kernels.tune import tune
+    from dmn_cli.machine.device import choose_device
+
+    where = choose_device(device)
+    loaded = model_directory.load(model, where)
+    with output.warned():
+        tune(loaded.settings.hidden)
+    data_sets = [DataSet(path) for path in data]
+    tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
+    return Measured(loaded, [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets], where)
