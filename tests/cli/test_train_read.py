@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from commands import filled_in
 from conftest import Dmn, Process, Result, fails
+
+from dmn_cli.training.start import Start
 
 SMALL = ("--set=model.hidden=8", "--set=model.sentence=gru", "--epochs=1", "--set=training.steps=1", "--device=cpu")
 
@@ -40,6 +43,16 @@ def test_it_reads_and_another_training_starts_from_it(dmn: Dmn, world: Path, tex
     assert re.search(r"begins with the vectors of \d+ words, input module, question module", again.err)
     assert json.loads((tmp_path / "new" / "model" / "config.json").read_text())["read"] == model["read"]
     assert dmn("eval", tmp_path / "new", world).code == 0
+    learnt, taken = (Start.load(tmp_path / name) for name in ("run", "new"))
+    assert learnt
+    assert taken
+    assert torch.equal(taken.vectors, learnt.vectors), "what was read, without what the run was then trained on"
+
+    trained = dmn("train", world, "--out", tmp_path / "third", "--start-from", tmp_path / "run" / "model", *SMALL)
+    assert trained.code == 0, trained.err
+    of_model = Start.load(tmp_path / "third")
+    assert of_model
+    assert not torch.equal(of_model.vectors, learnt.vectors)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

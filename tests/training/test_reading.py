@@ -187,7 +187,7 @@ def test_words_are_mapped_by_name_and_same_parameters_taken(data: DataSet, text:
     job = Training([data], tmp_path / "run", settings(training__epochs=1), CPU, start=start)
     job.begin()
     list(job.events())
-    source = Start.of_model(tmp_path / "run")
+    source = Start.of_run(tmp_path / "run")
     assert source.read == start.read
 
     stories = [

@@ -50,7 +50,7 @@ def _started(asked: Asked) -> Start | None:
     if asked.resume:
         start, to_read = Start.load(run), ToRead.load(run)
     else:
-        start = Start.of_model(asked.start_from) if asked.start_from else None
+        start = Start.of_run(asked.start_from) if asked.start_from else None
         joint_from(start, asked.data_sets, asked.settings)
         to_read = None
         if asked.read:

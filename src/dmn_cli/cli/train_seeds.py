@@ -60,7 +60,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
         known = Seeds.resume(asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all)
     else:
         keep_all = ensemble is not None
-        start = Start.of_model(asked.start_from) if asked.start_from else None
+        start = Start.of_run(asked.start_from) if asked.start_from else None
         known = Seeds(
             asked.data_sets, asked.out, asked.settings, numbers, ensemble=keep_all, force=asked.force, start=start
         )

@@ -8,7 +8,7 @@ nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,12 @@ class Start:
         return cls([items[i] for i in kept], vectors, weights, same, read, read_here)
 
     @classmethod
-    def of_model(cls, path: Path) -> Start:
-        """A model directory, or that of a run. Raises: ModelError; UsageError where it is an ensemble."""
+    def of_run(cls, path: Path) -> Start:
+        """What a run had learnt by reading; where it read nothing, and of a model directory, what it knows after its
+        training. Raises: ModelError; UsageError where it is an ensemble."""
+        begun = cls.load(path)
+        if begun and begun.read_here:
+            return replace(begun, read_here=False)
         model = directory.load(path)
         if model.ensemble > 1:
             raise UsageError(
