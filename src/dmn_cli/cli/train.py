@@ -93,8 +93,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Begin with what another run had learnt by reading, or with the words and the reading of a trained model, "
-            "whatever its data were.",
+            help="Begin with what another run had learnt by reading, or with the words and the reading of a trained "
+            "model, whatever its data were.",
             show_default=False,
         ),
     ] = None,
