@@ -11,10 +11,12 @@ import torch
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
 from dmn_cli.records.batch import END, Batch, from_arrays, padded
+from dmn_cli.records.letters import Spelled, Spelling
 from dmn_cli.records.packing import Packing
 from dmn_cli.settings.load import load
 
 WORDS, ANSWERS = 12, 5
+SPELLING = Spelling(["word"[: i % 5] + "é" * (i % 3) for i in range(WORDS)])
 
 Asked = tuple[list[list[int]], list[int], Sequence[int], list[int]]
 """Facts, question, answer, support; an answer that is a tuple has a word for each fact."""
@@ -90,6 +92,7 @@ def batch(asked: list[Asked], *, extra_words: int = 0, extra_facts: int = 0) -> 
         answer=rectangle(ended, -1),
         support=rectangle([support for *_, support in asked], -1),
         task=np.zeros(len(asked)),
+        spelled=Spelled(np.array([word for fact in sentences for word in fact]), SPELLING),
     )
 
 

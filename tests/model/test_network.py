@@ -25,6 +25,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "dmn-plus, sentences read word by word": {"sentence": "gru"},
     "dmn-plus, three layers of fusion": {"fusion_layers": 3, "sentence": "gru", "per_fact": True},
     "dmn-plus, seeing all facts at once": {"pooled": True, "per_fact": True},
+    "dmn-plus, letters read too": {"sentence": "gru", "characters": 3, "per_fact": True},
     "dmn-plus, a bag of n-grams": {"ngrams": 3, "ngram_rows": 200, "per_fact": True},
 }
 

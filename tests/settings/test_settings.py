@@ -247,3 +247,5 @@ def test_settings_do_not_change_under_ones_hands() -> None:
 def test_keys_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(UsageError, match='model: sentence, fusion_layers and word_dropout are for reader = "fusion"'):
         load("dmn", overrides=[("model.fusion_layers", 2)])
+    with pytest.raises(UsageError, match='model: characters are for sentence = "gru"'):
+        load("dmn-plus", overrides=[("model.characters", 20)])

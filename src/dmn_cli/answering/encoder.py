@@ -16,6 +16,7 @@ from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
+from dmn_cli.records.letters import Spelled, Spelling
 from dmn_cli.records.text import Form
 
 MAX_BATCH = 512  # questions
@@ -31,6 +32,7 @@ class Encoded(NamedTuple):
     form: Form  # of the question, where it is one
     named: int  # which known names are in it, as the bits of a number
     asked: int  # those that it is about, where it is a question
+    words: list[str]  # where the model reads letters
 
 
 class AskedBatch(NamedTuple):
@@ -52,6 +54,7 @@ class Encoder:
         self.model, self.max_batch, self.remembered = model, max_batch, remembered
         self.binder = Binder(model.names, frozenset(model.vocabulary.words.ids)) if bind and model.names else None
         self._spares = model.vocabulary.spare_answers()
+        self._letters = bool(dict(model.settings).get("characters"))
         self._forget()
         self._forms = {tuple(self.tokenizer(question)): form for question, form in model.forms.items()}
 
@@ -94,9 +97,8 @@ class Encoder:
         if self.binder:
             plain, names = [word for word in words if not is_affix(word)], self.binder.known_names
             named, asked = (union(name.which for name in find(plain)) for find in (names.named, names.asked_about))
-        return Encoded(
-            ids, np.array([*map(is_affix, words)]), unknown, self._forms.get(tuple(words), Form()), named, asked
-        )
+        affix, form = np.array([*map(is_affix, words)]), self._forms.get(tuple(words), Form())
+        return Encoded(ids, affix, unknown, form, named, asked, words if self._letters else [])
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that never occurred in training, each once."""
@@ -139,6 +141,7 @@ class Encoder:
         question = questions.numbers([text for _, text in asked])
         strange = self._strange(asked, facts, questions, stories, question)
         fact_ids, question_ids = ([self._ids(text) for text in part.texts] for part in (facts, questions))
+        texts = list(facts.texts)
         affixes = [self._affixes(text) for text in facts.texts] if self.model.tokenizer_spec.get("affixes") else None
         per_fact = np.array([self.form(text).per_fact for _, text in asked])
         groups = _shared(stories, self.max_batch)
@@ -164,6 +167,7 @@ class Encoder:
                 task=np.zeros(len(places)),
                 barred=self._barred([strange.get(place) for place in places]),
                 affix=None if affixes is None else _rectangle([affixes[number] for number in sentences]),
+                spelled=self._spelled([texts[number] for number in sentences]) if self._letters else None,
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
@@ -203,6 +207,13 @@ class Encoder:
         for row, bound in zip(barred, strange, strict=True):
             row[[ids[spare] for spare in (bound.said if bound else ()) if spare in ids]] = False
         return barred
+
+    def _spelled(self, sentences: Sequence[str | tuple[str, ...]]) -> Spelled:
+        """`Batch.spelled` of texts, or of words."""
+        told = [self.encode(one).words if isinstance(one, str) else one for one in sentences]
+        numbers: dict[str, int] = {}
+        ids = [numbers.setdefault(word, len(numbers)) for words in told for word in words]
+        return Spelled(np.array(ids), Spelling(list(numbers)))
 
     def _affixes(self, sentence: str | tuple[str, ...]) -> np.ndarray:
         """`Batch.affix` of a text, or of words."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from dmn_cli.data.symmetries.renamer import Renamed, Renamer
 from dmn_cli.data.thinning import Told
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
+from dmn_cli.records.letters import Spelled
 
 _AT_A_TIME = 10_000  # stories that are searched for words
 _POOL = 50  # batches: stories are sorted by length only among those of about so many, so that batches stay random
@@ -41,6 +43,7 @@ class Batches:
 
     data: DataSet
     split: Split
+    vocabulary: Vocabulary  # the model's
     words: np.ndarray  # word id of the data set → of the model
     answers: np.ndarray  # answer id of the data set → of the model; -1: the model can't say it
     tasks: list[str]  # a batch's task ids are positions in it
@@ -70,6 +73,7 @@ class Batches:
         return cls(
             data,
             opened,
+            vocabulary,
             words,
             answers,
             tasks,
@@ -134,7 +138,7 @@ class Batches:
             answer = self.answers[answer]
         distinct, story = np.unique(sentences, return_inverse=True)
         distinct_asked, question = np.unique(wording, return_inverse=True)
-        words, lengths, affix = self._told(distinct, renamed)
+        words, lengths, affix, spelled = self._told(distinct, renamed)
         answer = padded(answer, answer_length, -1)
         per_fact = np.isin(asked, self.data.questions_per_fact)
         ended = np.flatnonzero(~per_fact)
@@ -156,6 +160,7 @@ class Batches:
             any_order=np.isin(asked, sets) if len(sets := self.data.questions_in_any_order) else None,
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
             affix=None if affix is None else _rectangle(affix, lengths),
+            spelled=spelled,
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:
@@ -178,7 +183,7 @@ class Batches:
             for column in (split.facts, split.questions):
                 sentences, counts = column.take(stories)
                 distinct, at = np.unique(sentences, return_inverse=True)
-                ids, lengths, _ = self._told(distinct, None)
+                ids, lengths, *_ = self._told(distinct, None)
                 unknown = np.zeros(len(distinct), bool)
                 unknown[np.repeat(np.arange(len(distinct)), lengths)[ids == 1]] = True
                 strange[np.repeat(stories, counts)[unknown[at]]] = True
@@ -187,7 +192,7 @@ class Batches:
     def text(self, stories: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The words of all facts of some stories, end to end, without what says their form, and how many each has."""
         sentences, facts = self.split.facts.take(stories)
-        words, lengths, affix = self._told(sentences, None)
+        words, lengths, affix, _ = self._told(sentences, None)
         story = np.repeat(np.repeat(np.arange(len(stories)), facts), lengths)
         if affix is not None:
             words, story = words[~affix], story[~affix]
@@ -198,15 +203,25 @@ class Batches:
         offset = self.split.question_offset
         return spans(offset[stories], offset[stories + 1] - offset[stories])
 
-    def _told(self, sentences: np.ndarray, renamed: Renamed | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Word ids of the model, end to end, how many each sentence has, and `Batch.affix`, end to end; None where no
-        word is an affix. renamed: where names have changed"""
+    def _told(self, sentences: np.ndarray, renamed: Renamed | None) -> _Words:
+        """renamed: where names have changed"""
         of_data, of_model = self.affixes or (None, None)
         if renamed is not None:
             words, lengths = renamed.words(sentences)
-            return words, lengths, None if of_model is None else of_model[words]
+            affix = None if of_model is None else of_model[words]
+            return _Words(words, lengths, affix, Spelled(words, self.vocabulary.words.spelling))
         ids, lengths = self.data.sentences.words.take(sentences)
-        return self.words[ids], lengths, None if of_data is None else of_data[ids]
+        affix = None if of_data is None else of_data[ids]
+        return _Words(self.words[ids], lengths, affix, Spelled(ids, self.data.vocabulary.words.spelling))
+
+
+class _Words(NamedTuple):
+    """The words of some sentences, end to end."""
+
+    ids: np.ndarray  # of the model
+    lengths: np.ndarray  # (sentences,)
+    affix: np.ndarray | None  # as `Batch.affix`; None where no word is an affix
+    spelled: Spelled
 
 
 def _affixes(data: DataSet, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray] | None:

@@ -16,6 +16,8 @@ A sentence of a longer text is read by a bi-directional GRU over its words, of w
 
     h_j = GRU→(w_j, h_{j-1}) + GRU←(w_j, h_{j+1});   f_i = W [mean_j h_j; max_j h_j] + b,   or  f_i = w_1 where M = 1
 
+What a word's letters say (`letter_reader.py`) can be added to its vector w_j.
+
 More layers of fusion read what the layer below has read, and add to it:
 
     c^1 = f↔;   c^l = c^{l-1} + GRU→(c^{l-1}) + GRU←(c^{l-1})
@@ -40,6 +42,7 @@ from torch import Tensor, nn
 
 from dmn_cli.kernels.elementwise import Dropout
 from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Bags, Batch
@@ -164,19 +167,31 @@ class PositionEncoding(nn.Module):
 class SentenceGRU(nn.Module):
     """Sentences of words → (sentences, hidden): a word is its own encoding, several are read in both directions."""
 
-    def __init__(self, hidden: int, dropout: float, word_dropout: float, gru: Callable[..., GatedGRU]) -> None:
+    def __init__(
+        self,
+        hidden: int,
+        dropout: float,
+        word_dropout: float,
+        gru: Callable[..., GatedGRU],
+        letters: LetterReader | None = None,
+    ) -> None:
         super().__init__()
+        self.letters = letters
         self.read = FusionLayer(hidden, gru)
         self.W = linear(2 * hidden, hidden)
         self.words, self.dropout = WordDropout(word_dropout), Dropout(dropout)
 
     def arrange(self, batch: Batch) -> None:
         _ = batch.texts
+        if self.letters:
+            _ = batch.letters
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         texts = batch.texts
         v = self.words(word_vectors(texts.words.distinct))
         w = F.embedding_bag(texts.words.pointers.index, v, texts.start, mode="sum")  # (packed, hidden)
+        if self.letters:
+            w = w + batch.letters.word.look_up(self.letters(batch.letters))
         if texts.packing.steps == 1:
             return w.index_select(0, texts.packing.last)
         h = self.dropout(self.read(self.dropout(w), texts.packing))

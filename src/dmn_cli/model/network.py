@@ -12,6 +12,7 @@ from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
+from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.ngram_bag import NgramBag
 from dmn_cli.model.objective import answer_loss, gate_loss
 from dmn_cli.model.question_module import QuestionModule
@@ -56,6 +57,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         fusion_layers: int = 1,
         pooled: bool = False,
         ngrams: int = 0,
+        characters: int = 0,
         ngram_rows: int = 0,
         word_size: int | None = None,
         per_fact: bool = False,
@@ -68,7 +70,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         reads = partial(gru, dropout=recurrent_dropout)
         if reader == "fusion":
             if encoded is None and sentence == "gru":
-                encoded = SentenceGRU(hidden, dropout, word_dropout, reads)
+                letters = LetterReader(characters, hidden, gru) if characters else None
+                encoded = SentenceGRU(hidden, dropout, word_dropout, reads, letters)
             self.input_module = FusionReader(
                 encoded or PositionEncoding(word_dropout), hidden, dropout, reads, fusion_layers
             )

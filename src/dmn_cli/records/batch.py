@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dmn_cli.records.letters import Letters, Spelled
 from dmn_cli.records.ngrams import NGrams
 from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
 
@@ -40,6 +42,7 @@ class Batch:
     any_order: Tensor | None = None  # (questions,) True where the answer is a set; None: nowhere
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
     affix: Tensor | None = None  # (sentences, words) True for what says the form of the word before; None: none does
+    spelled: Spelled | None = None  # its sentences as they were written; None: nobody may ask
 
     @cached_property
     def fact_packings(self) -> FactPackings:
@@ -60,6 +63,13 @@ class Batch:
     def texts(self) -> Texts:
         """Its sentences word by word."""
         return Texts.of(self.sentences, self.affix)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """The letters of its sentences' words."""
+        assert self.spelled
+        real = self.sentences.cpu() != 0
+        return Letters.of(self.spelled, begins(real.numpy(), self.affix)[real.numpy()], self.texts.packing)
 
     def ngrams(self, longest: int) -> NGrams:
         """What its questions see as sets of n-grams of up to so many words; made once."""
@@ -82,14 +92,16 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        tensors = {f.name: tensor for f in fields(self) if (tensor := getattr(self, f.name)) is not None}
-        moved = Batch(**{name: move(tensor, device) for name, tensor in tensors.items()})
+        tensors = {f.name: tensor for f in fields(self) if isinstance(tensor := getattr(self, f.name), Tensor)}
+        moved = Batch(**dict[str, Any]({name: move(tensor, device) for name, tensor in tensors.items()}))
         vars(moved)["per_fact_among"] = self.per_fact_among
         vars(moved)["fact_packings"] = self.fact_packings.to(device)
         if self.vectors is None:
             vars(moved)["word_packings"] = self.word_packings.to(device)
             vars(moved)["bags"] = self.bags.to(device)
             vars(moved)["texts"] = self.texts.to(device)
+        if self.spelled and "letters" in vars(self):
+            vars(moved)["letters"] = self.letters.to(device)
         made: dict[int, NGrams] = vars(self).get("_ngrams", {})
         vars(moved)["_ngrams"] = {longest: ngrams.to(device) for longest, ngrams in made.items()}
         return moved
@@ -160,11 +172,10 @@ class Texts:
     def of(cls, sentences: Tensor, affix: Tensor | None) -> Texts:
         """sentences, affix: (sentences, words), as of `Batch`, on the CPU"""
         real = sentences.numpy() != 0
-        begins = real if affix is None else real & ~affix.numpy()
-        begins[:, 0] = True  # whatever it is
-        steps = np.count_nonzero(begins, axis=1)
+        begun = begins(real, affix)
+        steps = np.count_nonzero(begun, axis=1)
         packing = Packing.of(torch.from_numpy(steps))
-        step = np.cumsum(begins, axis=1) - 1  # of each word in its sentence
+        step = np.cumsum(begun, axis=1) - 1  # of each word in its sentence
         at = np.take_along_axis(packing.at.numpy(), step, axis=1)[real]
         order = np.argsort(at, kind="stable")
         counts = np.bincount(at, minlength=len(packing.row))
@@ -175,6 +186,13 @@ class Texts:
         return Texts(
             self.packing.to(device), self.words.to(device), move(self.start, device), move(self.single, device)
         )
+
+
+def begins(real: np.ndarray, affix: Tensor | None) -> np.ndarray:
+    """Which words begin a step: all but what says the form of the word before. real: (sentences, words)"""
+    begun = real.copy() if affix is None else real & ~affix.numpy()
+    begun[:, 0] = True  # whatever it is
+    return begun
 
 
 @dataclass(frozen=True)
@@ -285,7 +303,7 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
     return rectangle
 
 
-def from_arrays(**arrays: np.ndarray | None) -> Batch:
+def from_arrays(spelled: Spelled | None = None, **arrays: np.ndarray | None) -> Batch:
     """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
     kinds: dict[str, type] = dict.fromkeys(("per_fact", "barred", "any_order", "affix"), np.bool_)
     kinds["vectors"] = np.float32
@@ -294,7 +312,8 @@ def from_arrays(**arrays: np.ndarray | None) -> Batch:
             name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False))
             for name, a in arrays.items()
             if a is not None
-        }
+        },
+        spelled=spelled,
     )
 
 

@@ -79,11 +79,14 @@ class DmnSettings(NetworkSettings):
     fusion_layers: int = Field(default=1, gt=0)
     pooled: bool = False
     ngrams: int = Field(default=0, ge=0, le=5)
+    characters: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _read_by_fusion(self) -> Self:
         if self.reader != "fusion" and (self.sentence != "position" or self.fusion_layers > 1 or self.word_dropout):
             raise ValueError('sentence, fusion_layers and word_dropout are for reader = "fusion"')
+        if self.characters and self.sentence != "gru":
+            raise ValueError('characters are for sentence = "gru"')
         return self
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ import numpy as np
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.errors import DataError
 from dmn_cli.files import load_versioned_json, write_json
+from dmn_cli.records.letters import Spelling
 
 FORMAT_VERSION = 1
 PADDING, UNKNOWN = " <pad>", "<unk>"  # word ids 0 and 1; no word of a text begins with a blank
@@ -34,6 +36,11 @@ class Index:
         self.items = items
         self.ids = {item: i for i, item in enumerate(items)}
         self.counts = counts or {}
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """The letters of all of them, once there are no more to come."""
+        return Spelling(self.items)
 
     def affixes(self) -> np.ndarray:
         """Which words say the form of the word before: (words,) bool"""

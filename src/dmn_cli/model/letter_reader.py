@@ -1,0 +1,35 @@
+"""A character reader: the letters of a word → a vector beside that of the word (Ling et al. 2015, sec. 3).
+
+    h→_j = GRU(x_j, h→_{j-1});   h←_j = GRU(x_j, h←_{j+1});   c = W_→ h→_n + W_← h←_1 + b
+
+x_j is a learned vector of letter j of n; letters are the bytes of UTF-8 (`records/letters.py`). c is added to the
+word's own vector, so that a word which training never saw still says something. Each distinct word of a
+batch is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.linear import linear
+from dmn_cli.records.letters import BYTES, Letters
+
+
+class LetterReader(nn.Module):
+    def __init__(self, width: int, hidden: int, gru: Callable[..., GatedGRU]) -> None:
+        """width: of the letters' vectors and of the states"""
+        super().__init__()
+        self.X = nn.Parameter(torch.empty(BYTES, width).uniform_(-(3**0.5), 3**0.5))
+        self.forwards = gru(width, width)
+        self.backwards = gru(width, width)
+        self.W = linear(2 * width, hidden)
+
+    def forward(self, letters: Letters) -> Tensor:
+        """→ (distinct words, hidden)"""
+        right = self.forwards.last(letters.letters.look_up(self.forwards.project(self.X)), letters.packing)
+        left = self.backwards.last(letters.from_end.look_up(self.backwards.project(self.X)), letters.packing)
+        return self.W(torch.cat([right, left], dim=1))
