@@ -1,6 +1,6 @@
 """What `--json` prints, as schemas: every key, its type and its range; no other key may be there."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -73,22 +73,6 @@ class Task(_Document):
     confusions: list[Confusion] | None = None
 
 
-class Evaluated(_Document):
-    """dmn eval --json"""
-
-    model: str
-    data: str
-    split: str
-    accuracy: Fraction
-    mean_error: Fraction
-    failed_tasks: list[str]
-    calibration: Calibrated
-    abstaining: Abstained | None = None  # with --abstain-below
-    tasks: dict[str, Task]
-    questions: Count
-    seconds: Seconds
-
-
 Change = Annotated[float, Field(ge=-1, le=1)]
 
 
@@ -116,6 +100,35 @@ class _Differs(_Document):
 class TaskCompared(_Differs):
     questions: Count
     p_holm: Fraction
+
+
+class Against(_Differs):
+    """--baseline: A is the baseline, B the model."""
+
+    file: str
+    verdict: Literal["pass", "fail", "investigate"]
+    max_drop: Annotated[float, Field(gt=0, lt=1)]
+    power: Fraction
+    questions: Count
+    repeated: Annotated[int, Field(ge=0)]
+    tasks: Annotated[dict[str, TaskCompared], Field(min_length=1)]
+
+
+class Evaluated(_Document):
+    """dmn eval --json"""
+
+    model: str
+    data: str
+    split: str
+    accuracy: Fraction
+    mean_error: Fraction
+    failed_tasks: list[str]
+    calibration: Calibrated
+    abstaining: Abstained | None = None  # with --abstain-below
+    tasks: dict[str, Task]
+    questions: Count
+    seconds: Seconds
+    baseline: Against | None = None  # with --baseline
 
 
 class ComparedExample(_Document):

@@ -1,11 +1,12 @@
 """Everything that can go wrong, and the exit code that each kind owns.
 
     DmnError                     70  (never raised itself)
-    ├── ScoreTooLow               1  a required score was not reached
+    ├── ScoreTooLow               1  a required score was not reached, or a baseline
     ├── UsageError                2  the command line or the configuration is wrong
     ├── DataError                 3  data is unreadable or invalid
     ├── ModelError                4  a model is missing, damaged or too new
     ├── ResourceError             5  the device, the memory or the disk does not suffice
+    ├── Undecided                 6  too few questions to tell whether a model is worse than a baseline
     └── Interrupted             130  Ctrl-C or a termination signal
 
 The core raises these; only `cli` prints them and exits. A message says what is wrong, `where` says where (a file, or
@@ -21,6 +22,7 @@ class DmnError(Exception):
     """An error that a person can act on."""
 
     exit_code = 70
+    kind = "error"  # what the message begins with
 
     def __init__(self, message: str, *, where: object = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -53,8 +55,14 @@ class ResourceError(DmnError):
     exit_code = 5
 
 
+class Undecided(DmnError):
+    exit_code = 6
+    kind = "investigate"
+
+
 class Interrupted(DmnError):
     exit_code = 130
+    kind = "stopped"
 
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -45,8 +45,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done · 1 below a required score · 2 usage or configuration · 3 data · 4 model · "
-    "5 device, memory or disk · 70 a bug of dmn · 130 interrupted.",
+    epilog="Exit codes: 0 done · 1 below a required score or a baseline · 2 usage or configuration · 3 data · "
+    "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 interrupted.",
 )
 app.add_typer(prepare, name="prepare")
 app.command("train")(train.command)

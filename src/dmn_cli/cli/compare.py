@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dmn_cli.cli.input import lines_of
+from dmn_cli.cli.gate import read_predictions
 from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import Device, Json, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
@@ -63,7 +63,7 @@ def command(
         if path.is_dir():
             both.append(_answered(output, path, data or [], split, device, batch_size, bind=not no_bind))
         else:
-            both.append(_read(path))
+            both.append(read_predictions(path))
     comparison = Comparison.of(*both)
     found = comparison.as_json()
     shown = {"only_a": comparison.only_a[:examples], "only_b": comparison.only_b[:examples]}
@@ -78,13 +78,6 @@ def command(
     ):
         if questions:
             _show_examples(output, f"What {name} has right and {other} hasn't", questions, count)
-
-
-def _read(path: Path) -> Predictions:
-    from dmn_cli.evaluation.marked import Predictions
-
-    with lines_of(str(path)) as lines:
-        return Predictions.read(str(path), lines)
 
 
 def _answered(

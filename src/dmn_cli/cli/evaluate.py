@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dmn_cli.cli.classes import show_classes
+from dmn_cli.cli.gate import MAX_DROP, Against, check_max_drop, failure, read_predictions
 from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
-from dmn_cli.errors import ScoreTooLow, UsageError
+from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.data.batches import Batches
@@ -50,6 +51,26 @@ def command(
             show_default=False,
         ),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predictions of an older model on the same questions: is this one less accurate? Exit with code 1 if "
+            "it is, 6 if there are too few questions to tell.",
+            show_default=False,
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DROP",
+            help="By how much less accurate than --baseline it may be: 0.01, a point, if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Write the result to this file, as Markdown for the page of a CI job.", show_default=False),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
     abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
@@ -65,32 +86,48 @@ def command(
     output = Output(as_json=json, quiet=quiet)
     required = dict(_score(text) for text in fail_under or [])
     check_split(split)
+    check_max_drop(baseline, max_drop)
+
+    from dmn_cli.evaluation.lengths import LengthCounts
+    from dmn_cli.evaluation.report import check_names
+    from dmn_cli.files import check_output
+
     if plot is not None:
         from dmn_cli.reporting.plots.style import check_all
 
         check_all(plot, force=force)
-
-    from dmn_cli.evaluation.lengths import LengthCounts
-    from dmn_cli.evaluation.report import check_names
-
+    if summary is not None:
+        check_output(summary, force=force)
+    before = read_predictions(baseline) if baseline is not None else None
     measured = opened(output, model, data, split, device)
     check_names(required, measured.tasks)
+    named = " ".join(map(str, data))
+    against = Against(before, measured, f"{named} ({split})") if before else None
     lengths = LengthCounts(measured.tasks) if plot is not None else None
-    watching = [lengths.add] if lengths else []
+    watching = [*([against] if against else []), *([lengths.add] if lengths else [])]
     with _written(predictions, measured.model.vocabulary, force=force) as writing:
         report = measured.report(
             bind=not no_bind, batch_size=batch_size, watching=[*writing, *watching], abstain_below=abstain_below
         )
     short = report.below(required)
-    output.json({"model": str(model), "data": " ".join(map(str, data)), "split": split, **report.as_json()})
+    gate = against.gate(MAX_DROP if max_drop is None else max_drop) if against else None
+    compared = {"baseline": gate.as_json()} if gate else {}
+    output.json({"model": str(model), "data": named, "split": split, **report.as_json(), **compared})
     if not json:
         _show(output, report)
+    if gate:
+        output.result(f"{gate.difference}\n{gate.verdict}: {gate.meaning}\n{gate.sees}")
+    if summary is not None:
+        from dmn_cli.evaluation.summary import markdown
+        from dmn_cli.files import write_text
+
+        write_text(summary, markdown(str(model), named, split, report, short, gate))
     if plot is not None and lengths:
         from dmn_cli.cli.plots import draw_measured
 
         draw_measured(output, plot, report, lengths)
-    if short:
-        raise ScoreTooLow("; ".join(short))
+    if failed := failure(short, gate):
+        raise failed
 
 
 @contextmanager

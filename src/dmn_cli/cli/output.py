@@ -108,10 +108,8 @@ def show_error(error: DmnError) -> None:
     """What is wrong, where, and what to do."""
     from rich.text import Text
 
-    from dmn_cli.errors import Interrupted
-
     where = f"{error.where}: " if error.where else ""
-    kind = ("stopped: ", "bold yellow") if isinstance(error, Interrupted) else ("error: ", "bold red")
+    kind = (f"{error.kind}: ", "bold red" if error.kind == "error" else "bold yellow")
     line = Text.assemble(kind, (_printable(where), "bold"), _printable(error.message))
     stderr().print(line, soft_wrap=True, highlight=False)
     if error.hint:

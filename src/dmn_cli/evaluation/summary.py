@@ -1,0 +1,57 @@
+"""An evaluation as Markdown, for the page of a CI job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dmn_cli.evaluation.gate import Gate
+from dmn_cli.evaluation.report import Report
+
+_LOST = 10  # questions that are shown
+_VERDICTS = {"pass": "✅ pass", "fail": "❌ fail", "investigate": "⚠️ investigate"}
+
+
+def markdown(model: str, data: str, split: str, report: Report, short: Sequence[str], gate: Gate | None) -> str:
+    """short: required scores that were not reached (`Report.below`)"""
+    parts = [f"## {_text(model)} on {_text(data)} ({split})"]
+    if short:
+        parts.append(f"**❌ below the required score**: {_text('; '.join(short))}")
+    if gate:
+        parts.append(f"**{_VERDICTS[gate.verdict]}**: {gate.meaning}")
+        parts.append(f"Against {_text(gate.baseline)}: {gate.difference}; {gate.sees}.")
+    parts.append(_table(report, gate))
+    parts.append(f"Mean accuracy {100 * report.accuracy:.2f} %, {report.questions:,} questions.")
+    if gate and gate.comparison.only_a:
+        parts.append(_lost(gate))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(report: Report, gate: Gate | None) -> str:
+    header = ["task", "questions", "accuracy"]
+    rows = [[name, f"{task['questions']:,}", f"{100 * task['accuracy']:.1f} %"] for name, task in report.tasks.items()]
+    if gate:
+        header += ["difference", "95 % interval", "gained", "lost"]
+        by_task = dict(zip(gate.comparison.tasks, gate.comparison.by_task(), strict=True))
+        for row in rows:
+            one = by_task[row[0]]
+            limits = f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}"
+            row += [f"{100 * one['difference']:+.2f}", limits, f"{one['gained']:,}", f"{one['lost']:,}"]
+    alignment = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join(f"| {' | '.join(map(_text, row))} |" for row in (header, alignment, *rows))
+
+
+def _lost(gate: Gate) -> str:
+    """What the baseline had right and the model hasn't, folded away."""
+    questions = gate.comparison.only_a
+    count = f"{len(questions):,}" if len(questions) <= _LOST else f"{_LOST} of {len(questions):,}"
+    lines = [
+        f"- {_text(one['task'])}: {_text(one['question'])} answered {_text(one['b'])}, right is {_text(one['answer'])}"
+        for one in questions[:_LOST]
+    ]
+    return "\n".join([f"<details><summary>Lost: {count}</summary>", "", *lines, "", "</details>"])
+
+
+def _text(text: str) -> str:
+    """Text that is no Markdown and no HTML, in one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))
