@@ -60,3 +60,15 @@ def test_what_all_questions_begin_with_is_held_once() -> None:
     assert Wordings.of(rows[:20]).beginning == 0
     assert Wordings.of(torch.cat([rows, torch.tensor([[3, 0, 0, 0]])])).beginning == 0
     assert Wordings.of(torch.full((300, 1), 3)).beginning == 0
+
+
+def test_what_was_made_of_a_batch_moves_with_it() -> None:
+    """To a device, where it can't be made: words are compared on the CPU."""
+    b = batch([([[2, 3], [4], [5, 6, 7]], [2], [1], [0]), ([[8]], [2], [1], [0])])
+    ngrams, letters = b.ngrams(2), b.letters
+    moved = b.to(torch.device("meta"))
+    assert moved.ngrams(2).keys.is_meta
+    assert moved.ngrams(2).keys.shape == ngrams.keys.shape
+    assert moved.ngrams(2).texts == 2
+    assert moved.letters.letters.index.is_meta
+    assert moved.letters.word.index.shape == letters.word.index.shape
