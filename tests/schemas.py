@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Position = Annotated[int, Field(ge=0)]  # of a fact
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -64,6 +65,10 @@ class Task(_Document):
     exact: Fraction = 0
     gate_precision: Fraction = 0  # where supporting facts are known, and the network has gates
     gate_recall: Fraction = 0
+    faithfulness: Fraction = 0  # with --why
+    right_reason: Fraction = 0  # with --why, where supporting facts are known
+    other_reason: Fraction = 0
+    no_reason: Fraction = 0
     ece: Fraction
     ece_uncalibrated: Fraction
     coverage: Fraction = 0  # with --abstain-below
@@ -265,6 +270,14 @@ class OneOfTop(_Document):
     confidence: Fraction
 
 
+class Without(_Document):
+    """The answer to a story without some facts."""
+
+    facts: Annotated[list[Position], Field(min_length=1, max_length=2)]
+    answer: str
+    confidence: Fraction
+
+
 class Answered(_Document):
     """dmn ask --json, and a line of the prompt's"""
 
@@ -275,7 +288,9 @@ class Answered(_Document):
     top: list[OneOfTop] = []  # the likeliest first, where asked for
     gates: list[list[Fraction]]  # [pass][fact]
     facts: Annotated[list[str], Field(min_length=1)]
-    read: list[Annotated[int, Field(ge=0)]]
+    read: list[Position]
+    needed: list[list[Position]] = []  # with --why
+    without: list[Without] = []
     unknown_words: list[str]
     bound: Annotated[dict[str, list[str]], Field(min_length=1)] = {}  # new names, and some known ones of their kind
     did_you_mean: Annotated[dict[str, str], Field(min_length=1)] = {}
@@ -290,6 +305,8 @@ class Answered(_Document):
         assert self.read == sorted(set(self.read))
         assert all(fact < facts for fact in self.read)
         assert (self.answer is None) == ("best" in self.model_fields_set)
+        said = self.best if self.answer is None else self.answer
+        assert self.needed == [one.facts for one in self.without if one.answer != said]
         assert len(self.answers) == (facts if "answers" in self.model_fields_set else 0)
         return self
 
@@ -318,5 +335,6 @@ class Predicted(_Document):
     prediction: str
     correct: bool
     confidence: Fraction
-    support: list[Annotated[int, Field(ge=0)]]
-    read: list[Annotated[int, Field(ge=0)]]
+    support: list[Position]
+    read: list[Position]
+    needed: list[list[Position]] = []  # with --why

@@ -25,12 +25,13 @@ def test_json_of_ask(dmn: Dmn, run: Path, story: Path) -> None:
 
 def test_why_shows_the_facts_and_how_far_they_were_let_through(dmn: Dmn, run: Path, story: Path) -> None:
     result = dmn("ask", run, "--story", story, "--question", QUESTION, "--why")
-    answer, header, *facts, confidence = result.out.splitlines()
+    answer, header, *facts, confidence, without = result.out.splitlines()
     assert answer == "kitchen"
     assert header.split() == ["fact", "pass", "1", "pass", "2", "pass", "3"]
-    assert re.fullmatch(r"\* Mary went to the kitchen\.( +[01]\.\d\d){3}", facts[0])
-    assert re.fullmatch(r"  John went to the office\.( +[01]\.\d\d){3}", facts[1])
+    assert re.fullmatch(r"1  \* Mary went to the kitchen\.( +[01]\.\d\d){3}", facts[0])
+    assert re.fullmatch(r"2    John went to the office\.( +[01]\.\d\d){3}", facts[1])
     assert re.fullmatch(r"confidence [01]\.\d{4}", confidence)
+    assert re.fullmatch(r"without fact 1: \w+ \([01]\.\d\d\)", without)
 
 
 def test_why_on_a_terminal_is_a_table_with_the_facts_as_they_are(dmn: Dmn, run: Path, story: Path) -> None:

@@ -23,12 +23,13 @@ def test_the_prompt_takes_facts_and_questions(dmn: Dmn, run: Path) -> None:
 
 def test_the_prompt_says_why(dmn: Dmn, run: Path) -> None:
     result = typed(dmn, run, "/why", *STORY.splitlines(), QUESTION, "/why")
-    nothing, answer, again, _, mary, john, confidence = result.out.splitlines()
+    nothing, answer, again, _, mary, john, confidence, without = result.out.splitlines()
     assert nothing == "Nothing was asked yet."
     assert answer == again == "kitchen"
-    assert mary.startswith("* Mary went to the kitchen.")
-    assert john.startswith("  John went to the office.")
+    assert mary.startswith("1  * Mary went to the kitchen.")
+    assert john.startswith("2    John went to the office.")
     assert confidence.startswith("confidence ")
+    assert without.startswith("without fact 1: ")
 
 
 def test_the_prompt_takes_facts_back(dmn: Dmn, run: Path) -> None:

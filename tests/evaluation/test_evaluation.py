@@ -12,8 +12,9 @@ from dmn_cli.artifact import directory as model_directory
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
-from dmn_cli.evaluation.metrics import Judged, Tally, right_answers, tally
+from dmn_cli.evaluation.metrics import Judged, Tally, tally
 from dmn_cli.evaluation.report import Report, evaluate
+from dmn_cli.evaluation.right import right_answers
 from dmn_cli.records.output import facts_read
 
 

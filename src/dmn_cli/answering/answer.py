@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dmn_cli.answering.bound import Bound
 
 ABSTAINED = "?"  # in place of an answer, in text
+
+
+class Without(NamedTuple):
+    """What is answered where one or two facts are left out."""
+
+    facts: tuple[int, ...]  # their positions
+    answer: str
+    confidence: float
+    changed: bool  # whether it is another answer
+
+    def as_json(self) -> dict[str, Any]:
+        return {"facts": list(self.facts), "answer": self.answer, "confidence": round(self.confidence, 6)}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an answer needs."""
+
+    without: list[Without]  # all that was left out: first single facts, in the order of the story, and then pairs
+
+    @property
+    def changing(self) -> list[Without]:
+        """That without which the answer is another: single facts, or pairs where it needs no fact alone."""
+        return [one for one in self.without if one.changed]
+
+    @property
+    def singles(self) -> int:
+        """How many facts were left out one by one."""
+        return sum(len(one.facts) == 1 for one in self.without)
+
+    @property
+    def paired(self) -> int:
+        """Among how many facts all pairs were left out."""
+        return len({fact for one in self.without if len(one.facts) == 2 for fact in one.facts})
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "needed": [list(one.facts) for one in self.changing],
+            "without": [one.as_json() for one in self.without],
+        }
 
 
 @dataclass(frozen=True)
@@ -25,6 +65,8 @@ class Answer:
     by_fact: list[str] | None = None  # one word for each fact, where the question asks for that
     top: list[tuple[str, float]] | None = None  # the likeliest answers and their probabilities, where asked for
     abstains: bool = False  # the confidence is too low: the text is its best guess, and no answer
+    any_order: bool = False  # the order of its words means nothing
+    needs: Needs | None = None  # which facts it needs, where that was asked for and facts can be left out
 
     @property
     def notes(self) -> list[str]:
@@ -40,6 +82,10 @@ class Answer:
             return self.text
         return " ".join(f"{fact}/{word}" for fact, word in zip(self.facts, self.by_fact, strict=True))
 
+    def same_as(self, other: Answer) -> bool:
+        """Whether another answer to this question says the same."""
+        return set(self.words) == set(other.words) if self.any_order else self.words == other.words
+
     def as_json(self) -> dict[str, Any]:
         return {
             **self._answer_as_json(),
@@ -48,6 +94,7 @@ class Answer:
             "gates": self.gates,
             "facts": self.facts,
             "read": self.read,
+            **(self.needs.as_json() if self.needs else {}),
             "unknown_words": self.unknown,
             **(self.names.as_json() if self.names else {}),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from dmn_cli.answering.known_names import union
 from dmn_cli.answering.names import Binder
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
-from dmn_cli.data.words.vocabulary import UNKNOWN
+from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
 from dmn_cli.records.letters import Spelled, Spelling
@@ -41,6 +41,11 @@ class AskedBatch(NamedTuple):
     places: list[int]  # where its questions are among all that were asked
     batch: Batch
     strange: dict[int, Bound]  # of those that have words which the model doesn't know: what became of their names
+
+    @property
+    def said(self) -> list[Mapping[str, str]]:
+        """What spares stand for in each of its questions."""
+        return [self.strange[place].said if place in self.strange else NOTHING for place in self.places]
 
 
 class Encoder:

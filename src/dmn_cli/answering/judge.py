@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,15 +12,17 @@ import torch
 
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import AskedBatch, Encoder
+from dmn_cli.answering.needs import shortened
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches
 from dmn_cli.data.words.affixes import is_affix
-from dmn_cli.data.words.vocabulary import NOTHING
 from dmn_cli.evaluation.metrics import Judged, judge, judge_batch
+from dmn_cli.evaluation.needs import found
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.threads import in_order
-from dmn_cli.records.batch import END, padded
-from dmn_cli.records.network import Network
+from dmn_cli.records.batch import END, Batch, padded
+from dmn_cli.records.left_out import LeftOut, Needs
+from dmn_cli.records.network import Answered, Network
 from dmn_cli.records.text import Example
 
 _AT_ONCE = 20  # batches that are read together
@@ -29,19 +32,21 @@ class BindingJudge:
     """Judges as `evaluation.metrics.judge` does; and questions of stories with words that the model doesn't know as
     text, each by itself, so that the same names are bound as where it is asked."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, *, why: bool = False) -> None:
+        """why: as for `evaluation.metrics.judge`"""
+        self.model, self.why = model, why
+        self._encoding = threading.Lock()  # an encoder is of one thread at a time
 
     def __call__(self, network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
         """`network`: the model's"""
         same_words = batches.data.summary["tokenizer"] == self.model.tokenizer_spec
         strange = batches.strange_stories if self.model.names and same_words else np.empty(0, np.int64)
         if not len(strange):
-            yield from judge(network, batches, batch_size, device)
+            yield from judge(network, batches, batch_size, device, why=self.why)
             return
         known = np.setdiff1d(np.arange(batches.split.stories), strange)
         if len(known):
-            yield from judge(network, batches, batch_size, device, stories=known)
+            yield from judge(network, batches, batch_size, device, stories=known, why=self.why)
         rows = batches.question_rows(strange)
         encoder = Encoder(self.model, max_batch=batch_size)
         for first in range(0, len(rows), batch_size * _AT_ONCE):
@@ -78,8 +83,42 @@ class BindingJudge:
             support=_rectangle([example.support for example in asked]),
             task=torch.tensor([task_of[example.task] for example in asked]),
         )
-        said = [bound[place].said if place in bound else NOTHING for place in places]
-        return judge_batch(network, batch, rows[places], device, said)
+        find = partial(self._needs, network, encoder, asked, part.said, device) if self.why else None
+        return judge_batch(network, batch, rows[places], device, part.said, find_needs=find)
+
+    def _needs(
+        self,
+        network: Network,
+        encoder: Encoder,
+        examples: Sequence[Example],
+        said: Sequence[Mapping[str, str]],
+        device: torch.device,
+        batch: Batch,
+        answered: Answered,
+    ) -> Needs:
+        """As `evaluation.needs.FindNeeds`, but that names are bound anew in each shortened story. examples, said: those
+        of the batch, and what spares stand for in each"""
+        asked = [(example.facts, example.question) for example in examples]
+        whole = self._words(answered, said)
+        any_order = [self.model.form(example.question).any_order for example in examples]
+
+        def changes(left: LeftOut) -> np.ndarray:
+            with self._encoding:
+                parts = encoder.batches(shortened(asked, left))
+            changed = np.empty(len(left), bool)
+            for part in parts:
+                others = self._words(network.answer(part.batch.to(device)), part.said)
+                for place, other in zip(part.places, others, strict=True):
+                    row = left.question[place]
+                    changed[place] = set(whole[row]) != set(other) if any_order[row] else whole[row] != other
+            return changed
+
+        return found(batch, answered, changes)
+
+    def _words(self, answered: Answered, said: Sequence[Mapping[str, str]]) -> list[list[str]]:
+        """What is answered to each question. said: what spares stand for"""
+        rows = zip(answered.words.tolist(), said, strict=True)
+        return [self.model.vocabulary.answer_words(words, names) for words, names in rows]
 
     def _answer_ids(self, example: Example, encoder: Encoder, bound: Bound | None, *, per_fact: bool) -> list[int]:
         """The right answer; -1 where the model can't say a word of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,13 +46,15 @@ class Predictor:
         bind: bool = True,
         top: int = 0,
         abstain_below: float = 0.0,
+        why: bool = False,
     ) -> None:
         """max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
-        that is given; abstain_below: the confidence that an answer needs, or the model abstains.
+        that is given; abstain_below: the confidence that an answer needs, or the model abstains; why: whether answers
+        say which facts they need.
 
         Raises: ModelError where the model is missing, damaged or too new."""
         self.model = directory.load(path, device)
-        self.device, self.top, self.abstain_below = torch.device(device), top, abstain_below
+        self.device, self.top, self.abstain_below, self.why = torch.device(device), top, abstain_below, why
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
     def answer(self, facts: Sequence[str], question: str) -> Answer:
@@ -60,11 +63,21 @@ class Predictor:
 
     def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
         """Answers (facts, question) pairs, in their order. Raises as `answer` does."""
-        batches = self.encoder.batches(asked)
-        return self.answers(asked, batches, [self.compute(part.batch) for part in batches])
+        answers = self._answered(asked, self.top)
+        return self.explained(asked, answers) if self.why else answers
 
-    def compute(self, batch: Batch) -> Computed:
-        """Runs the network on one batch."""
+    def explained(self, asked: Sequence[tuple[Sequence[str], str]], answers: Sequence[Answer]) -> list[Answer]:
+        """Answers to (facts, question) pairs with the facts that they need."""
+        from dmn_cli.answering.needs import with_needs
+
+        return with_needs(asked, answers, partial(self._answered, top=0))
+
+    def _answered(self, asked: Sequence[tuple[Sequence[str], str]], top: int) -> list[Answer]:
+        batches = self.encoder.batches(asked)
+        return self.answers(asked, batches, [self.compute(part.batch, top) for part in batches])
+
+    def compute(self, batch: Batch, top: int = 0) -> Computed:
+        """Runs the network on one batch. top: as of `Predictor`"""
         batch = self.model.network.arrange(batch).to(self.device)
         answered = self.model.network.answer(batch)
         gates = answered.gates
@@ -72,11 +85,11 @@ class Predictor:
             gates = answered.confidence.new_zeros(len(batch), 0, batch.story.shape[1])
         columns = answered.words, answered.confidence, gates, facts_read(gates)
         words, confidence, gates, read = (tensor.cpu().numpy() for tensor in columns)
-        top = None
-        if self.top and not batch.per_fact_among[1]:
-            several, probability = self.model.network.likeliest(batch, self.top)
-            top = several.cpu().numpy(), probability.cpu().numpy()
-        return Computed(words, confidence, gates.astype(np.float64).round(6), read, top)
+        likeliest = None
+        if top and not batch.per_fact_among[1]:
+            several, probability = self.model.network.likeliest(batch, top)
+            likeliest = several.cpu().numpy(), probability.cpu().numpy()
+        return Computed(words, confidence, gates.astype(np.float64).round(6), read, likeliest)
 
     def answers(
         self,
@@ -108,6 +121,7 @@ class Predictor:
                     by_fact=said if per_fact else None,
                     top=None if columns.top is None or per_fact else self._top(columns.top, row, names),
                     abstains=confidence < self.abstain_below,
+                    any_order=self.encoder.form(question).any_order,
                 )
         return [answer for answer in answers if answer is not None]
 

@@ -16,7 +16,7 @@ from dmn_cli.files import as_path, write_text
 
 HELP = """\
 Type facts, one a line. End a line with ? to ask about them.
-  /why          show which facts the last answer rests on
+  /why          show which facts the last answer rests on, and needs
   /story        show the facts so far
   /undo         take the last fact back
   /clear        forget all facts
@@ -45,6 +45,7 @@ class Session:
     predictor: Predictor
     facts: list[str] = field(default_factory=list)
     last: Answer | None = None
+    question: str = ""  # that it answers
     heard: set[str] = field(default_factory=set)  # what was said of names
 
     def reply(self, line: str) -> Reply:
@@ -68,6 +69,7 @@ class Session:
         if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
         answer = self.last = self.predictor.answer(facts, question)
+        self.question = question
         return Reply(answer=answer, warning=self._new(answer.names or Bound()))
 
     def _add(self, facts: list[str]) -> Reply:
@@ -85,7 +87,7 @@ class Session:
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
         commands: dict[str, Callable[[], Reply]] = {
-            "why": lambda: Reply(answer=self.last, why=True) if self.last else Reply("Nothing was asked yet."),
+            "why": self._why,
             "story": lambda: Reply("\n".join(self.facts) or "There are no facts yet."),
             "undo": lambda: Reply(f"Took back: {self.facts.pop()}" if self.facts else "There is no fact to take back."),
             "clear": self._clear,
@@ -97,6 +99,13 @@ class Session:
         if name not in commands:
             return Reply(f"There is no command /{name}. /help shows them all.", error=True)
         return commands[name]()
+
+    def _why(self) -> Reply:
+        if self.last is None:
+            return Reply("Nothing was asked yet.")
+        if self.last.needs is None:
+            [self.last] = self.predictor.explained([(self.last.facts, self.question)], [self.last])
+        return Reply(answer=self.last, why=True)
 
     def _clear(self) -> Reply:
         self.facts, self.last, self.heard = [], None, set()

@@ -68,7 +68,10 @@ def command(
             metavar="K", help="With --json or --batch: also the K likeliest answers.", min=0, show_default=False
         ),
     ] = 0,
-    why: Annotated[bool, typer.Option("--why", help="Show how far each pass let each fact through.")] = False,
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Show how far each pass let each fact through, and which facts the answer needs."),
+    ] = False,
     abstain_below: AbstainBelow = 0.0,
     plot: Annotated[
         Path | None,
@@ -94,8 +97,8 @@ def command(
     output = Output(as_json=json, quiet=quiet)
     for_tables = {"--out": out, "--input": input_, "--encoding": encoding, "--delimiter": delimiter}
     _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
-    if why and (batch is not None or table is not None):
-        raise UsageError("--why is for people: the lines that --batch writes hold the gates anyway")
+    if why and table is not None:
+        raise UsageError("--why is for facts, and a table gets no more than answers")
     if top and (table is not None or not (json or batch is not None)):
         raise UsageError("--top is for --json and --batch, whose lines can hold several answers")
     if table is not None and json and out is None:
@@ -118,7 +121,7 @@ def command(
         from dmn_cli.machine.device import choose_device
 
         where = choose_device(device)
-        predictor = Predictor(model, where, bind=not no_bind, top=top, abstain_below=abstain_below)
+        predictor = Predictor(model, where, bind=not no_bind, top=top, abstain_below=abstain_below, why=why)
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:

@@ -42,6 +42,12 @@ def command(
         Path | None,
         typer.Option(help="Write every question with its answer to this file, as JSON lines.", show_default=False),
     ] = None,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why", help="Leave facts out to see which ones answers need, and whether gates say so. Takes longer."
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -107,7 +113,11 @@ def command(
     watching = [*([against] if against else []), *([lengths.add] if lengths else [])]
     with _written(predictions, measured.model.vocabulary, force=force) as writing:
         report = measured.report(
-            bind=not no_bind, batch_size=batch_size, watching=[*writing, *watching], abstain_below=abstain_below
+            bind=not no_bind,
+            batch_size=batch_size,
+            watching=[*writing, *watching],
+            abstain_below=abstain_below,
+            why=why,
         )
     short = report.below(required)
     gate = against.gate(MAX_DROP if max_drop is None else max_drop) if against else None
@@ -169,6 +179,8 @@ _COLUMNS = {
     "exact": "without mistake",
     "gate_precision": "gate precision",
     "gate_recall": "gate recall",
+    "faithfulness": "faithful",
+    "right_reason": "right reason",
     "coverage": "coverage",
     "selective_accuracy": "accuracy of answered",
 }
@@ -187,7 +199,7 @@ def _show(output: Output, report: Report) -> None:
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
-        f"{_calibrated(report)}{_abstained(report)}"
+        f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
@@ -209,6 +221,19 @@ def _abstained(report: Report) -> str:
     covered = f"{100 * found['coverage']:.2f} % of the questions answered with a confidence of {found['below']} or more"
     right = f", {100 * found['selective_accuracy']:.2f} % of these right" if found["answered"] else ""
     return f"{covered}{right}\n"
+
+
+def _reasons(report: Report) -> str:
+    """A line on what right answers need, as means over the tasks that say so."""
+    found = [task for task in report.tasks.values() if "right_reason" in task]
+    if not found:
+        return ""
+    right, other, nothing = (
+        100 * sum(task[key] for task in found) / len(found) for key in ("right_reason", "other_reason", "no_reason")
+    )
+    return (
+        f"right for the right reason {right:.1f} %, for another reason {other:.1f} %, needing no fact {nothing:.1f} %\n"
+    )
 
 
 def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,8 +40,10 @@ class Measured(NamedTuple):
         batch_size: int,
         watching: Sequence[Callable[[Batches, Judged], None]],
         abstain_below: float = 0.0,
+        why: bool = False,
     ) -> Report:
-        """Evaluates. bind: names, as `dmn ask` does; watching: what is called with every judged batch"""
+        """Evaluates. bind: names, as `dmn ask` does; watching: what is called with every judged batch; why: what the
+        answers need too"""
         from dmn_cli.answering.judge import BindingJudge
         from dmn_cli.evaluation.metrics import judge
         from dmn_cli.evaluation.report import evaluate
@@ -55,7 +58,7 @@ class Measured(NamedTuple):
             self.device,
             batch_size=batch_size,
             on_judged=on_judged,
-            judge=BindingJudge(self.model) if bind else judge,
+            judge=BindingJudge(self.model, why=why) if bind else partial(judge, why=why),
             vocabulary=self.model.vocabulary,
             abstain_below=abstain_below,
         )

@@ -1,10 +1,11 @@
-"""Facts × passes: what the network read before it answered."""
+"""Facts × passes: what the network read before it answered; and which facts the answer needs."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
+from dmn_cli.answering.in_words import needs_in_words
 from dmn_cli.cli.output import rows, stdout
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def show_why(answer: Answer) -> None:
         _shaded_table(answer)
     else:
         _plain_columns(answer)
+    for line in needs_in_words(answer):
+        sys.stdout.write(f"{line}\n")
     for name, known in answer.names.names.items() if answer.names else ():
         sys.stdout.write(f"{name} is read as a name like {', '.join(known)}\n")
 
@@ -27,25 +30,29 @@ def _passes(answer: Answer) -> list[str]:
 
 def _plain_columns(answer: Answer) -> None:
     table = [
-        (f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
+        (str(i + 1), f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
         for i, fact in enumerate(answer.facts)
     ]
-    sys.stdout.write(rows([("  fact", *_passes(answer)), *table]) + "\n")
+    sys.stdout.write(rows([("", "  fact", *_passes(answer)), *table], texts=2) + "\n")
     sys.stdout.write(f"confidence {answer.confidence:.4f}\n")
 
 
 def _shaded_table(answer: Answer) -> None:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(caption=f"confidence {answer.confidence:.4f}", caption_justify="left")
-    table.add_column("fact")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, caption=f"confidence {answer.confidence:.4f}", caption_justify="left"
+    )
+    table.add_column("", justify="right", style="dim")
+    table.add_column("  fact")
     for name in _passes(answer):
         table.add_column(name, justify="right")
     for i, fact in enumerate(answer.facts):
         read = i in answer.read
-        cells = [Text(f" {_block(row[i])} {row[i]:.2f} ", _shade(row[i])) for row in answer.gates]
-        table.add_row(Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
+        cells = [Text(f"{_block(row[i])} {row[i]:.2f}", _shade(row[i])) for row in answer.gates]
+        table.add_row(str(i + 1), Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
     stdout().print(table)
 
 

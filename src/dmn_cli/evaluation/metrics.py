@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dmn_cli.data.batches import Batches
+from dmn_cli.evaluation.needs import FindNeeds, needs_of
+from dmn_cli.evaluation.right import right_answers
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.threads import in_order
-from dmn_cli.records.batch import END, FACTS, Batch
+from dmn_cli.records.batch import FACTS, Batch
+from dmn_cli.records.left_out import Needs
 from dmn_cli.records.network import Network
 from dmn_cli.records.output import facts_read
-
-
-def right_answers(words: Tensor, batch: Batch) -> Tensor:
-    """How many answers to each question are right. A question that is answered once has 0 or 1, and a list of words
-    counts only if all of it is right, in its order or, where the answer is a set, in any; of the others, each fact with
-    the right answer counts. An answer word that the model doesn't know (-1 before the end) is never right.
-
-    words: (questions, steps) as decoded, END from each one's end on → (questions,)
-    """
-    steps = max(words.shape[1], batch.answer.shape[1])
-    ended = (batch.answer == END).cumsum(dim=1) > 0
-    answer = batch.answer.masked_fill(ended, END)
-    same = F.pad(words, (0, steps - words.shape[1]), value=END) == F.pad(
-        answer, (0, steps - answer.shape[1]), value=END
-    )
-    real = torch.arange(steps, device=words.device) < batch.facts_seen.unsqueeze(1)
-    right = torch.where(batch.per_fact, (same & real).sum(dim=1), same.all(dim=1).long())
-    return right if batch.any_order is None else torch.where(batch.any_order, _same_sets(words, answer), right)
-
-
-def _same_sets(words: Tensor, answer: Tensor) -> Tensor:
-    """Whether the distinct words of two answers are the same. Both: (questions, steps), END from the end on, -1 where
-    unknown → (questions,) 0 or 1"""
-    size = int(max(words.max(), answer.max())) + 2
-    sets = [torch.zeros(len(of), size, dtype=torch.bool, device=of.device) for of in (words, answer)]
-    for members, of in zip(sets, (words, answer), strict=True):
-        members.scatter_(1, of + 1, value=True)[:, END + 1] = False
-    return (sets[0] == sets[1]).all(dim=1).long()
 
 
 @dataclass(frozen=True)
@@ -66,6 +40,8 @@ class Judged:
     read: np.ndarray  # facts that were read, of the questions whose supporting facts are known
     supports: np.ndarray  # supporting facts; 0 where the network has no gates, and so reads none
     said: list[Mapping[str, str]] | None = None  # what spares stand for, where they stand for anything
+    supporting: np.ndarray | None = None  # (questions, facts) True at the supporting facts, where `needs` are known
+    needs: Needs | None = None  # which facts the answers need, where that was asked for
 
 
 def judge(
@@ -77,14 +53,16 @@ def judge(
     stories: np.ndarray | None = None,
     names: int | None = None,
     thin: int | None = None,
+    why: bool = False,
 ) -> Iterator[Judged]:
     """Answers every question of a split, or of some stories of it, once, in batches of stories of similar length,
-    several side by side.
+    several side by side. why: finds the facts that the answers need, too
 
     names, thin: as for `judge_stories`
     """
     plan = batches.plan(batch_size, facts=FACTS, stories=stories)
-    judged = partial(judge_stories, network, batches, device=device, names=names, thin=thin)
+    find = partial(needs_of, network, device, batch_size) if why else None
+    judged = partial(judge_stories, network, batches, device=device, names=names, thin=thin, find_needs=find)
     return in_order(judged, plan, networks_at_once(device))
 
 
@@ -96,14 +74,15 @@ def judge_stories(
     *,
     names: int | None = None,
     thin: int | None = None,
+    find_needs: FindNeeds | None = None,
 ) -> Judged:
     """Answers the questions of some stories. names: a seed by which they are changed; thin: one by which facts are left
-    out; None: they are as they are"""
+    out; None: they are as they are; find_needs: as for `judge_batch`"""
     named, thinned = (
         None if seed is None else np.random.default_rng([seed, int(stories[0])]) for seed in (names, thin)
     )
     batch = batches.batch(stories, named, draws=len(stories), thin=thinned)
-    return judge_batch(network, batch, batches.question_rows(stories), device)
+    return judge_batch(network, batch, batches.question_rows(stories), device, find_needs=find_needs)
 
 
 @torch.inference_mode()
@@ -113,11 +92,15 @@ def judge_batch(
     rows: np.ndarray,
     device: torch.device,
     said: list[Mapping[str, str]] | None = None,
+    *,
+    find_needs: FindNeeds | None = None,
 ) -> Judged:
-    """Answers the questions of a batch. rows: their numbers in the split; said: see `Judged`"""
+    """Answers the questions of a batch. rows: their numbers in the split; said: see `Judged`; find_needs: finds what
+    the answers need, where that is asked for"""
     network.eval()
-    batch = network.arrange(batch).to(device)
-    words, confidence, gates, loss, uncalibrated = network.answer(batch, with_loss=True)
+    told, batch = batch, network.arrange(batch).to(device)
+    answered = network.answer(batch, with_loss=True)
+    words, confidence, gates, loss, uncalibrated = answered
     assert loss is not None  # it was asked for
     uncalibrated = confidence if uncalibrated is None else uncalibrated
     supporting = _support_mask(batch)
@@ -127,7 +110,10 @@ def judge_batch(
     columns = (*said_and_right, batch.answers_asked, loss, batch.task, read)
     supports = supporting.sum(1) if gates is not None else torch.zeros_like(batch.task)
     counts = ((read & supporting).sum(1), (read & known).sum(1), supports)
-    return Judged(rows, *(tensor.cpu().numpy() for tensor in (*columns, *counts)), said=said)
+    judged = Judged(rows, *(tensor.cpu().numpy() for tensor in (*columns, *counts)), said=said)
+    if find_needs is None:
+        return judged
+    return replace(judged, supporting=supporting.cpu().numpy(), needs=find_needs(told, answered))
 
 
 def _support_mask(batch: Batch) -> Tensor:

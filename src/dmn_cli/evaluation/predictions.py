@@ -38,6 +38,8 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
                 "support": example.support,
                 "read": np.flatnonzero(judged.facts_read[i]).tolist(),
             }
+            if judged.needs is not None:
+                line["needed"] = judged.needs.needed(i)
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     return write

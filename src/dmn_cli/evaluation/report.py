@@ -18,6 +18,7 @@ from dmn_cli.evaluation.abstaining import Abstaining
 from dmn_cli.evaluation.calibration import BINS, Calibration, binned, expected_calibration_error
 from dmn_cli.evaluation.classes import ClassCounts, Classes
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
+from dmn_cli.evaluation.reasons import Reasons
 from dmn_cli.records.network import Network
 
 Judge = Callable[[Network, Batches, int, torch.device], Iterator[Judged]]
@@ -106,6 +107,7 @@ def evaluate(
     bins = np.zeros((2, 3, len(names), BINS))  # at the network's temperature, and at 1
     counts = ClassCounts(vocabulary) if vocabulary else None
     abstaining = Abstaining(abstain_below, names) if abstain_below else None
+    reasons = Reasons(len(names))
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
@@ -114,20 +116,21 @@ def evaluate(
                 bins[which] += binned(confidence, exact, judged.task, len(names))
             if counts:
                 counts.add(judged)
+            reasons.add(judged)
             if abstaining:
                 abstaining.add(judged)
             on_judged(batches, judged)
     classes = {names[task]: classes for task, classes in counts.classes().items()} if counts else {}
-    errors = zip(*expected_calibration_error(bins.swapaxes(0, 1)).tolist(), strict=True)
+    errors = expected_calibration_error(bins.swapaxes(0, 1)).T.tolist()
     selective = abstaining.tasks if abstaining else {}
     tasks = {}
-    for name, one, (ece, uncalibrated) in sorted(
-        zip(names, tallies, errors, strict=True), key=lambda of: natural(of[0])
-    ):
-        if one.questions:
+    for task, name in sorted(enumerate(names), key=lambda of: natural(of[1])):
+        if tallies[task].questions:
+            ece, uncalibrated = errors[task]
             macro = {"macro_f1": classes[name].macro_f1} if name in classes else {}
             calibrated = {"ece": ece, "ece_uncalibrated": uncalibrated}
-            tasks[name] = {**one.figures(), **macro, **calibrated, **selective.get(name, {})}
+            figures = {**tallies[task].figures(), **reasons.figures(task), **macro}
+            tasks[name] = {**figures, **calibrated, **selective.get(name, {})}
     calibration = Calibration(network.temperature, *bins.sum(axis=2))
     return Report(tasks, time.perf_counter() - start, calibration, classes, abstaining)
 

@@ -38,7 +38,13 @@ def effective_gates(episode: Episode) -> Tensor:
     return episode.gates * episode.running.unsqueeze(2)
 
 
+def read_chance(gates: Tensor) -> Tensor:
+    """The chance of each fact to be let through in some pass: 1 - Π_t (1 - g^t). (questions, passes, facts) →
+    (questions, facts)"""
+    return 1 - (1 - gates).prod(dim=1)
+
+
 def facts_read(gates: Tensor) -> Tensor:
-    """Which facts the network read: those that some pass let through with a probability, 1 - Π_t (1 - g^t), of at least
-    a half. (questions, passes, facts) → (questions, facts)"""
-    return 1 - (1 - gates).prod(dim=1) >= 0.5
+    """Which facts the network read: those that some pass let through with a chance of at least a half. (questions,
+    passes, facts) → (questions, facts)"""
+    return read_chance(gates) >= 0.5

@@ -1,0 +1,41 @@
+"""What an answer needs, as a person reads it."""
+
+from __future__ import annotations
+
+from dmn_cli.answering.answer import Answer, Without
+from dmn_cli.records.left_out import PAIRED, SINGLES
+
+_PAIRS = 5  # that are told, at most
+
+
+def needs_in_words(answer: Answer) -> list[str]:
+    """The facts without which it is another answer, a line each; or, in a line, why none is told. Facts count from 1,
+    and those that are single words are told with their word."""
+    needs = answer.needs
+    if needs is None:
+        return ["each fact has an answer, so none was left out"] if answer.by_fact is not None else []
+    if not needs.without:
+        return ["the only fact can't be left out"]
+    facts, changing = answer.facts, needs.changing
+    word = all(len(fact.split()) == 1 for fact in facts)
+    cut = [f"of the {SINGLES} facts with the highest gates"] if needs.singles < len(facts) else []
+    if changing and len(changing[0].facts) == 1:
+        return [*(_without(one, facts, word=word) for one in changing), *(f"({of}, one at a time)" for of in cut)]
+    if needs.paired and needs.paired < len(facts):
+        cut.append(f"pairs of the {PAIRED} with the highest gates")
+    among = f" ({', '.join(cut)})" if cut else ""
+    kind = "word" if word else "fact"
+    if not changing:
+        return [f"still {answer.text} without any one {kind}{', or any two' if needs.paired else ''}{among}"]
+    more = len(changing) - _PAIRS
+    return [
+        f"still {answer.text} without any one {kind}{among}",
+        *(_without(one, facts, word=word) for one in changing[:_PAIRS]),
+        *([f"and without {more} more pair{'s' if more > 1 else ''}"] if more > 0 else []),
+    ]
+
+
+def _without(one: Without, facts: list[str], *, word: bool) -> str:
+    named = " and ".join(f"{at + 1} ({facts[at]})" if word else str(at + 1) for at in one.facts)
+    kind = ("word" if word else "fact") + ("s" if len(one.facts) > 1 else "")
+    return f"without {kind} {named}: {one.answer} ({one.confidence:.2f})"
