@@ -10,7 +10,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -103,6 +103,13 @@ class Store:
                 return prepared(self.folder / f"{name}-{data}-{seed}", *arguments)
             return prepared(self.folder / f"{name}-{data}", *self._arguments(data), *placed(options, self.shared))
 
+    def plain(self, script: str, paths: Sequence[str]) -> Path:
+        """Plain text that a script of tools/recipes writes."""
+        made = self.folder / f"{Path(script).stem}.txt"
+        if not made.exists():
+            self._run(script, made, paths)
+        return made
+
     def _drawn(self, data: str, seed: int) -> Path:
         few = self.folder / f"{data}-{seed}.jsonl"
         if not few.exists():
@@ -125,5 +132,8 @@ class Store:
         made = self.folder / f"{data}.source.jsonl"
         if not made.exists():
             script, *paths = placed(SOURCES[data].recipe, self.shared)
-            subprocess.run([sys.executable, Path(__file__).parent / "recipes" / script, made, *paths], check=True)
+            self._run(script, made, paths)
         return [kind, made, *options]
+
+    def _run(self, script: str, made: Path, paths: Sequence[str]) -> None:
+        subprocess.run([sys.executable, Path(__file__).parent / "recipes" / script, made, *paths], check=True)

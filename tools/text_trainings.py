@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from lines import Line
-from runs import dmn
+from runs import dmn, prepared
 from text_data import FEW_OF, WHOLE, Store, placed, source
 
 PEERS = Path(__file__).parent / "peers"
@@ -30,8 +31,9 @@ SEEDS, DRAWS = (1, 2, 3), (1, 2, 3, 4, 5)
 
 def settings(**values: object) -> tuple[str, ...]:
     """--set options; `vectors_rate` and the like are of the training, `passes` and `dropout` of the model."""
-    tables = {"passes": "model", "dropout": "model"}
-    return tuple(part for key, v in values.items() for part in ("--set", f"{tables.get(key, 'training')}.{key}={v}"))
+    of_model = "hidden", "passes", "dropout", "ngrams", "characters", "fusion_layers"
+    tables = {key: "model" if key in of_model else "training" for key in values}
+    return tuple(part for key, v in values.items() for part in ("--set", f"{tables[key]}.{key}={v}"))
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Row:
 
     prepare: tuple[str, ...]
     train: tuple[str, ...]
+    reads: bool = False  # whether it begins with what READER had learnt by reading
 
 
 GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
@@ -47,6 +50,18 @@ TEXT = ("--preset", "text")
 PHRASES = (*TEXT, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001))
 TAGS = ("--epochs", "12", *settings(passes=1, dropout=0.3, batch_size=32, vectors_rate=0.3))
 REVIEWS = (*TEXT, "--epochs", "5", *settings(batch_size=128))
+
+# What all that begin with a reading share: one network that read 31 million words once, of the training and the
+# unlabelled reviews of IMDb and of Wikipedia. Its words: those of TREC and the most frequent of the texts.
+READ_FROM = ("@text/aclImdb_labelled.tar.xz", "@text/aclImdb_unsup.tar.xz"), ("@text/enwiki_slice_2018.txt.xz",)
+READER = Row(
+    ("--tokenizer", "spacy", "--train-vectors", "--vector-size", "128", "--extra-words", "60000"),
+    (*TEXT, "--epochs", "1", *settings(hidden=128)),
+)
+READS = (*TEXT, *settings(hidden=128, averaging=0.998, vectors_rate=1.0))
+READS_PHRASES = (*READS, "--epochs", "3", *settings(batch_size=64, learning_rate=0.001))
+READS_TAGS = (*READS, "--epochs", "8", *settings(passes=1, characters=64, fusion_layers=2))
+
 OURS: dict[str, dict[str, Row]] = {  # system → data set → how
     "dmn": {
         "sst2": Row(GIVEN, PHRASES),
@@ -57,6 +72,15 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
         "ewt-upos": Row(("--affixes", *GIVEN), TAGS),
         "ewt-xpos": Row(("--affixes", *GIVEN), TAGS),
         **{few: Row(GIVEN, TEXT) for few in FEW_OF},
+    },
+    "dmn, reading first": {
+        "sst2": Row((), READS_PHRASES, reads=True),
+        "sst5": Row((), READS_PHRASES, reads=True),
+        "trec": Row((), (*READS, "--epochs", "10"), reads=True),
+        "imdb": Row((), (*READS, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001, ngrams=2)), reads=True),
+        "ewt-upos": Row(("--affixes",), READS_TAGS, reads=True),
+        "ewt-xpos": Row(("--affixes",), READS_TAGS, reads=True),
+        **{few: Row((), READS, reads=True) for few in FEW_OF},
     },
 }
 
@@ -131,6 +155,7 @@ class Shop:
     def __init__(self, shared: Path, folder: Path, options: Sequence[str] = ()) -> None:
         """options: more of them for dmn train"""
         self.folder, self.options, self.store = folder, options, Store(shared, folder)
+        self._reading = Lock()
 
     def done(self, job: Job) -> Line:
         """Trains and measures, and says what came of it."""
@@ -141,13 +166,28 @@ class Shop:
         name = job.system.replace(",", "").replace(" ", "-")
         data = self.store.prepared(job.data, job.seed, name, row.prepare)
         run = self.folder / f"{name}-{job.data}-{job.seed}.run"
-        trained = dmn("train", data, "--out", run, "--force", "--seed", job.seed, *row.train, *self.options)
+        begun = ("--start-from", self.reader()) if row.reads else ()
+        how = *begun, *row.train, *self.options
+        trained = dmn("train", data, "--out", run, "--force", "--seed", job.seed, *how)
         return {
             "test": round(dmn("eval", run, data)["accuracy"], 4),
             "valid": round(trained["best"]["accuracy"], 4),
             "seconds": round(trained["seconds"]),
             "epochs": trained["epochs"],
         }
+
+    def reader(self) -> Path:
+        """The run that has read, once for all."""
+        run = self.folder / "reader.run"
+        with self._reading:
+            if not (run / "model").exists():
+                reviews, others = (placed(paths, self.store.shared) for paths in READ_FROM)
+                texts = [self.store.plain("imdb_text.py", reviews), *others]
+                words = prepared(self.folder / "reader.text", "text", *texts)
+                of_texts = [part for text in texts for part in ("--text", str(text))]
+                data = self.store.prepared("trec", 1, "reader", (*READER.prepare, *of_texts))
+                dmn("train", data, "--out", run, "--force", *READER.train, "--read", words)
+        return run
 
     def _peer(self, job: Job) -> dict[str, Any]:
         peer = PEERS_BY_NAME[job.system]
