@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
+from dmn_cli.reporting.confusions import CLASSES, matrix
 from dmn_cli.reporting.plots import style
 from dmn_cli.reporting.plots.curves import curves
-from dmn_cli.reporting.plots.measured import CLASSES, confusions, file_name, matrix, overview
+from dmn_cli.reporting.plots.measured import confusions, file_name, overview
 from dmn_cli.reporting.plots.why import FACTS, Explained, furthest, why
 
 FACTS_TOLD = ["Mary went to the kitchen.", "Mary got the milk.", "John slept."]

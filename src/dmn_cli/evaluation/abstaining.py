@@ -47,3 +47,21 @@ def _shares(questions: int, answered: int, right: int) -> dict[str, float]:
         "coverage": answered / questions,
         **({"selective_accuracy": right / answered} if answered else {}),
     }
+
+
+def coverage_curve(confidence: np.ndarray, right: np.ndarray, points: int = 40) -> list[dict[str, float]]:
+    """How accurate the answers are if only the surest are given: the confidence of the last of them, `coverage` and
+    `selective_accuracy`, at evenly spaced coverages up to 1. Answers of one confidence are given together or not at
+    all. Both: (questions,)"""
+    order = np.argsort(-confidence, kind="stable")
+    sorted_, hits = confidence[order], np.cumsum(right[order])
+    wanted = np.unique(np.ceil(len(order) * np.arange(1, points + 1) / points).astype(int))
+    last = np.unique(np.searchsorted(-sorted_, -sorted_[wanted - 1], side="right"))
+    return [
+        {
+            "below": float(sorted_[n - 1]),
+            "coverage": n / len(order),
+            "selective_accuracy": float(hits[n - 1]) / n,
+        }
+        for n in last.tolist()
+    ]

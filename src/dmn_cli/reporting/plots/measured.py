@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmn_cli.evaluation.lengths import wilson
+from dmn_cli.reporting.confusions import CLASSES, matrix, most_confused
 from dmn_cli.reporting.plots.style import (
     BLUE,
     FAINT,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     Lengths = dict[str, list[dict[str, Any]]]
 
-CLASSES = 20  # of a task that are shown at most, the most frequent
 _TASKS = 6  # that have a line each, at most
 _ENOUGH = 10  # answers to a task of some length, for a share of them to say anything
 _MARKERS = "osD^vP"
@@ -75,16 +75,6 @@ def confusions(task: str, figures: dict[str, Any]) -> Figure:
     figure = new_figure(WIDTH, 4.2 + 0.42 * shown)
     _confusions(figure.subplots(), task, figures)
     return figure
-
-
-def most_confused(report: dict[str, Any]) -> str | None:
-    """The task with the most mistakes among those whose answers are classes; None: there is no such task."""
-    mistakes = {
-        name: sum(one["count"] for one in figures["confusions"])
-        for name, figures in report["tasks"].items()
-        if "classes" in figures
-    }
-    return max(mistakes, key=mistakes.__getitem__, default=None)
 
 
 def _reliability(axes: Axes, calibration: dict[str, Any]) -> None:
@@ -160,25 +150,6 @@ def _confusions(axes: Axes, task: str, figures: dict[str, Any]) -> None:
     bare(axes)
     axes.grid(which="minor", color=LINES, linewidth=1)
     axes.tick_params(which="minor", length=0)
-
-
-def matrix(figures: dict[str, Any]) -> tuple[list[str], np.ndarray]:
-    """The names of the answers, and how often each was given where each was right: (right, given) int. The most
-    frequent classes; other wrong answers are in a last column, if there are any.
-
-    figures: of a task, with `classes` and `confusions`
-    """
-    names = [one["class"] for one in figures["classes"][:CLASSES]]
-    at = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names) + 1), np.int64)
-    for one in figures["confusions"]:
-        if one["right"] in at:
-            counts[at[one["right"]], at.get(one["answer"], -1)] += one["count"]
-    for i, one in enumerate(figures["classes"][:CLASSES]):
-        counts[i, i] = one["count"] - counts[i].sum()
-    if counts[:, -1].any():
-        return [*names, "others"], counts
-    return names, counts[:, :-1]
 
 
 def plots(report: dict[str, Any], lengths: Lengths) -> dict[str, Figure]:
