@@ -55,6 +55,14 @@ class Abstained(_Document):
     selective_accuracy: Fraction = 0  # absent where nothing is answered
 
 
+class Unanswered(_Document):
+    """Questions that no fact answers."""
+
+    questions: Count
+    false_answers: Fraction
+    false_unknowns: Fraction = 0  # absent where there are no others
+
+
 class Task(_Document):
     """Of one task. What is optional is absent, and never null, where there is nothing to say."""
 
@@ -73,6 +81,9 @@ class Task(_Document):
     ece_uncalibrated: Fraction
     coverage: Fraction = 0  # with --abstain-below
     selective_accuracy: Fraction = 0  # and where something is answered
+    unanswerable: Count = 1  # questions that no fact answers, where the data set says which these are
+    false_answers: Fraction = 0
+    false_unknowns: Fraction = 0  # and where it has others
     macro_f1: Fraction = 0  # where there are at most 60 different answers
     classes: Annotated[list[Class], Field(min_length=1, max_length=60)] | None = None
     confusions: list[Confusion] | None = None
@@ -130,6 +141,7 @@ class Evaluated(_Document):
     failed_tasks: list[str]
     calibration: Calibrated
     abstaining: Abstained | None = None  # with --abstain-below
+    unanswerable: Unanswered | None = None  # where the data have such questions
     tasks: dict[str, Task]
     questions: Count
     seconds: Seconds

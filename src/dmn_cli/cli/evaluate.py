@@ -183,6 +183,8 @@ _COLUMNS = {
     "right_reason": "right reason",
     "coverage": "coverage",
     "selective_accuracy": "accuracy of answered",
+    "false_answers": "false answers",
+    "false_unknowns": "false unknowns",
 }
 
 
@@ -199,7 +201,7 @@ def _show(output: Output, report: Report) -> None:
     output.result(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
-        f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}"
+        f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}{_unanswered(report)}"
         f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
@@ -234,6 +236,15 @@ def _reasons(report: Report) -> str:
     return (
         f"right for the right reason {right:.1f} %, for another reason {other:.1f} %, needing no fact {nothing:.1f} %\n"
     )
+
+
+def _unanswered(report: Report) -> str:
+    """A line on the questions that no fact answers, and on those that one does, where there are both."""
+    if not (found := report.unanswerable):
+        return ""
+    falsely = f"{100 * found['false_answers']:.2f} % of {found['questions']:,} unanswerable questions answered"
+    unknown = f", {100 * found['false_unknowns']:.2f} % of the others not" if "false_unknowns" in found else ""
+    return f"{falsely}{unknown}\n"
 
 
 def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:

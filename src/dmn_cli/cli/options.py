@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def _no_nan(value: float) -> float:
+def no_nan(value: float) -> float:
     """Typer's own bounds let NaN through."""
     if value != value:
         raise typer.BadParameter("nan is no number")
@@ -34,7 +34,7 @@ AbstainBelow = Annotated[
         min=0,
         max=1,
         show_default=False,
-        callback=_no_nan,
+        callback=no_nan,
     ),
 ]
 Encoding = Annotated[

@@ -127,7 +127,7 @@ class Batches:
         answer, answer_length = split.answers.take(rows)
         told = Told(*split.facts.take(stories), questions, split.positions.take(stories)[0], *split.supports.take(rows))
         if thin is not None:
-            told = told.thinned(thin)
+            told = told._replace(unanswerable=self.data.unanswerable(split, rows)).thinned(thin)
         sentences, wording, renamed = told.facts, asked, None
         if random is not None and self.renamer:
             renamed = self.renamer.draw(split.task[stories], random, draws, spares=spares)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dmn_cli.data.formats import jsonl
+from dmn_cli.data.formats.unanswerable import Unanswerable, adding
 from dmn_cli.data.store.attached import Vectors
 from dmn_cli.data.store.chunks import Chunk, chunks
 from dmn_cli.data.store.reader import DataSet, training_sentences
@@ -68,6 +69,7 @@ def prepare(
     tokenizer: Tokenizer | Untrained | None = None,
     vectors: VectorChoice | None = None,
     symmetries: Mapping[str, Symmetries] | None = None,
+    unanswerable: Unanswerable | None = None,
     export: Path | None = None,
     about: Mapping[str, Any] | None = None,
     seed: int = 1,
@@ -77,13 +79,16 @@ def prepare(
 
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
     the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
-    by task, which words may change places; None: they are looked for in the training stories. `export`: a file for the
-    same stories as JSON lines. `about`: what dataset.json says beside.
+    by task, which words may change places; None: they are looked for in the training stories. `unanswerable`: which
+    questions without an answer are added. `export`: a file for the same stories as JSON lines. `about`: what
+    dataset.json says beside.
 
     Raises: DataError where there is no story, and what reading and the tokenizer raise.
     """
     start = time.perf_counter()
     readers = readers if isinstance(readers, list) else [readers]
+    if unanswerable:
+        readers = [partial(_with_unanswerable, read, unanswerable, seed) for read in readers]
     learnt = _learnt(readers, total, choice, tokenizer, seed, stage)
     with _exported(readers, export) as exporting:
         makes = [lambda advance, read=read: chunks(read(advance)) for read in exporting]
@@ -93,19 +98,37 @@ def prepare(
             with closing(_watched(stage, coming, total)) as stories:
 
                 def finish(folder: Path) -> dict[str, Any]:
-                    return {**(about or {}), **_with_symmetries(symmetries, stage, folder)}
+                    data = DataSet(folder, trusted=True)
+                    added = _added(data, unanswerable) if unanswerable else {}
+                    stays = unanswerable and unanswerable.label
+                    return {**(about or {}), **added, **_with_symmetries(symmetries, stage, data, stays)}
 
                 summary = write_chunks(out, stories, words, source, found, finish=finish)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     return summary
 
 
-def _with_symmetries(given: Mapping[str, Symmetries] | None, stage: Stage, folder: Path) -> dict[str, Any]:
-    """What dataset.json says of symmetries, which also stand in a file that a person can correct.
+def _with_unanswerable(
+    read: Reader, unanswerable: Unanswerable, seed: int, advance: Advance
+) -> Iterator[tuple[str, Story]]:
+    return adding(read(advance), unanswerable, seed)
+
+
+def _added(data: DataSet, unanswerable: Unanswerable) -> dict[str, Any]:
+    """What dataset.json says of questions that no fact answers. Theirs is the only answer that is the label."""
+    answers = data.vocabulary.answers
+    counts = {split: of[answers.ids[unanswerable.label]] for split, of in answers.counts.items()}
+    return {"unanswerable": {"label": unanswerable.label, "share": unanswerable.share, "added": counts}}
+
+
+def _with_symmetries(
+    given: Mapping[str, Symmetries] | None, stage: Stage, data: DataSet, stays: str | None
+) -> dict[str, Any]:
+    """What dataset.json says of symmetries, which also stand in a file that a person can correct. stays: an answer that
+    never changes places
 
     Raises: UsageError where those that were given aren't of this data set.
     """
-    data = DataSet(folder, trusted=True)
     if given is None:
         with stage("looking for names", None):
             found = search(data)
@@ -123,9 +146,12 @@ def _with_symmetries(given: Mapping[str, Symmetries] | None, stage: Stage, folde
             task: s.where(lambda form: all(w in with_vector or w not in words for w in form.split(" ")))
             for task, s in found.items()
         }
+    if stays:
+        label = stays.casefold()
+        found = {task: s.where(lambda form: form.casefold() != label) for task, s in found.items()}
     found = {task: symmetries for task, symmetries in found.items() if symmetries}
     if found or given is None:
-        write_text(folder / "symmetries.toml", to_toml({task: found.get(task, Symmetries()) for task in data.tasks}))
+        write_text(data.path / "symmetries.toml", to_toml({task: found.get(task, Symmetries()) for task in data.tasks}))
     return {"symmetries": {task: as_json(symmetries) for task, symmetries in found.items()}}
 
 

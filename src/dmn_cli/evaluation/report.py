@@ -19,6 +19,7 @@ from dmn_cli.evaluation.calibration import BINS, Calibration, binned, expected_c
 from dmn_cli.evaluation.classes import ClassCounts, Classes
 from dmn_cli.evaluation.metrics import Judged, Tally, judge, tally
 from dmn_cli.evaluation.reasons import Reasons
+from dmn_cli.evaluation.unanswerable import UnanswerableCounts
 from dmn_cli.records.network import Network
 
 Judge = Callable[[Network, Batches, int, torch.device], Iterator[Judged]]
@@ -34,6 +35,7 @@ class Report:
     calibration: Calibration | None = None
     classes: dict[str, Classes] = field(default_factory=dict)  # of the tasks whose answers are classes
     abstaining: Abstaining | None = None  # where answers need some confidence
+    unanswerable: dict[str, float] = field(default_factory=dict)  # where some questions have no answer
 
     @property
     def accuracy(self) -> float:
@@ -59,6 +61,7 @@ class Report:
             "failed_tasks": self.failed,
             **({"calibration": self.calibration.as_json()} if self.calibration else {}),
             **({"abstaining": self.abstaining.as_json()} if self.abstaining else {}),
+            **({"unanswerable": self.unanswerable} if self.unanswerable else {}),
             "tasks": {name: {**figures, **self._by_class(name)} for name, figures in self.tasks.items()},
             "questions": self.questions,
             "seconds": self.seconds,
@@ -108,6 +111,7 @@ def evaluate(
     counts = ClassCounts(vocabulary) if vocabulary else None
     abstaining = Abstaining(abstain_below, names) if abstain_below else None
     reasons = Reasons(len(names))
+    unanswerable = UnanswerableCounts(names)
     for batches in splits:
         for judged in judge(network, batches, batch_size, device):
             tally(judged, tallies)
@@ -119,10 +123,12 @@ def evaluate(
             reasons.add(judged)
             if abstaining:
                 abstaining.add(judged)
+            unanswerable.add(batches, judged)
             on_judged(batches, judged)
     classes = {names[task]: classes for task, classes in counts.classes().items()} if counts else {}
     errors = expected_calibration_error(bins.swapaxes(0, 1)).T.tolist()
     selective = abstaining.tasks if abstaining else {}
+    unknown = unanswerable.tasks
     tasks = {}
     for task, name in sorted(enumerate(names), key=lambda of: natural(of[1])):
         if tallies[task].questions:
@@ -130,9 +136,9 @@ def evaluate(
             macro = {"macro_f1": classes[name].macro_f1} if name in classes else {}
             calibrated = {"ece": ece, "ece_uncalibrated": uncalibrated}
             figures = {**tallies[task].figures(), **reasons.figures(task), **macro}
-            tasks[name] = {**figures, **calibrated, **selective.get(name, {})}
+            tasks[name] = {**figures, **calibrated, **selective.get(name, {}), **unknown.get(name, {})}
     calibration = Calibration(network.temperature, *bins.sum(axis=2))
-    return Report(tasks, time.perf_counter() - start, calibration, classes, abstaining)
+    return Report(tasks, time.perf_counter() - start, calibration, classes, abstaining, unanswerable.as_json())
 
 
 def is_babi(task: str) -> bool:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dmn_cli.cli.prepare.options import Shared, numbers, shares_options
+from dmn_cli.cli.prepare.options import Label, Share, Shared, numbers, shares_options, unanswerable
 from dmn_cli.cli.prepare.write import as_given, write
+from dmn_cli.errors import UsageError
 
 
 @shares_options
@@ -41,6 +42,8 @@ def command(
     no_supports: Annotated[
         bool, typer.Option("--no-supports", help="Leave out which facts support an answer: answers alone are learnt.")
     ] = False,
+    unanswerable_: Share = 0.0,
+    unknown_label: Label = None,
     *,
     shared: Shared,
 ) -> None:
@@ -51,11 +54,14 @@ def command(
     Example: dmn prepare babi tasks_1-20_v1-2.tar.gz --variant en-10k --tasks 1,2 --out data/two
     """
     wanted = None if tasks is None else [f"qa{n}" for n in numbers(tasks, 20)]
+    if unanswerable_ and no_supports:
+        raise UsageError("--unanswerable takes out supporting facts, which --no-supports leaves unknown")
     shared.check()
 
     from dmn_cli.data.formats import babi_files as reader
 
     with reader.find(shared.local(paths, "babi"), variant, wanted, skip_missing=skip_missing) as found:
+        added = unanswerable(unanswerable_, unknown_label, shared.by_words, found.tasks)
         for name in found.missing:
             shared.output.warning(f"missing, so its task is left out: {name}")
         if variant is None or tasks is None:
@@ -69,4 +75,4 @@ def command(
             **({"supports": False} if no_supports else {}),
         }
         read = partial(found.stories, shared.seed, supports=not no_supports)
-        write(shared, read, found.size, source)
+        write(shared, read, found.size, source, unanswerable=added)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.prepare.options import Shared, shares_options
+from dmn_cli.cli.prepare.options import Label, Share, Shared, shares_options, unanswerable
 from dmn_cli.cli.prepare.write import as_given, warn_of_names, write
 
 
@@ -28,6 +28,8 @@ def command(
         Literal["sentences", "words"],
         typer.Option(help="What a story that is a text is split into, where its line doesn't say."),
     ] = "sentences",
+    unanswerable_: Share = 0.0,
+    unknown_label: Label = None,
     *,
     shared: Shared,
 ) -> None:
@@ -44,6 +46,7 @@ def command(
     Example: dmn prepare jsonl train.jsonl test.jsonl --out data/mine
     """
     shared.check()
+    added = unanswerable(unanswerable_, unknown_label, shared.by_words)
 
     from dmn_cli.data.formats import jsonl as reader
 
@@ -58,4 +61,5 @@ def command(
         reader.size(files),
         source,
         words,
+        unanswerable=added,
     )

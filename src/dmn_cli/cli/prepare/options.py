@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dmn_cli.cli.options import Force, Json, Quiet
+from dmn_cli.cli.options import Force, Json, Quiet, no_nan
 from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.signatures import sharing
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from dmn_cli.data.formats.unanswerable import Bears, Unanswerable
     from dmn_cli.data.prepare import VectorChoice
     from dmn_cli.data.sources.fetch import Local
     from dmn_cli.data.symmetries import Symmetries
@@ -82,6 +84,28 @@ _Text = Annotated[
 ]
 
 
+Share = Annotated[
+    float,
+    typer.Option(
+        "--unanswerable",
+        metavar="SHARE",
+        help="Also ask so many questions, for each one there is, of stories without the facts that answer them: 0.1 "
+        "adds a tenth.",
+        min=0,
+        max=0.5,
+        show_default=False,
+        callback=no_nan,
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--unknown-label",
+        metavar="WORD",
+        help="What answers a question of --unanswerable (unknown by default).",
+        show_default=False,
+    ),
+]
 _Symmetries = Annotated[
     str,
     typer.Option(
@@ -207,12 +231,45 @@ class Shared:
         """`fetched`, for all of them."""
         return [self.fetched(path, *names).path for path in paths]
 
+    def by_words(self) -> Bears:
+        """What bears on a question, by the words of the language."""
+        from dmn_cli.data.formats.unanswerable import by_words
+        from dmn_cli.data.words.from_spacy import stop_words
+
+        return by_words(stop_words(self.language))
+
     @property
     def choice(self) -> Choice:
         """The tokenizer that was chosen."""
         from dmn_cli.data.words.spec import Choice
 
         return Choice(self.tokenizer, self.language, self.case == "lower", self.pieces, self.affixes)
+
+
+def unanswerable(
+    share: float, label: str | None, bears: Callable[[], Bears], tasks: Iterable[str] = ()
+) -> Unanswerable | None:
+    """The questions without an answer that are wanted; None: none. bears: see `Unanswerable`; tasks: families of bAbI
+
+    Raises: UsageError where one of these has no such questions, or the label is no word.
+    """
+    if not share:
+        if label is not None:
+            raise UsageError("--unknown-label is for --unanswerable", hint="For example: --unanswerable 0.1")
+        return None
+    from dmn_cli.data.formats import unanswerable as questions
+    from dmn_cli.files import as_text
+
+    label = "unknown" if label is None else as_text(label).strip()
+    if not label.isprintable() or not label:
+        raise UsageError("--unknown-label is no word", hint="For example: --unknown-label unknown")
+    if refused := questions.closed(tasks):
+        named = ", ".join(f"{task} ({answers})" for task, answers in refused.items())
+        raise UsageError(
+            f"--unanswerable is for answers that can be open, and not for those of {named}",
+            hint="Say which tasks with --tasks: of bAbI's, 1-5,11-16,20 can have such questions.",
+        )
+    return questions.Unanswerable(share, label, bears())
 
 
 shares_options = sharing(Shared)

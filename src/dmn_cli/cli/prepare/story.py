@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dmn_cli.cli.output import progress
-from dmn_cli.cli.prepare.options import Shared, numbers, shares_options
+from dmn_cli.cli.prepare.options import Label, Share, Shared, numbers, shares_options, unanswerable
 from dmn_cli.cli.prepare.write import write
 from dmn_cli.errors import UsageError
 
@@ -49,6 +49,8 @@ def command(
         Literal["dmn", "babi"],
         typer.Option("--format", help="A data set for dmn, or bAbI's text files for any program that reads them."),
     ] = "dmn",
+    unanswerable_: Share = 0.0,
+    unknown_label: Label = None,
     *,
     shared: Shared,
 ) -> None:
@@ -65,6 +67,9 @@ def command(
         raise UsageError("--export writes JSON lines, --format babi writes text: choose one of them")
     if (shared.vectors or shared.train_vectors) and format_ == "babi":
         raise UsageError("--format babi writes text, which has no word vectors")
+    if unanswerable_ and format_ == "babi":
+        raise UsageError("--format babi writes text, which doesn't say which questions are unanswerable")
+    added = unanswerable(unanswerable_, unknown_label, lambda: story_world.bears, wanted)
     dials = story_world.Dials(_range(facts), distractors, people, places, things, names == "held-out")
     story_world.check(wanted, dials)
     counts = {"train": questions, "test": questions // 10}
@@ -81,7 +86,8 @@ def command(
     if format_ == "babi":
         _write_text(shared, told, wanted, counts, total, source)
     else:
-        write(shared, [partial(held_out, split, task) for split in counts for task in wanted], total, source)
+        readers = [partial(held_out, split, task) for split in counts for task in wanted]
+        write(shared, readers, total, source, unanswerable=added)
 
 
 def _write_text(

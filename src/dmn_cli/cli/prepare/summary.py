@@ -37,8 +37,18 @@ def describe(summary: dict[str, Any]) -> str:
         + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
         + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
+        + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
         + _symmetries(summary)
         + (f"\n{_table(summary['table'])}" if "table" in summary else "")
+    )
+
+
+def _unanswerable(unanswerable: dict[str, Any]) -> str:
+    """How many questions were added that no fact answers."""
+    added = unanswerable["added"]
+    splits = ", ".join(f"{added[split]:,} in {split}" for split in SPLITS)
+    return (
+        f"{plural(sum(added.values()), 'unanswerable question')} added ({splits}), answered {unanswerable['label']!r}"
     )
 
 

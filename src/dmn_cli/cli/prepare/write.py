@@ -10,6 +10,7 @@ from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.prepare.options import Shared
 
 if TYPE_CHECKING:
+    from dmn_cli.data.formats.unanswerable import Unanswerable
     from dmn_cli.data.prepare import Reader
     from dmn_cli.data.words.pieces import Untrained
     from dmn_cli.data.words.tokenizer import Tokenizer
@@ -22,6 +23,7 @@ def write(
     source: dict[str, Any],
     tokenizer: Tokenizer | Untrained | None = None,
     about: dict[str, Any] | None = None,
+    unanswerable: Unanswerable | None = None,
 ) -> None:
     """The arguments are those of `data.prepare.prepare`."""
     from dmn_cli.cli.prepare.summary import describe, warn
@@ -36,6 +38,7 @@ def write(
         tokenizer=tokenizer,
         vectors=shared.vector_choice,
         symmetries=shared.symmetry_choice,
+        unanswerable=unanswerable,
         export=shared.export,
         about=about,
         seed=shared.seed,

@@ -164,6 +164,17 @@ class DataSet:
         return {question: Form.from_json(form) for question, form in self.summary["forms"].items()}
 
     @cached_property
+    def unknown(self) -> int | None:
+        """The answer id of the label that says that no fact answers; None where the data set has no such questions."""
+        label = self.summary.get("unanswerable", {}).get("label")
+        return self.vocabulary.answers.ids.get(label)
+
+    def unanswerable(self, split: Split, rows: np.ndarray) -> np.ndarray:
+        """Which of some questions of a split no fact answers. (rows,) bool"""
+        answers, lengths = split.answers.take(rows)
+        return answers[np.cumsum(lengths) - lengths] == (-1 if self.unknown is None else self.unknown)
+
+    @cached_property
     def questions_in_any_order(self) -> np.ndarray:
         """The sentence ids of the questions whose answers are sets."""
         return self.sentences.ids_of([question for question, form in self.forms.items() if form.any_order])

@@ -77,6 +77,14 @@ def _is_of_pattern(method: Callable[..., object], name: str) -> bool:
     )
 
 
+def stop_words(language: str) -> frozenset[str]:
+    """The lower-cased words of a language that are in all kinds of texts: articles, pronouns, question words.
+
+    Raises: UsageError where spaCy doesn't know the language.
+    """
+    return frozenset(map(str.lower, blank_pipeline(language).Defaults.stop_words))
+
+
 @cache
 def blank_pipeline(language: str) -> Language:
     """spaCy's pipeline of a language, with nothing trained in it. Raises: UsageError where spaCy doesn't know it."""

@@ -9,12 +9,13 @@ facts are read off the world, never guessed from the text.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from dmn_cli.data.formats.story_world import (
+    bearing,
     claims,
     coreference,
     counting,
@@ -46,7 +47,7 @@ from dmn_cli.data.formats.story_world.names import (
 from dmn_cli.data.formats.story_world.telling import Setting, Tale, Untellable
 from dmn_cli.data.formats.story_world.world import WENT
 from dmn_cli.errors import UsageError
-from dmn_cli.records.text import Story
+from dmn_cli.records.text import Question, Story
 
 T = TypeVar("T")
 _TRIES = 1000  # how many stories in a row may turn out to be untellable
@@ -86,6 +87,9 @@ def _cast(babi: tuple[T, ...], more: tuple[T, ...], least: int = 1) -> Cast[T]:
     return Cast(tuple(dict.fromkeys((*babi, *more))), len(babi), least)
 
 
+Bearing = Callable[[Sequence[str], Question], Collection[int] | None]
+
+
 @dataclass(frozen=True)
 class Family:
     tell: Callable[[Setting], Tale]
@@ -94,6 +98,7 @@ class Family:
     things: Cast[str] | None = None
     questions: int = 5  # in a story, at most
     step: int = 1  # how many facts belong together
+    bears: Bearing | None = None  # which facts bear on a question (`bearing.py`); None: its answer can't be open
 
 
 _PEOPLE = _cast(AT_HOME, MORE_PEOPLE)
@@ -103,22 +108,22 @@ _TOWN = _cast(TOWN, MORE_PLACES, least=3)
 _THINGS = _cast(THINGS, MORE_THINGS)
 
 FAMILIES = {
-    "qa1": Family(whereabouts.people, _PEOPLE, _PLACES),
-    "qa2": Family(whereabouts.things, _PEOPLE, _PLACES, _THINGS),
-    "qa3": Family(whereabouts.things_before, _PEOPLE, _PLACES, _THINGS),
-    "qa4": Family(directions.relations, places=_PLACES),
-    "qa5": Family(giving.gifts, _cast(GIVERS, MORE_PEOPLE, least=2), _PLACES, _THINGS),
+    "qa1": Family(whereabouts.people, _PEOPLE, _PLACES, bears=bearing.person),
+    "qa2": Family(whereabouts.things, _PEOPLE, _PLACES, _THINGS, bears=bearing.thing),
+    "qa3": Family(whereabouts.things_before, _PEOPLE, _PLACES, _THINGS, bears=bearing.thing),
+    "qa4": Family(directions.relations, places=_PLACES, bears=bearing.support),
+    "qa5": Family(giving.gifts, _cast(GIVERS, MORE_PEOPLE, least=2), _PLACES, _THINGS, bears=bearing.gift),
     "qa6": Family(claims.certain, _PEOPLE, _PLACES, _THINGS),
     "qa7": Family(counting.objects, _PAIRS, _PLACES, _THINGS),
     "qa8": Family(counting.lists, _PEOPLE, _PLACES, _THINGS),
     "qa9": Family(claims.negated, _PEOPLE, _PLACES),
     "qa10": Family(claims.indefinite, _cast(IN_TOWN, MORE_PEOPLE), _TOWN),
-    "qa11": Family(coreference.pronouns, _PEOPLE, _PLACES, step=2),
-    "qa12": Family(coreference.pairs, _PAIRS, _PLACES),
-    "qa13": Family(coreference.pairs_and_pronouns, _PAIRS, _PLACES, step=2),
-    "qa14": Family(hours.hours, _cast(IN_TOWN, MORE_PEOPLE, least=4), _TOWN),
-    "qa15": Family(deduction.deduction, _cast(deduction.ANIMALS, MORE_PEOPLE), questions=4),
-    "qa16": Family(induction.induction, _cast(induction.ANIMALS, MORE_PEOPLE, least=2)),
+    "qa11": Family(coreference.pronouns, _PEOPLE, _PLACES, step=2, bears=bearing.person_by_pronouns),
+    "qa12": Family(coreference.pairs, _PAIRS, _PLACES, bears=bearing.person),
+    "qa13": Family(coreference.pairs_and_pronouns, _PAIRS, _PLACES, step=2, bears=bearing.person_by_pronouns),
+    "qa14": Family(hours.hours, _cast(IN_TOWN, MORE_PEOPLE, least=4), _TOWN, bears=bearing.person),
+    "qa15": Family(deduction.deduction, _cast(deduction.ANIMALS, MORE_PEOPLE), questions=4, bears=bearing.support),
+    "qa16": Family(induction.induction, _cast(induction.ANIMALS, MORE_PEOPLE, least=2), bears=bearing.support),
     "qa17": Family(
         positions.positions,
         things=_cast(positions.SHAPES, positions.MORE_SHAPES, least=3),
@@ -129,7 +134,7 @@ FAMILIES = {
         things=_cast((*sizes.SWEETS, *sizes.CONTAINERS), sizes.MORE_CONTAINERS, least=3),
     ),
     "qa19": Family(directions.paths, places=_cast(HOUSE, MORE_PLACES, least=6)),
-    "qa20": Family(motives.motives, _cast(motives.AGENTS, MORE_PEOPLE)),
+    "qa20": Family(motives.motives, _cast(motives.AGENTS, MORE_PEOPLE), bears=bearing.person),
 }
 
 
@@ -147,6 +152,12 @@ def stories(task: str, questions: int, seed: int, split: str, dials: Dials = BAB
         asked = asked[:questions]
         questions -= len(asked)
         yield Story(task, tuple(facts[: asked[-1].position]), tuple(asked))
+
+
+def bears(story: Story, question: Question) -> Collection[int] | None:
+    """As `formats.unanswerable.Bears`, of a story of one of the families."""
+    of_family = FAMILIES[story.task].bears
+    return of_family(story.facts[: question.position], question) if of_family else None
 
 
 def check(tasks: Iterable[str], dials: Dials) -> None:

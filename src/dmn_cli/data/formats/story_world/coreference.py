@@ -16,7 +16,7 @@ from dmn_cli.data.formats.story_world.telling import Setting, Tale, in_rounds
 from dmn_cli.data.formats.story_world.world import WENT, Person, World
 from dmn_cli.records.text import Question
 
-_THEN = ("Then", "After that", "Afterwards", "Following that")
+THEN = ("Then", "After that", "Afterwards", "Following that")
 
 
 def pronouns(setting: Setting) -> Tale:
@@ -52,7 +52,7 @@ def _walks(setting: Setting, *, together: int, then: bool) -> Tale:
             go(people, " and ".join(person.name for person in people))
             if then and len(world.facts) < end:
                 pronoun = people[0].pronoun if together == 1 else "they"
-                go(people, f"{world.dice.choice(_THEN)} {pronoun}")
+                go(people, f"{world.dice.choice(THEN)} {pronoun}")
 
     def ask() -> Iterator[Question]:
         for event in world.recent():
