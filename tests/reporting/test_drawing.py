@@ -72,11 +72,18 @@ def test_words_stand_in_lines_with_their_tags() -> None:
 
 def test_of_a_long_story_the_facts_let_through_furthest_are_shown_and_the_supporting_ones() -> None:
     gates = np.linspace(0, 0.5, 100)[np.newaxis]
-    assert furthest(gates, 3, support=[2]) == [2, 98, 99]
+    assert furthest(gates, 3, [2]) == [2, 98, 99]
     figure = why(explained(facts=[f"fact {i}" for i in range(100)], gates=gates.tolist(), read=[], support=[5]))
     assert "fact 5" in texts(figure)
     assert "fact 6" not in texts(figure)
     assert f"{FACTS} of 100 facts" in " ".join(texts(figure))
+
+
+def test_what_an_answer_needs_and_what_was_right_are_said() -> None:
+    said = texts(why(explained(needed=[1], right="garden")))
+    assert "★ supporting · needed" in said
+    assert "98.7 % sure · right: garden" in said
+    assert "needed: without it the answer is another" in " ".join(said)
 
 
 def test_a_network_without_gates_says_so() -> None:

@@ -14,6 +14,7 @@ from dmn_cli.cli.gate import MAX_DROP, Against, check_max_drop, failure, read_pr
 from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
+from dmn_cli.cli.plots import MeasuredPlots
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def command(
         typer.Option(
             metavar="PLOT",
             help="Draw calibration, accuracy by story length and confusions: a .png or .svg file, or a folder for "
-            "each by itself.",
+            "each by itself and the worst mistake.",
             show_default=False,
         ),
     ] = None,
@@ -94,7 +95,6 @@ def command(
     check_split(split)
     check_max_drop(baseline, max_drop)
 
-    from dmn_cli.evaluation.lengths import LengthCounts
     from dmn_cli.evaluation.report import check_names
     from dmn_cli.files import check_output
 
@@ -109,8 +109,8 @@ def command(
     check_names(required, measured.tasks)
     named = " ".join(map(str, data))
     against = Against(before, measured, f"{named} ({split})") if before else None
-    lengths = LengthCounts(measured.tasks) if plot is not None else None
-    watching = [*([against] if against else []), *([lengths.add] if lengths else [])]
+    drawn = MeasuredPlots(plot, measured.tasks) if plot is not None else None
+    watching = [*([against] if against else []), *(drawn.watching if drawn else [])]
     with _written(predictions, measured.model.vocabulary, force=force) as writing:
         report = measured.report(
             bind=not no_bind,
@@ -132,10 +132,10 @@ def command(
         from dmn_cli.files import write_text
 
         write_text(summary, markdown(str(model), named, split, report, short, gate))
-    if plot is not None and lengths:
-        from dmn_cli.cli.plots import draw_measured
+    if drawn:
+        from dmn_cli.answering.predictor import Predictor
 
-        draw_measured(output, plot, report, lengths)
+        drawn.draw(output, report, lambda: Predictor(model, measured.device, bind=not no_bind))
     if failed := failure(short, gate):
         raise failed
 

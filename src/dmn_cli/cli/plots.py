@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmn_cli.cli.output import Output
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dmn_cli.answering.answer import Answer
-    from dmn_cli.evaluation.lengths import LengthCounts
+    from dmn_cli.answering.predictor import Predictor
+    from dmn_cli.data.batches import Batches
+    from dmn_cli.evaluation.metrics import Judged
     from dmn_cli.evaluation.report import Report
+    from dmn_cli.reporting.questions import Collected
 
 
 def draw_why(output: Output, path: Path, question: str, answer: Answer, *, words: bool) -> None:
@@ -19,24 +25,74 @@ def draw_why(output: Output, path: Path, question: str, answer: Answer, *, words
     from dmn_cli.reporting.plots.why import Explained, why
 
     said = f"{answer.shown} ({answer.text})" if answer.abstains else answer.text
-    facts = answer.facts, answer.gates, answer.read
+    needed = {fact for one in answer.needs.changing for fact in one.facts} if answer.needs else set[int]()
+    explained = Explained(
+        question,
+        said,
+        answer.confidence,
+        answer.facts,
+        answer.gates,
+        answer.read,
+        needed=needed,
+        words=words,
+        tags=answer.by_fact,
+    )
     with output.warned():
-        save(why(Explained(question, said, answer.confidence, *facts, words=words, tags=answer.by_fact)), path)
+        save(why(explained), path)
     output.note(f"{path} is drawn")
 
 
-def draw_measured(output: Output, path: Path, report: Report, lengths: LengthCounts) -> None:
-    """Calibration, accuracy by story length and confusions: one plot, or a folder with a plot each."""
-    from dmn_cli.reporting.plots.measured import overview, plots
-    from dmn_cli.reporting.plots.style import is_folder, save, save_all
+class MeasuredPlots:
+    """Calibration, accuracy by story length, confusions: one plot, or a folder with a plot each and one of the worst
+    mistake."""
 
-    measured = report.as_json(), lengths.as_json()
-    with output.warned():
-        if is_folder(path):
-            save_all(plots(*measured), path)
-        else:
-            save(overview(*measured), path)
-    output.note(f"{path} is drawn")
+    def __init__(self, path: Path, tasks: Sequence[str]) -> None:
+        from dmn_cli.evaluation.lengths import LengthCounts
+        from dmn_cli.reporting.plots.style import is_folder
+        from dmn_cli.reporting.questions import Collected
+
+        self.path, self._lengths = path, LengthCounts(tasks)
+        self._questions = Collected() if is_folder(path) else None
+
+    @property
+    def watching(self) -> list[Callable[[Batches, Judged], None]]:
+        """What is called with every judged batch."""
+        return [self._lengths.add, *([self._questions.add] if self._questions else [])]
+
+    def draw(self, output: Output, report: Report, predictor: Callable[[], Predictor]) -> None:
+        from dmn_cli.reporting.plots.measured import overview, plots
+        from dmn_cli.reporting.plots.style import save, save_all
+
+        measured = report.as_json(), self._lengths.as_json()
+        with output.warned():
+            if self._questions is None:
+                save(overview(*measured), self.path)
+            else:
+                save_all({**plots(*measured), **_worst(self._questions, predictor)}, self.path)
+        output.note(f"{self.path} is drawn")
+
+
+def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str, Figure]:
+    """The mistake that the model was surest of, with what it read; nothing where it made none."""
+    from dmn_cli.reporting.plots.why import Explained, why
+
+    if questions.right.all():
+        return {}
+    [one] = questions.shown(1, predictor().answer_all)
+    example, answer = one.example, one.answer
+    explained = Explained(
+        example.question,
+        answer.text,
+        answer.confidence,
+        example.facts,
+        answer.gates,
+        answer.read,
+        example.support,
+        right="" if answer.by_fact else ", ".join(example.answer),
+        words=one.words,
+        tags=answer.by_fact,
+    )
+    return {"worst-mistake": why(explained)}
 
 
 def draw_curves(output: Output, run: Path) -> None:

@@ -31,8 +31,8 @@ def _card(one: Shown) -> str:
     meant = f", right: <strong>{text(right)}</strong>" if right else ""
     return (
         f'<article class="card"><h3>{text(one.example.question)}</h3>'
-        f'<p>{answer} <span class="note">{percent(one.answer.confidence)} sure</span>{meant} '
-        f'<span class="task">{text(one.example.task)}</span></p>{_facts(one)}</article>'
+        f'<p><span class="task">{text(one.example.task)}</span> {answer} '
+        f'<span class="note">{percent(one.answer.confidence)} sure</span>{meant}</p>{_facts(one)}</article>'
     )
 
 

@@ -113,6 +113,7 @@ def _lengths(axes: Axes, lengths: Lengths) -> None:
         axes.plot(x, y, label=name, color=SERIES[n], marker=_MARKERS[n], clip_on=False, zorder=3)
     axes.set_xticks(range(len(groups)), [str(a) if a == b else f"{a}–{b}" for a, b in groups])
     axes.set(title="Accuracy by story length", xlabel="facts", ylabel="accuracy", ylim=(0, 1))
+    axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.grid(visible=False, axis="x")
     percent_axis(axes.yaxis)
     if len(shown) > 1:

@@ -34,6 +34,8 @@ class Explained(NamedTuple):
     gates: Sequence[Sequence[float]]  # [pass][fact]
     read: Collection[int]  # positions of facts, from 0
     support: Collection[int] = ()  # positions of the supporting facts; empty: unknown
+    needed: Collection[int] = ()  # positions of facts without which the answer is another; empty: unknown, or none
+    right: str = ""  # the right answer, where this one is wrong
     words: bool = False  # the facts are the words of a text
     tags: Sequence[str] | None = None  # the answer to each fact, where each has one
 
@@ -42,17 +44,17 @@ class Explained(NamedTuple):
 def why(explained: Explained) -> Figure:
     """One row a fact and one column a pass; of a text, its words in lines, with a row a pass under each."""
     gates = np.array(explained.gates, dtype=float).reshape(-1, len(explained.facts))
-    shown = furthest(gates, WORDS if explained.words else FACTS, explained.support)
+    shown = furthest(gates, WORDS if explained.words else FACTS, {*explained.support, *explained.needed})
     axes = _words(explained, gates, shown) if explained.words else _facts(explained, gates, shown)
     _write_around(axes, explained, gates, len(shown))
     return axes.get_figure(root=True)  # type: ignore[return-value]
 
 
-def furthest(gates: np.ndarray, most: int, support: Collection[int] = ()) -> list[int]:
-    """The positions of the supporting facts and of those that were let through furthest, `most` of them, in their
-    order. (passes, facts)"""
+def furthest(gates: np.ndarray, most: int, some: Collection[int] = ()) -> list[int]:
+    """The positions of some facts and of those that were let through furthest, `most` of them, in their order.
+    (passes, facts)"""
     chance = 1 - (1 - gates).prod(axis=0)
-    chance[list(support)] += 1
+    chance[list(some)] += 1
     return sorted(np.argsort(-chance, kind="stable")[:most].tolist())
 
 
@@ -63,7 +65,8 @@ def _facts(explained: Explained, gates: np.ndarray, shown: list[int]) -> Axes:
     fonts = [{"fontsize": _FACT_FONT, "weight": "bold" if i in explained.read else "normal"} for i in shown]
     widths = [width_of(axes, text, **font) for text, font in zip(texts, fonts, strict=True)]
     left = _MARGIN + 0.55 + max(widths) + 0.3
-    right = WIDTH - _MARGIN - (1.65 if explained.support else 0)
+    beside = [_beside(explained, i) for i in shown]
+    right = WIDTH - _MARGIN - max(width_of(axes, text, fontsize=_FONT) for text in beside) - 0.2
     across = min(_PASS, (right - left) / max(1, len(gates)))
     x = left + across * np.arange(len(gates) + 1)
     y = _HEAD + 0.4 + np.concatenate([[0], np.cumsum(heights)])
@@ -72,12 +75,17 @@ def _facts(explained: Explained, gates: np.ndarray, shown: list[int]) -> Axes:
     for t, at in enumerate(x[:-1]):
         name = f"pass {t + 1}" if across > 0.9 else str(t + 1)
         axes.text(at + across / 2, y[0] - 0.2, name, ha="center", va="center", fontsize=_FONT)
-    for i, text, font, at in zip(shown, texts, fonts, middles, strict=True):
+    for i, text, font, note, at in zip(shown, texts, fonts, beside, middles, strict=True):
         axes.text(_MARGIN + 0.3, at, str(i + 1), ha="right", va="center_baseline", color=FAINT, fontsize=_FONT)
         axes.text(_MARGIN + 0.55, at, text, va="center_baseline", linespacing=1.25, **font)  # type: ignore[arg-type]
-        if i in explained.support:
-            axes.text(x[-1] + 0.2, at, "★ supporting", va="center_baseline", color=ORANGE, fontsize=_FONT)
+        axes.text(x[-1] + 0.2, at, note, va="center_baseline", color=ORANGE, fontsize=_FONT)
     return axes
+
+
+def _beside(explained: Explained, fact: int) -> str:
+    """What there is to say of a fact beside its gates."""
+    said = {"★ supporting": explained.support, "needed": explained.needed}
+    return " · ".join(name for name, facts in said.items() if fact in facts)
 
 
 def _words(explained: Explained, gates: np.ndarray, shown: list[int]) -> Axes:
@@ -98,7 +106,7 @@ def _words(explained: Explained, gates: np.ndarray, shown: list[int]) -> Axes:
         for c, middle in zip(columns, (x[:-1] + x[1:]) / 2, strict=True):
             i = shown[c]
             weight = "bold" if i in explained.read else "normal"
-            color = ORANGE if i in explained.support else INK
+            color = ORANGE if i in explained.needed else INK
             center: dict[str, Any] = {"ha": "center", "va": "center"}
             axes.text(middle, y[0] - 0.2, words[c], fontsize=_FACT_FONT, weight=weight, color=color, **center)
             if explained.tags:
@@ -134,7 +142,9 @@ def _write_around(axes: Axes, explained: Explained, gates: np.ndarray, shown: in
     """The question, the answer, and what is to be seen."""
     question = textwrap.shorten(explained.question, 90, placeholder=" …")
     axes.text(_MARGIN, 0.55, question, va="center", fontsize=19)
+    wrong = f" · right: {textwrap.shorten(explained.right, 40, placeholder=' …')}" if explained.right else ""
     sure = f"{100 * explained.confidence:.1f} % sure" if explained.confidence < 0.9995 else "more than 99.9 % sure"
+    sure += wrong
     if explained.tags:
         axes.text(_MARGIN, 1.08, sure, va="center", fontsize=19, color=FAINT)
     else:
@@ -150,8 +160,8 @@ def _caption(explained: Explained, gates: np.ndarray, shown: int) -> str:
     if not len(gates):
         return f"This network has no gates: it doesn't say which {kind}s it read."
     said = [f"Numbers: how far a pass let a {kind} through, from 0 to 1", "bold: read"]
-    if explained.words and explained.support:
-        said.append("orange: supporting")
+    if explained.needed:
+        said.append(f"{'orange' if explained.words else 'needed'}: without it the answer is another")
     if explained.tags:
         said.append("green: the answer")
     if shown < len(explained.facts):

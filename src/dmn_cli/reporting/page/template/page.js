@@ -37,6 +37,7 @@
     task.append(make("option", { value: name, textContent: name }));
   }
 
+  if (!questions.some((one) => one.support.length)) document.querySelector("[name=outcome][value='1']").parentElement.hidden = true;
   const alike = new Set(questions.map((one) => one.question)).size === 1;
 
   // What tells a question from the others: its own words, or those of its text.
@@ -98,11 +99,11 @@
     if (pass >= one.gates.length) pass = -1;
     const [mark, meaning] = MARKS[one.outcome];
     const verdict = make("p", {},
+      make("span", { class: "task" }, one.task),
       make("strong", { class: one.outcome ? "right" : "wrong" }, `${mark} ${one.tags ? meaning : one.answer}`),
       ` ${percent(one.confidence)} sure`,
       ...(one.outcome || one.tags ? [] : [", right: ", make("strong", {}, one.right)]),
-      ...(one.outcome === 1 ? [` (${meaning}: ${data.why ? "it needs other facts, or none" : "it didn't read all supporting facts"})`] : []),
-      make("span", { class: "task" }, one.task));
+      ...(one.outcome === 1 ? [` (${meaning}: ${data.why ? "it needs other facts, or none" : "it didn't read all supporting facts"})`] : []));
     story.replaceChildren(make("h3", {}, one.question), verdict, ...(one.gates.length ? [passes(one)] : []),
       one.words ? words(one) : table(one), ...notes(one));
   }
