@@ -116,12 +116,14 @@ def dmn() -> Dmn:
 
 @pytest.fixture
 def dmn_process() -> Iterator[Process]:
-    """dmn_process(*args, stdin=PIPE, stderr=PIPE) → a running dmn; it is killed at the end of the test."""
+    """dmn_process(*args, stdin=PIPE, stdout=PIPE, stderr=PIPE) → a running dmn; it is killed at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*args: object, stdin: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    def start(
+        *args: object, stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dmn_cli", *map(str, args)]
-        process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
+        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr)
         started.append(process)
         return process
 

@@ -13,7 +13,18 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "dmn_cli"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"torch", "spacy", "sentencepiece", "gensim", "numpy", "pyarrow", "requests", "triton", "matplotlib"}
+HEAVY = {
+    "torch",
+    "spacy",
+    "sentencepiece",
+    "gensim",
+    "numpy",
+    "pyarrow",
+    "requests",
+    "triton",
+    "prompt_toolkit",
+    "matplotlib",
+}
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
 DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()"
@@ -64,6 +75,7 @@ PLACES = {
     "typer": {"cli"},
     "rich": {"cli"},
     "readline": {"cli"},
+    "prompt_toolkit": {"cli/editor.py"},
     "spacy": {"data/words/from_spacy.py"},
     "sentencepiece": {"data/words/pieces.py"},
     "gensim": {"data/vectors"},

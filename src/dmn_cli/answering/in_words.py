@@ -1,4 +1,4 @@
-"""What an answer needs, as a person reads it."""
+"""What an answer needs, and how sure it is, as a person reads it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from dmn_cli.answering.answer import Answer, Without
 from dmn_cli.records.left_out import PAIRED, SINGLES
 
 _PAIRS = 5  # that are told, at most
+_SURE = {0.99: "sure", 0.9: "almost sure", 0.7: "fairly sure", 0.4: "not sure"}
+
+
+def confidence_in_words(confidence: float) -> str:
+    """A word, and the confidence in percent; 100 only where it is 1 in all the digits that JSON has."""
+    words = next((words for least, words in _SURE.items() if confidence >= least), "guessing")
+    percent = 100 if confidence >= 1 - 5e-7 else min(99, round(100 * confidence))
+    return f"{words}, {percent} %"
 
 
 def needs_in_words(answer: Answer) -> list[str]:

@@ -72,6 +72,12 @@ class Predictor:
 
         return with_needs(asked, answers, partial(self._answered, top=0))
 
+    def likeliest(self, facts: Sequence[str], question: str, k: int) -> list[tuple[str, float]]:
+        """The k likeliest answers and their probabilities; none where each fact is answered. Raises as `answer` does,
+        and UsageError where the network tells its first answer alone."""
+        [answer] = self._answered([(facts, question)], k)
+        return answer.top or []
+
     def _answered(self, asked: Sequence[tuple[Sequence[str], str]], top: int) -> list[Answer]:
         batches = self.encoder.batches(asked)
         return self.answers(asked, batches, [self.compute(part.batch, top) for part in batches])

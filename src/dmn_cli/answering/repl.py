@@ -5,25 +5,36 @@ A line is a fact; a line that ends with `?` asks about the facts so far; a line 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.errors import DmnError
+from dmn_cli.answering.samples import Samples
+from dmn_cli.answering.story import Story, facts_of
+from dmn_cli.data.words.vocabulary import answer_text
+from dmn_cli.errors import DmnError, UsageError
 from dmn_cli.files import as_path, write_text
 
 HELP = """\
-Type facts, one a line. End a line with ? to ask about them.
-  /why          show which facts the last answer rests on, and needs
-  /story        show the facts so far
-  /undo         take the last fact back
-  /clear        forget all facts
-  /load FILE    read facts from a file, one or more sentences a line
-  /save FILE    write the facts to a file
-  /help         show this
-  /quit         leave (so does Ctrl-D)"""
+Type facts, one a line. A line that ends with ? asks; ? alone asks again.
+  /why              show which facts the last answer rests on and needs
+  /probs            show the likeliest answers to the last question
+  /story            show the facts so far
+  /edit 3 TEXT      change fact 3
+  /without 3        take fact 3 out
+  /move 3 1         put fact 3 first
+  /undo             take the last change back
+  /clear            forget all facts
+  /sample [TASK]    a test story, its question and its right answer
+  /load FILE        read facts from a file, one or more sentences a line
+  /save FILE        write the facts to a file
+  /help             show this
+  /quit             leave (so does Ctrl-D)"""
+COMMANDS = re.findall(r"^ +(/\w+)", HELP, re.MULTILINE)
+LIKELIEST = 5  # answers that /probs shows
 
 
 @dataclass
@@ -34,6 +45,13 @@ class Reply:
     warning: str = ""
     answer: Answer | None = None
     why: bool = False  # the answer is to be shown with what it rests on
+    probs: list[tuple[str, float]] | None = None  # the likeliest answers, in place of one
+    before: Answer | None = None  # what was answered to the same question before the story changed
+    question: str = ""  # that the answer is to, where the reply brought it
+    right: str = ""  # the right answer, where it is known
+    is_right: bool = False  # whether that was answered
+    told: bool = False  # the numbers of facts have changed, or the story was asked for
+    line: str = ""  # a line that waits to be changed
     error: bool = False  # the text says what is wrong
     end: bool = False  # of the conversation
 
@@ -43,7 +61,9 @@ class Session:
     """A conversation: the facts so far, and the last answer."""
 
     predictor: Predictor
-    facts: list[str] = field(default_factory=list)
+    samples: Samples
+    live: bool = False  # a person sees it: the last question is asked again whenever the story changes
+    story: Story = field(default_factory=Story)
     last: Answer | None = None
     question: str = ""  # that it answers
     heard: set[str] = field(default_factory=set)  # what was said of names
@@ -55,7 +75,7 @@ class Session:
             if line.startswith("/"):
                 return self._command(line)
             if line.endswith("?"):
-                return self._ask(line)
+                return self._ask_again() if line == "?" else self._ask(line)
             return self._add([line]) if line else Reply()
         except DmnError as error:
             return Reply(str(error), error=True)
@@ -65,18 +85,37 @@ class Session:
             return Reply("the file is not UTF-8", error=True)
 
     def _ask(self, question: str) -> Reply:
-        encoder, facts = self.predictor.encoder, self.facts
+        encoder, facts = self.predictor.encoder, self.story.facts
         if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
         answer = self.last = self.predictor.answer(facts, question)
         self.question = question
         return Reply(answer=answer, warning=self._new(answer.names or Bound()))
 
+    def _ask_again(self) -> Reply:
+        """The last question, or the only one that the model knows."""
+        question = self.question or self.predictor.model.question or ""
+        if not question:
+            return Reply("Nothing was asked yet.")
+        reply = self._ask(question)
+        reply.question = question
+        return reply
+
     def _add(self, facts: list[str]) -> Reply:
         encoder = self.predictor.encoder
         unknown = encoder.unknown_words(facts)
-        self.facts += facts
-        return Reply(warning=self._new(encoder.bound(self.facts)) if unknown else "")
+        self.story.add(facts)
+        return self._changed(Reply(warning=self._new(encoder.bound(self.story.facts)) if unknown else ""))
+
+    def _changed(self, reply: Reply) -> Reply:
+        """Asks the last question again, where that is wanted."""
+        if not (self.live and self.question and self.story.facts):
+            return reply
+        reply.before = self.last
+        asked = self._ask(self.question)
+        reply.answer = asked.answer
+        reply.warning = "\n".join(filter(None, (reply.warning, asked.warning)))
+        return reply
 
     def _new(self, names: Bound) -> str:
         """What there is to say of names and wasn't said before."""
@@ -86,36 +125,84 @@ class Session:
 
     def _command(self, line: str) -> Reply:
         name, _, argument = line[1:].partition(" ")
-        commands: dict[str, Callable[[], Reply]] = {
+        commands: dict[str, Callable[[str], Reply]] = {
             "why": self._why,
-            "story": lambda: Reply("\n".join(self.facts) or "There are no facts yet."),
-            "undo": lambda: Reply(f"Took back: {self.facts.pop()}" if self.facts else "There is no fact to take back."),
+            "probs": self._probs,
+            "story": lambda _: Reply("\n".join(self.story.facts) or "There are no facts yet.", told=True),
+            "edit": self._edit,
+            "without": self._without,
+            "move": self._move,
+            "undo": lambda _: self._changed(Reply(self.story.undo(), told=True)),
             "clear": self._clear,
-            "load": lambda: self._load(argument.strip()),
-            "save": lambda: self._save(argument.strip()),
-            "help": lambda: Reply(HELP),
-            "quit": lambda: Reply(end=True),
+            "sample": self._sample,
+            "load": self._load,
+            "save": self._save,
+            "help": lambda _: Reply(HELP),
+            "quit": lambda _: Reply(end=True),
         }
         if name not in commands:
             return Reply(f"There is no command /{name}. /help shows them all.", error=True)
-        return commands[name]()
+        return commands[name](argument.strip())
 
-    def _why(self) -> Reply:
+    def _why(self, _: str) -> Reply:
         if self.last is None:
             return Reply("Nothing was asked yet.")
         if self.last.needs is None:
             [self.last] = self.predictor.explained([(self.last.facts, self.question)], [self.last])
         return Reply(answer=self.last, why=True)
 
-    def _clear(self) -> Reply:
-        self.facts, self.last, self.heard = [], None, set()
+    def _probs(self, _: str) -> Reply:
+        if self.last is None:
+            return Reply("Nothing was asked yet.")
+        if self.last.by_fact is not None:
+            raise UsageError("Each fact has an answer of its own: there is no list of the likeliest.")
+        found = self.predictor.likeliest(self.last.facts, self.question, LIKELIEST)
+        return Reply("\n".join(f"{answer}  {chance:.4f}" for answer, chance in found), probs=found)
+
+    def _edit(self, argument: str) -> Reply:
+        number, _, fact = argument.partition(" ")
+        at = _number(number, "/edit 3 TEXT")
+        if not fact.strip():
+            if not self.live:
+                raise UsageError(f"Say what fact {at} becomes: /edit {at} TEXT")
+            return Reply(line=f"/edit {at} {self.story.fact(at)}")
+        unknown = self.predictor.encoder.unknown_words([fact])
+        self.story.edit(at, fact.strip())
+        warning = self._new(self.predictor.encoder.bound(self.story.facts)) if unknown else ""
+        return self._changed(Reply(warning=warning, told=True))
+
+    def _without(self, argument: str) -> Reply:
+        return self._changed(Reply(f"Left out: {self.story.leave_out(_number(argument, '/without 3'))}", told=True))
+
+    def _move(self, argument: str) -> Reply:
+        number, _, to = argument.partition(" ")
+        self.story.move(*(_number(text, "/move 3 1") for text in (number, to)))
+        return self._changed(Reply(told=True))
+
+    def _clear(self, _: str) -> Reply:
+        self.story.clear()
+        self.last, self.question, self.heard = None, "", set()
         return Reply("Forgot the story.")
+
+    def _sample(self, task: str) -> Reply:
+        sample = self.samples.draw(task)
+        form = self.predictor.encoder.form(sample.question)
+        self.story.replace([" ".join(sample.facts)] if form.facts_are_words else sample.facts)
+        reply = self._ask(sample.question)
+        if reply.answer:
+            answered, right = [*reply.answer.words], [*sample.answer]
+            reply.is_right = {*answered} == {*right} if form.any_order else answered == right
+        reply.text, reply.told = "\n".join((*self.story.facts, sample.question)), True
+        reply.question, reply.right = sample.question, answer_text(sample.answer, per_fact=form.per_fact)
+        return reply
 
     def _load(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
         facts = self.predictor.encoder.tokenizer.sentences(as_path(name).expanduser().read_text(encoding="utf-8"))
-        return Reply(f"Read {_facts(len(facts))}.", warning=self._add(facts).warning)
+        reply = self._add(facts)
+        reply.text, reply.told = f"Read {facts_of(len(facts))}.", True
+        return reply
 
     def _save(self, name: str) -> Reply:
         if not name:
@@ -123,9 +210,12 @@ class Session:
         path = as_path(name).expanduser()
         if path.exists():
             return Reply(f"{path} exists already; choose another name.", error=True)
-        write_text(path, "".join(f"{fact}\n" for fact in self.facts))
-        return Reply(f"Wrote {_facts(len(self.facts))} to {path}.")
+        write_text(path, "".join(f"{fact}\n" for fact in self.story.facts))
+        return Reply(f"Wrote {facts_of(len(self.story.facts))} to {path}.")
 
 
-def _facts(number: int) -> str:
-    return "1 fact" if number == 1 else f"{number} facts"
+def _number(text: str, how: str) -> int:
+    """The number of a fact. Raises: UsageError. how: an example of the whole line"""
+    if not text.strip().isdecimal():
+        raise UsageError(f"Say which fact, by its number: {how}")
+    return int(text)

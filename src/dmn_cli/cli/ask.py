@@ -81,6 +81,13 @@ def command(
             show_default=False,
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="For /sample at the prompt: a data set, if what the model was trained on isn't there any more.",
+            show_default=False,
+        ),
+    ] = None,
     no_bind: NoBind = False,
     device: Device = "cpu",
     force: Force = False,
@@ -99,6 +106,8 @@ def command(
     _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
     if why and table is not None:
         raise UsageError("--why is for facts, and a table gets no more than answers")
+    if data is not None and not (story is None and batch is None and table is None):
+        raise UsageError("--data is for /sample at the prompt")
     if top and (table is not None or not (json or batch is not None)):
         raise UsageError("--top is for --json and --batch, whose lines can hold several answers")
     if table is not None and json and out is None:
@@ -134,9 +143,16 @@ def command(
         gc.freeze()
         ask_table(output, predictor, asked(predictor, table, out, input_, _question(predictor, question), written))
     else:
-        from dmn_cli.cli.prompt import prompt
+        from dmn_cli.answering.samples import Samples
+        from dmn_cli.cli.prompt import can_edit, prompt
 
-        prompt(output, predictor, why=why)
+        samples = Samples(model, data)
+        if can_edit(output):
+            from dmn_cli.cli.editor import edit
+
+            edit(output, predictor, samples, why=why)
+        else:
+            prompt(output, predictor, samples, why=why)
 
 
 def _check(

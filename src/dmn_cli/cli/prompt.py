@@ -1,4 +1,7 @@
-"""The prompt of `dmn ask` on a terminal, or behind a pipe: reads lines, and shows what `answering.repl` replies."""
+"""The prompt of `dmn ask` where lines are read as they come: behind a pipe, or with the results going into one.
+
+Shows what `answering.repl` replies. On a terminal there is an editor in its place (`editor.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,22 @@ from pathlib import Path
 
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.repl import Reply, Session
+from dmn_cli.answering.samples import Samples
 from dmn_cli.cli.output import Output
 from dmn_cli.cli.why import show_why
 
 
-def prompt(output: Output, predictor: Predictor, *, why: bool) -> None:
+def can_edit(output: Output) -> bool:
+    """Whether a person types at a terminal, and sees there what comes of it."""
+    return sys.stdin.isatty() and output.table and os.environ.get("TERM") != "dumb"
+
+
+def prompt(output: Output, predictor: Predictor, samples: Samples, *, why: bool) -> None:
     """Replies to lines until they end. why: each answer is shown with what it rests on"""
     typed = sys.stdin.isatty()
-    session = Session(predictor)
+    session = Session(predictor, samples)
     if typed:
-        tasks = ", ".join(predictor.model.tasks)
-        output.note(f"A {predictor.model.preset} model that knows {tasks}. /help says what to type.")
+        output.note(greeting(predictor))
     with _history(typed):
         while True:
             try:
@@ -40,6 +48,11 @@ def prompt(output: Output, predictor: Predictor, *, why: bool) -> None:
             sys.stdout.flush()
 
 
+def greeting(predictor: Predictor) -> str:
+    tasks = ", ".join(predictor.model.tasks)
+    return f"A {predictor.model.preset} model that knows {tasks}. /help says what to type."
+
+
 def _show(output: Output, reply: Reply, *, why: bool) -> None:
     if reply.error:
         output.error(f"error: {reply.text}")
@@ -51,6 +64,8 @@ def _show(output: Output, reply: Reply, *, why: bool) -> None:
     if reply.answer:
         output.json(reply.answer.as_json())
         output.result(reply.answer.shown)
+        if reply.right:
+            output.result(f"The right answer is {reply.right}.")
         if why and not output.as_json:
             show_why(reply.answer)
 
@@ -70,6 +85,11 @@ def _piped() -> str:
     return line.decode()
 
 
+def state_folder() -> Path:
+    """Where the lines of earlier sessions are kept."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dmn"
+
+
 @contextmanager
 def _history(typed: bool) -> Iterator[None]:
     """Line editing, with the lines of earlier sessions, where a person types."""
@@ -81,8 +101,7 @@ def _history(typed: bool) -> Iterator[None]:
     except ImportError:  # a Python without it: no history, nothing else is lost
         yield
         return
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    path = state / "dmn" / "history"
+    path = state_folder() / "history"
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         readline.read_history_file(path)

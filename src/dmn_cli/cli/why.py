@@ -9,19 +9,25 @@ from dmn_cli.answering.in_words import needs_in_words
 from dmn_cli.cli.output import rows, stdout
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dmn_cli.answering.answer import Answer
 
 
 def show_why(answer: Answer) -> None:
     """A shaded table on a terminal; plain columns elsewhere. A star or a dot marks the facts that were read."""
     if sys.stdout.isatty() and not stdout().options.ascii_only:
-        _shaded_table(answer)
+        stdout().print(shaded_table(answer))
     else:
         _plain_columns(answer)
-    for line in needs_in_words(answer):
+    for line in (f"confidence {answer.confidence:.4f}", *remarks(answer)):
         sys.stdout.write(f"{line}\n")
-    for name, known in answer.names.names.items() if answer.names else ():
-        sys.stdout.write(f"{name} is read as a name like {', '.join(known)}\n")
+
+
+def remarks(answer: Answer) -> list[str]:
+    """What the answer needs, and what its names were taken for, a line each."""
+    names = answer.names.names.items() if answer.names else ()
+    return [*needs_in_words(answer), *(f"{name} is read as a name like {', '.join(known)}" for name, known in names)]
 
 
 def _passes(answer: Answer) -> list[str]:
@@ -34,18 +40,15 @@ def _plain_columns(answer: Answer) -> None:
         for i, fact in enumerate(answer.facts)
     ]
     sys.stdout.write(rows([("", "  fact", *_passes(answer)), *table], texts=2) + "\n")
-    sys.stdout.write(f"confidence {answer.confidence:.4f}\n")
 
 
-def _shaded_table(answer: Answer) -> None:
+def shaded_table(answer: Answer) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, caption=f"confidence {answer.confidence:.4f}", caption_justify="left"
-    )
-    table.add_column("", justify="right", style="dim")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right", style="dim", min_width=2)
     table.add_column("  fact")
     for name in _passes(answer):
         table.add_column(name, justify="right")
@@ -53,7 +56,7 @@ def _shaded_table(answer: Answer) -> None:
         read = i in answer.read
         cells = [Text(f"{_block(row[i])} {row[i]:.2f}", _shade(row[i])) for row in answer.gates]
         table.add_row(str(i + 1), Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
-    stdout().print(table)
+    return table
 
 
 def _block(gate: float) -> str:

@@ -1,0 +1,79 @@
+"""How the editor of stories looks: numbered facts, and each answer below its question, with how sure it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmn_cli.answering.in_words import confidence_in_words
+from dmn_cli.cli.output import Output, stdout
+from dmn_cli.cli.why import remarks, shaded_table
+
+if TYPE_CHECKING:
+    from dmn_cli.answering.answer import Answer
+    from dmn_cli.answering.repl import Reply, Session
+
+_MARGIN = 3  # columns for a number or a sign, before two blanks
+_BAR = 24  # columns for a chance of 1
+_COLOURS = {0.9: "green", 0.4: "yellow", 0.0: "red"}  # of confidences, from each on
+
+
+def margin(sign: object = "") -> str:
+    """What stands before a line: the number of a fact, or a sign, or blanks."""
+    return f"{sign:>{_MARGIN}}  "
+
+
+class View:
+    def __init__(self, output: Output) -> None:
+        self._quiet, self._console = output.quiet, stdout()
+
+    def show(self, reply: Reply, session: Session, *, why: bool) -> None:
+        """A reply to a line of a session. why: answers with what they rest on"""
+        if reply.error:
+            self.say(reply.text[:1].upper() + reply.text[1:], "red")
+            return
+        if not self._quiet:
+            self.say(reply.warning, "yellow")
+        if reply.told and session.story.facts:
+            self._print()
+            for number, fact in enumerate(session.story.facts, start=1):
+                self._print((margin(number), "dim"), fact)
+            if reply.answer:
+                self._print((margin("?"), "dim"), (session.question, "dim"))
+        elif reply.probs is None:
+            self.say(reply.text or reply.question)
+        for answer, chance in reply.probs or ():
+            bar = "█" * round(_BAR * chance) or "▏"
+            self._print(margin(), (f"{bar:<{_BAR}}", _colour(chance)), (f" {chance:.4f}  ", "dim"), answer)
+        if reply.answer:
+            self._answer(reply, reply.answer)
+            if why or reply.why:
+                self._console.print(shaded_table(reply.answer))
+                self.say("\n".join(remarks(reply.answer)), "")
+
+    def say(self, text: str, style: str = "dim") -> None:
+        """Some lines, if there are any."""
+        for line in text.splitlines():
+            self._print(margin(), (line, style))
+
+    def _answer(self, reply: Reply, answer: Answer) -> None:
+        parts = [
+            margin(),
+            (answer.shown, f"bold {_colour(answer.confidence)}"),
+            (f"  {confidence_in_words(answer.confidence)}", "dim"),
+        ]
+        if reply.before and not reply.before.same_as(answer):
+            parts.append((f"  was {reply.before.shown}", "magenta"))
+        if reply.right and reply.is_right:
+            parts.append(("  right", "green"))
+        elif reply.right:
+            parts.append((f"  the right answer is {reply.right}", "red"))
+        self._print(*parts)
+
+    def _print(self, *parts: str | tuple[str, str]) -> None:
+        from rich.text import Text
+
+        self._console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+
+def _colour(confidence: float) -> str:
+    return next(colour for least, colour in _COLOURS.items() if confidence >= least)

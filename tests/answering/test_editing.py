@@ -1,0 +1,221 @@
+"""A conversation in which the story is edited: what lines do, and what a person who types is told."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from conftest import Dmn
+
+from dmn_cli.answering.hints import Hints, Span
+from dmn_cli.answering.in_words import confidence_in_words
+from dmn_cli.answering.predictor import Predictor
+from dmn_cli.answering.repl import COMMANDS, HELP, Reply, Session
+from dmn_cli.answering.samples import Samples
+
+FACTS = ["Mary went to the kitchen.", "John went to the office.", "Mary moved to the garden."]
+QUESTION = "Where is Mary?"
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Path) -> Predictor:
+    return Predictor(run)
+
+
+@pytest.fixture
+def session(predictor: Predictor, run: Path) -> Session:
+    return Session(predictor, Samples(run, seed=1), live=True)
+
+
+def replies(session: Session, *lines: str) -> list[Reply]:
+    return [session.reply(line) for line in lines]
+
+
+def said(reply: Reply) -> tuple[str, str | None]:
+    """The answer, and the one before."""
+    assert reply.answer
+    return reply.answer.text, reply.before.text if reply.before else None
+
+
+def test_the_question_is_asked_again_after_each_change(session: Session) -> None:
+    replies(session, *FACTS[:2])
+    assert said(session.reply(QUESTION)) == ("kitchen", None)
+    assert said(session.reply(FACTS[2])) == ("garden", "kitchen")
+    assert said(session.reply("/without 3")) == ("kitchen", "garden")
+    assert said(session.reply("/undo")) == ("garden", "kitchen")
+    assert said(session.reply("/move 3 1")) == ("kitchen", "garden")
+    assert said(session.reply("/edit 2 Mary went to the hallway.")) == ("hallway", "kitchen")
+    assert session.story.facts == [FACTS[2], "Mary went to the hallway.", FACTS[1]]
+    assert said(session.reply("?")) == ("hallway", None)
+
+
+def test_behind_a_pipe_nothing_is_asked_again(predictor: Predictor, run: Path) -> None:
+    session = Session(predictor, Samples(run))
+    replies(session, *FACTS, QUESTION)
+    for line in ("/without 3", "/undo", "/move 1 2", f"/edit 1 {FACTS[0]}", FACTS[0]):
+        reply = session.reply(line)
+        assert (reply.answer, reply.error) == (None, False)
+    assert session.reply("/edit 1").error
+
+
+def test_before_a_question_and_without_facts_nothing_is_asked(session: Session) -> None:
+    assert session.reply(FACTS[0]).answer is None
+    assert session.reply(QUESTION).answer
+    emptied = session.reply("/without 1")
+    assert (emptied.answer, emptied.text) == (None, f"Left out: {FACTS[0]}")
+    assert session.reply("/clear").text == "Forgot the story."
+    assert session.reply(FACTS[0]).answer is None
+    assert session.reply("?").text == "Nothing was asked yet."
+
+
+def test_a_fact_to_be_changed_comes_back_as_a_line(session: Session) -> None:
+    replies(session, *FACTS)
+    assert session.reply("/edit 2").line == f"/edit 2 {FACTS[1]}"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("/edit", "by its number"),
+        ("/edit two Mary went home.", "by its number"),
+        ("/edit 4 Mary went home.", "no fact 4"),
+        ("/without", "by its number"),
+        ("/without -1", "by its number"),
+        ("/without 0", "no fact 0"),
+        ("/move 1", "by its number"),
+        ("/move 1 4", "no fact 4"),
+        ("/sample qa99", "no task 'qa99'"),
+    ],
+)
+def test_a_mistake_changes_nothing(session: Session, line: str, text: str) -> None:
+    replies(session, *FACTS)
+    reply = session.reply(line)
+    assert reply.error
+    assert text in reply.text
+    assert session.story.facts == FACTS
+
+
+def test_the_likeliest_answers(session: Session) -> None:
+    assert session.reply("/probs").text == "Nothing was asked yet."
+    replies(session, *FACTS, QUESTION)
+    probs = session.reply("/probs").probs
+    assert probs
+    assert probs[0][0] == "garden"
+    assert len(probs) == 5
+    assert [chance for _, chance in probs] == sorted((chance for _, chance in probs), reverse=True)
+    assert sum(chance for _, chance in probs) <= 1 + 1e-6
+
+
+def test_a_sample_is_a_test_story_with_its_right_answer(
+    session: Session, dmn: Dmn, world: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "predictions.jsonl"
+    assert dmn("eval", session.samples.model, world, "--predictions", written).code == 0
+    known = {
+        (tuple(line["story"]), line["question"]): line for line in map(json.loads, written.read_text().splitlines())
+    }
+    for line in ("/sample", "/sample qa1", "/sample"):
+        reply = session.reply(line)
+        expected = known[tuple(session.story.facts), reply.question]
+        assert reply.answer
+        assert (reply.right, reply.answer.text) == (expected["answer"], expected["prediction"])
+        assert reply.is_right == expected["correct"]
+    first = [*session.story.facts]
+    session.reply("/undo")
+    assert session.story.facts != first
+
+
+def test_samples_come_from_all_of_the_split(run: Path, world: Path) -> None:
+    drawn = Samples(run, world, seed=3)
+    assert len({tuple(drawn.draw().facts) for _ in range(40)}) > 10
+    assert drawn.draw("qa1").question.startswith("Where is ")
+
+
+def test_without_its_data_a_model_asks_for_them(predictor: Predictor, model: Path, world: Path) -> None:
+    """The model was copied out of its run."""
+    reply = Session(predictor, Samples(model)).reply("/sample")
+    assert reply.error
+    assert "--data DIR" in reply.text
+    assert Session(predictor, Samples(model, world)).reply("/sample").right
+
+
+def test_every_command_has_its_help() -> None:
+    assert {"/why", "/probs", "/edit", "/without", "/move", "/undo", "/load", "/save", "/sample", "/help"} <= {
+        *COMMANDS
+    }
+    assert max(map(len, HELP.splitlines())) <= 75
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (1.0, "sure, 100 %"),
+        (0.99999, "sure, 99 %"),
+        (0.95, "almost sure, 95 %"),
+        (0.899, "fairly sure, 90 %"),
+        (0.5, "not sure, 50 %"),
+        (0.2, "guessing, 20 %"),
+        (0.0, "guessing, 0 %"),
+    ],
+)
+def test_how_sure_it_is_in_words(confidence: float, words: str) -> None:
+    assert confidence_in_words(confidence) == words
+
+
+@pytest.fixture(scope="module")
+def hints(predictor: Predictor) -> Hints:
+    return Hints(predictor.encoder)
+
+
+def words(line: str, spans: list[Span]) -> list[tuple[str, bool]]:
+    return [(line[span.start : span.end], span.name) for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", []),
+        ("   ", []),
+        ("Mary went to the kitchen.", []),
+        ("Mary waved to Zaphod.", [("waved", False), ("Zaphod", False)]),
+        ("Zaphod went to the lounge.", [("Zaphod", True), ("lounge", True)]),
+        ("Where is Trillian?", [("Trillian", True)]),
+        ("Mary went to the kitc", []),
+        ("Mary went to the kitq", [("kitq", True)]),
+        ("Mray went to the kitchen.", [("Mray", False)]),
+        ("Mary Ann went to the swimming pool.", [("Mary Ann", True), ("swimming pool", True)]),
+        ("Waved, waved Mary", [("Waved", False), ("waved", False)]),
+    ],
+)
+def test_words_that_the_model_does_not_know(hints: Hints, line: str, expected: list[tuple[str, bool]]) -> None:
+    assert words(line, hints.unknown(line)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "begun", "expected"),
+    [
+        ("Mary went to the kit", "kit", ["kitchen"]),
+        ("Ma", "Ma", ["Mary"]),
+        ("ma", "ma", ["mary"]),
+        ("Mary ", "", []),
+        ("", "", []),
+        ("Mary xyz", "xyz", []),
+        ("kitchen", "kitchen", []),
+    ],
+)
+def test_how_a_word_may_go_on(hints: Hints, line: str, begun: str, expected: list[str]) -> None:
+    assert hints.goes_on(line) == (begun, expected)
+
+
+def test_no_spare_and_nothing_special_is_offered(hints: Hints) -> None:
+    offered = {word for letter in "abcdefghijklmnopqrstuvwxyz<\t" for word in hints.goes_on(letter)[1]}
+    assert "mary" in offered
+    assert not {word for word in offered if not word.isalpha()}
+
+
+def test_hints_never_fail_whatever_is_typed(hints: Hints) -> None:
+    letters = random.Random(5)
+    for _ in range(200):
+        line = "".join(letters.choice("Mary kitchen ?./\t'é\U0001f600<>") for _ in range(20))
+        for start, end, _ in hints.unknown(line):
+            assert 0 <= start < end <= len(line)
