@@ -62,6 +62,7 @@ def check(data: DataSet, pairs: list[Pair]) -> None:
         assert len(split) == len(expected)
         assert split.stories == sum(split == name for split, _ in pairs)
         assert [data.example(split, row) for row in range(len(split))] == expected
+        assert data.examples(split, np.arange(len(split))[::-1]) == expected[::-1]
 
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<"), max_size=10).filter(

@@ -51,7 +51,7 @@ class BindingJudge:
         encoder = Encoder(self.model, max_batch=batch_size)
         for first in range(0, len(rows), batch_size * _AT_ONCE):
             some = rows[first : first + batch_size * _AT_ONCE]
-            examples = [batches.data.example(batches.split, int(row)) for row in some]
+            examples = batches.data.examples(batches.split, some)
             parts = encoder.batches([(example.facts, example.question) for example in examples])
             judged = partial(self._judged, network, batches, encoder, some, examples, device=device)
             yield from in_order(judged, parts, networks_at_once(device))

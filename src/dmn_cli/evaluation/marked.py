@@ -26,6 +26,7 @@ from dmn_cli.files import load_object
 _LIKE = '{"task": "qa1", "story": ["…"], "question": "…", "answer": "…", "prediction": "…", "correct": true}'
 _TYPES = {"task": str, "story": list, "question": str, "answer": str, "prediction": str, "correct": bool}
 _HASHED = 16  # bytes
+_AT_ONCE = 4096  # questions that are read together
 
 
 class Wrong(NamedTuple):
@@ -99,19 +100,20 @@ class Marking:
         self._first: dict[int, int] = {}  # the place of a split's first question
         for batches in splits:
             self._first[id(batches)] = len(self.predictions.keys)
-            for row in range(len(batches.split)):
-                example = batches.data.example(batches.split, row)
-                answer = right_answer(batches, example)
-                self.predictions.ask(example.task, example.facts, example.question, answer)
+            for first in range(0, len(batches.split), _AT_ONCE):
+                rows = np.arange(first, min(first + _AT_ONCE, len(batches.split)))
+                for example in batches.data.examples(batches.split, rows):
+                    answer = right_answer(batches, example)
+                    self.predictions.ask(example.task, example.facts, example.question, answer)
         self.predictions.right = np.zeros(len(self.predictions.keys), bool)
 
     def __call__(self, batches: Batches, judged: Judged) -> None:
         right = judged.right == judged.answers
         places = self._first[id(batches)] + judged.rows
         self.predictions.right[places] = right
-        for i in np.flatnonzero(~right):
-            example = batches.data.example(batches.split, int(judged.rows[i]))
-            prediction = given_answer(batches, example, judged, int(i), self._vocabulary)
+        wrong = np.flatnonzero(~right)
+        for i, example in zip(wrong.tolist(), batches.data.examples(batches.split, judged.rows[wrong]), strict=True):
+            prediction = given_answer(batches, example, judged, i, self._vocabulary)
             answer = right_answer(batches, example)
             self.predictions.wrong[int(places[i])] = Wrong(example.facts, answer, prediction)
 

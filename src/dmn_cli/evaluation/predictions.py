@@ -24,10 +24,10 @@ def writer(file: BinaryIO, vocabulary: Vocabulary) -> Callable[[Batches, Judged]
     """
 
     def write(batches: Batches, judged: Judged) -> None:
-        for i, row in enumerate(judged.rows):
-            example = batches.data.example(batches.split, int(row))
+        examples = batches.data.examples(batches.split, judged.rows)
+        for i, (row, example) in enumerate(zip(judged.rows.tolist(), examples, strict=True)):
             line = {
-                "id": int(row),
+                "id": row,
                 "task": example.task,
                 "story": example.facts,
                 "question": example.question,

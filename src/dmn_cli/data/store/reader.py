@@ -49,6 +49,12 @@ class Column:
         return np.concatenate([np.empty(0, np.int32), *(np.diff(offsets) for offsets in self._offsets)])
 
 
+def _lists(taken: tuple[np.ndarray, np.ndarray]) -> list[list[int]]:
+    """What `Column.take` gives, as a list a row."""
+    values, end = taken[0].tolist(), taken[1].cumsum().tolist()
+    return [values[first:last] for first, last in zip([0, *end], end, strict=False)]
+
+
 def _place(part: np.ndarray, file: np.ndarray) -> int:
     """Where a view of a file begins in it."""
     return (part.ctypes.data - file.ctypes.data) // file.itemsize
@@ -91,6 +97,9 @@ class Sentences:
 
     def text(self, sentence: int) -> str:
         return self._texts[int(sentence)].as_py()
+
+    def texts(self, sentences: np.ndarray) -> list[str]:
+        return self._texts.take(pa.array(sentences)).to_pylist()
 
 
 class Split:
@@ -213,18 +222,34 @@ class DataSet:
 
     def example(self, split: Split, row: int) -> Example:
         """Question number `row` of a split, as text."""
-        story = int(np.searchsorted(split.question_offset, row, side="right")) - 1
-        nth = row - split.question_offset[story]
-        one = np.array([story])
-        facts = split.facts.take(one)[0][: split.positions.take(one)[0][nth]]
-        answers = self.vocabulary.answers.items
-        return Example(
-            task=self.tasks[split.task[story]],
-            facts=[self.sentences.text(sentence) for sentence in facts],
-            question=self.sentences.text(int(split.questions.take(one)[0][nth])),
-            answer=[answers[i] for i in split.answers.take(np.array([row]))[0]],
-            support=split.supports.take(np.array([row]))[0].tolist(),
-        )
+        return self.examples(split, np.array([row]))[0]
+
+    def examples(self, split: Split, rows: np.ndarray) -> list[Example]:
+        """Some questions of a split, by their numbers, as text. Each distinct sentence is read once."""
+        story = np.searchsorted(split.question_offset, rows, side="right") - 1
+        stories, place = np.unique(story, return_inverse=True)
+        facts, told = split.facts.take(stories)
+        questions, asked = split.questions.take(stories)
+        positions, _ = split.positions.take(stories)
+        nth = (np.cumsum(asked) - asked)[place] + rows - split.question_offset[story]  # among all of these
+        sentences, which = np.unique(np.concatenate([facts, questions[nth]]), return_inverse=True)
+        texts, which = self.sentences.texts(sentences), which.tolist()
+        answers, supports = split.answers.take(rows), split.supports.take(rows)
+        words = self.vocabulary.answers.items
+        begins = (np.cumsum(told) - told)[place]
+        columns = (begins.tolist(), positions[nth].tolist(), *map(_lists, (answers, supports)))
+        return [
+            Example(
+                task=self.tasks[task],
+                facts=[texts[sentence] for sentence in which[first : first + seen]],
+                question=texts[which[len(facts) + i]],
+                answer=[words[word] for word in answer],
+                support=support,
+            )
+            for i, (task, first, seen, answer, support) in enumerate(
+                zip(split.task[story].tolist(), *columns, strict=True)
+            )
+        ]
 
     def split(self, name: str) -> Split:
         """Raises: DataError where the split is empty."""
