@@ -20,6 +20,9 @@ from dmn_cli.cli.app import main
 
 Process = Callable[..., "subprocess.Popen[bytes]"]
 
+# Selenium brings trio, whose plugin for Hypothesis warns where gc.freeze() was called before, as dmn ask --batch does
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+
 
 @dataclass(frozen=True)
 class Result:

@@ -113,6 +113,18 @@ def test_what_differs_from_the_preset_comes_first(dmn: Dmn, moved: Path, tmp_pat
     assert "model.passes" not in keys
 
 
+def test_of_several_seeds_the_curves_are_those_of_the_best(dmn: Dmn, run: Path, world: Path, tmp_path: Path) -> None:
+    several, page = tmp_path / "several", tmp_path / "page.html"
+    shutil.copytree(run, several / "seed-7")
+    for name in ("model", "config.toml", "data.json"):
+        shutil.move(several / "seed-7" / name, several / name)
+    (several / "seeds.json").write_text('{"format_version": 1, "best": {"seed": 7}}')
+    assert dmn("report", several, world, "--out", page).code == 0
+    assert "this is the best one, 7" in page.read_text()
+    (several / "seeds.json").write_text('{"format_version": 1}')
+    fails(dmn("report", several, world, "--out", tmp_path / "other.html"), 4, "seeds.json", "damaged")
+
+
 def test_nothing_is_written_where_something_is_wrong(dmn: Dmn, run: Path, world: Path, tmp_path: Path) -> None:
     page, there = tmp_path / "page.html", tmp_path / "there.html"
     there.write_text("mine")

@@ -13,6 +13,8 @@ from dmn_cli.errors import ModelError
 from dmn_cli.files import load_versioned_json
 from dmn_cli.settings.load import as_dict, load
 
+_SEEDS_VERSION = 1  # of seeds.json
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -37,6 +39,7 @@ class About:
     preset: str
     settings: list[Setting]
     epochs: list[dict[str, Any]]  # lines of metrics.jsonl
+    seed: int | None  # of which they are, where there were several: the best
     validation: dict[str, Any]  # of the model that is kept: a `Report` as JSON
     trained_on: list[TrainedOn]  # empty: unknown
 
@@ -51,13 +54,15 @@ def about(path: Path) -> About:
             raise KeyError("accuracy")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("is damaged: not the metrics that dmn writes", where=folder / "metrics.json") from error
+    seed = _best_seed(path)
     name = path.resolve().name if folder != path else path.resolve().parent.name
     return About(
         name=name,
         path=path,
         preset=config["preset"],
         settings=_settings(path, config),
-        epochs=epochs_of(path),
+        epochs=epochs_of(path if seed is None else path / f"seed-{seed}"),
+        seed=seed,
         validation=validation,
         trained_on=trained_on.read(path),
     )
@@ -82,6 +87,17 @@ def _flat(tables: dict[str, Any]) -> dict[str, Any]:
         if isinstance(keys, dict)
         for key, value in keys.items()
     }
+
+
+def _best_seed(path: Path) -> int | None:
+    """None where it was trained with one seed alone. Raises: ModelError where seeds.json is damaged"""
+    record = path / "seeds.json"
+    if not record.is_file():
+        return None
+    try:
+        return int(load_versioned_json(record, _SEEDS_VERSION, ModelError)["best"]["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError("is damaged: not the record that dmn writes", where=record) from error
 
 
 def epochs_of(run: Path) -> list[dict[str, Any]]:

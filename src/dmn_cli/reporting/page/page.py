@@ -50,7 +50,7 @@ def page(about: About, found: Findings) -> tuple[str, int]:
         sections.lengths(found.lengths),
         mistakes(found.shown[:listed]),
         _explorer(listed, report["questions"]) if listed else "",
-        sections.curves(about.epochs),
+        sections.curves(about),
         sections.settings(about),
         sections.data(about, found.summaries),
     ]

@@ -24,6 +24,8 @@ _COLUMNS = {
     "right_reason": "right reason",
     "other_reason": "other reason",
     "no_reason": "no reason",
+    "false_answers": "false answers",
+    "false_unknowns": "false unknowns",
 }
 
 _READ = ("right, all supporting facts read", "right, not all of them read")
@@ -38,6 +40,9 @@ def tiles(report: dict[str, Any], reasons: dict[str, int] | None, *, why: bool) 
         known = sum(reasons.values())
         names = ("right for the right reason", "for another") if why else _READ
         shown += [(name, percent(reasons[of] / known)) for name, of in zip(names, ("right", "other"), strict=True)]
+    if "unanswerable" in report:
+        names = {"false_answers": "unanswerable, but answered", "false_unknowns": "answerable, but “unknown”"}
+        shown += [(name, percent(report["unanswerable"].get(key))) for key, name in names.items()]
     return "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in shown)
 
 
@@ -70,8 +75,9 @@ def data(about: About, summaries: Sequence[dict[str, Any]]) -> Html:
     return section("data", "Data", measured + known + nothing)
 
 
-def curves(epochs: Sequence[dict[str, Any]]) -> Html:
+def curves(about: About) -> Html:
     """How the training went."""
+    epochs = about.epochs
     if not epochs:
         return Html("")
     numbers = [one["epoch"] for one in epochs]
@@ -87,6 +93,8 @@ def curves(epochs: Sequence[dict[str, Any]]) -> Html:
     lowest = min(min(one.y) for one in accuracies)
     best = [one for one in epochs if one.get("best")]
     kept = f"The model of epoch {best[-1]['epoch']} is kept." if best else ""
+    if about.seed is not None:
+        kept = f"Of several seeds this is the best one, {about.seed}. {kept}"
     first, last = epochs[0], epochs[-1]
     says = f"The loss, from {first['loss']:.3g} to {last['loss']:.3g}."
     drawn = _figure("Loss", chart(says, losses, x, Axis("loss", 0, top)))
