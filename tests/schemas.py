@@ -347,6 +347,111 @@ class Predicted(_Document):
     prediction: str
     correct: bool
     confidence: Fraction
+<<<<<<< HEAD
     support: list[Position]
     read: list[Position]
     needed: list[list[Position]] = []  # with --why
+=======
+    support: list[Annotated[int, Field(ge=0)]]
+    read: list[Annotated[int, Field(ge=0)]]
+
+
+class Differs(_Document):
+    value: Any
+    preset: Any
+
+
+class OfTraining(_Document):
+    name: str
+    path: str
+    fingerprint: str
+    state: Annotated[str, Field(pattern="^(unchanged|changed|gone)$")]
+
+
+class BestEpoch(Best):
+    changed: Fraction = 0  # where names change
+
+
+class SoFar(_Document):
+    epochs: Count
+    seconds: Seconds
+    best: BestEpoch
+
+
+class KnownNames(_Document):
+    known: Annotated[list[str], Field(min_length=1)]
+    spares: Count
+
+
+class InfoOfModel(_Document):
+    """dmn info MODEL --json"""
+
+    kind: Literal["model"]
+    path: str
+    bytes: Count
+    dmn_version: str
+    preset: str
+    tasks: list[str]
+    tokenizer: dict[str, Any]
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    network: str
+    form: str
+    settings: dict[str, Any]
+    changed: dict[str, Differs]
+    networks: Count
+    weights: Count
+    words: Count
+    answers: Count
+    names: list[KnownNames]
+    question: str | None = None
+    table: dict[str, Any] | None = None
+    read: list[dict[str, Any]] | None = None
+    temperature: Annotated[float, Field(gt=0)]
+    validation: dict[str, Any]
+
+
+class NoModelYet(_Document):
+    missing: str
+
+
+class InfoOfRun(_Document):
+    """dmn info RUN --json"""
+
+    kind: Literal["run"]
+    path: str
+    bytes: Count
+    preset: str
+    changed: dict[str, Differs]
+    data: list[OfTraining]
+    training: SoFar | None = None  # absent before the first epoch, and where there are several trainings
+    seeds: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    model: InfoOfModel | NoModelYet
+
+
+class Rate(_Document):
+    device: str
+    hidden: Count
+    questions: Count
+    training_questions_per_s: Count
+    answering_questions_per_s: Count
+
+
+class Examined(_Document):
+    """dmn doctor --json"""
+
+    dmn: str
+    python: str
+    system: str
+    cpu: str
+    cores: Count
+    memory_bytes: int | None
+    threads: Count
+    compiler: str | None
+    kernels: dict[str, str]
+    gpus: list[dict[str, Any]]
+    cache: dict[str, Any]
+    packages: dict[str, str]
+    environment: dict[str, str]
+    rate: Rate
+>>>>>>> 31409bc (dmn info says what a run, a model, a data set or a text is, and dmn doctor what is installed, what computes and how fast)

@@ -83,7 +83,7 @@ PLACES = {
     "urllib3": {"data/sources/download.py"},
     "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
     "pydantic": {"settings"},
-    "safetensors": {"data/store", "artifact/directory.py"},
+    "safetensors": {"data/store", "artifact/directory.py", "artifact/stored.py"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},
     "ctypes": {"kernels/c_library.py", "machine/device.py"},

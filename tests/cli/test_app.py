@@ -26,6 +26,8 @@ def test_version(dmn: Dmn) -> None:
         "train",
         "eval",
         "ask",
+        "info",
+        "doctor",
     ],
 )
 @pytest.mark.parametrize("option", ["-h", "--help"])

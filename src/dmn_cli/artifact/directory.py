@@ -23,39 +23,32 @@ import torch
 
 from dmn_cli import __version__
 from dmn_cli.artifact.card import card
-from dmn_cli.artifact.model import AGAIN, Model, build
-from dmn_cli.data.words.spec import file_names
+from dmn_cli.artifact.model import Model, build
+from dmn_cli.artifact.stored import AGAIN, CHECKED, FORMAT_VERSION, VOCABULARY, WEIGHTS, check, find, read_config
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DmnError, ModelError
-from dmn_cli.files import NEWER, atomic_directory, file_digest, load_versioned_json, write_json, write_text
+from dmn_cli.files import NEWER, atomic_directory, file_digest, write_json, write_text
 from dmn_cli.records.names import Names
 from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 
-FORMAT_VERSION = 2
 _OF_ONE = 1  # of a model of one network, which has been the same since then
 MOST_NETWORKS = 1000  # in an ensemble
 _METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
-_TO_COME = {  # what a run that has no model waits for, by what is in it
-    "checkpoints": "its first validation is still to come",
-    "seeds.json": "its seeds are still in training",
-    "tune.json": "its first trial is still in training",
-}
 _SIZES = {
     "max_answer_steps": "max_answer_steps",
     "word_size": "word_size",
     "each": "per_fact",
 }  # those that the vocabulary doesn't say
-_CHECKED = ("model.safetensors", "vocabulary.json")
 
 
 def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
     """Writes the directory, all of it or nothing. metrics: a `Report` as JSON; golden: lines of golden.jsonl"""
     with atomic_directory(path) as folder:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(weights, _METADATA))
-        model.vocabulary.save(folder / "vocabulary.json")
+        (folder / WEIGHTS).write_bytes(safetensors.torch.save(weights, _METADATA))
+        model.vocabulary.save(folder / VOCABULARY)
         for name, content in model.tokenizer_files.items():
             (folder / name).write_bytes(content)
         write_json(folder / "metrics.json", metrics)
@@ -77,20 +70,9 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             **({"question": model.question} if model.question else {}),
             **({"table": model.table.as_json()} if model.table else {}),
             **({"read": model.read} if model.read else {}),
-            "sha256": {name: file_digest(folder / name) for name in (*_CHECKED, *model.tokenizer_files)},
+            "sha256": {name: file_digest(folder / name) for name in (*CHECKED, *model.tokenizer_files)},
         }
         write_json(folder / "config.json", config)
-
-
-def find(path: Path) -> Path:
-    """MODEL on the command line: a model directory, or a run that holds one. Raises: ModelError"""
-    for folder in (path, path / "model"):
-        if (folder / "config.json").is_file():
-            return folder
-    for begun, to_come in _TO_COME.items():
-        if (path / begun).exists():
-            raise ModelError(f"has no model yet: {to_come}", where=path)
-    raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
@@ -99,16 +81,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     Raises: ModelError where it is missing, damaged or of a newer dmn.
     """
     folder = find(path)
-    config = load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
+    config = read_config(folder)
     try:
         network = config["model"].get("network", DEFAULT)
         if type(network) is str and network not in NETWORKS:
             raise ModelError(f"its network is {network!r}, which this dmn doesn't know", where=folder, hint=NEWER)
-        hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
-        for name in (*_CHECKED, *tokenizer_files):
-            if file_digest(folder / name) != hashes[name]:
-                raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=AGAIN)
-        vocabulary = Vocabulary.load(folder / "vocabulary.json", ModelError)
+        tokenizer_files = check(folder, config)
+        vocabulary = Vocabulary.load(folder / VOCABULARY, ModelError)
         model = build(
             network_settings(config["model"]),
             vocabulary,
@@ -122,7 +101,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         names = Names.from_json(config["names"]) if "names" in config else Names()
         question = _question(config.get("question"))
         table = TableForm.from_json(config["table"]) if "table" in config else None
-        model.network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+        model.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
         model.network.temperature = _temperature(config.get("temperature", 1.0))  # models of before have none
     except DmnError:
         raise

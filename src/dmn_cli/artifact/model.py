@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dmn_cli.artifact.stored import AGAIN
 from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -16,8 +17,6 @@ from dmn_cli.records.network import Network, Sizes
 from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.settings.schema import NetworkSettings
-
-AGAIN = "Copy the model directory again, or train it again."
 
 
 @dataclass

@@ -134,6 +134,14 @@ def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def size(n: float) -> str:
+    """512 bytes, 1.2 MB, 3.4 GB"""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= factor:
+            return f"{n / factor:.1f} {unit}"
+    return plural(int(n), "byte")
+
+
 def rows(lines: list[tuple[str, ...]], texts: int = 1) -> str:
     """Columns as wide as what is in them; the first `texts` are aligned to the left and the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

@@ -69,6 +69,17 @@ def _compiler() -> list[str] | None:
     return named if shutil.which(named[0]) else None
 
 
+def compiler_version() -> str | None:
+    """What the C compiler at hand says of itself, in a line; None where there is none, or it says nothing."""
+    if not (compiler := _compiler()):
+        return None
+    try:
+        said = subprocess.run([*compiler, "--version"], check=True, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(said.stdout.splitlines()), None)
+
+
 def _reason(error: Exception, recipe: Recipe) -> str:
     """What went wrong, in one line."""
     if isinstance(error, subprocess.TimeoutExpired):

@@ -39,6 +39,12 @@ def adapt() -> bool:
     return _adaptive
 
 
+def library() -> str:
+    """What multiplies matrices on a CPU."""
+    usual = "MKL" if torch.backends.mkl.is_available() else "torch"
+    return f"oneDNN, small ones by {usual}" if _adaptive else usual
+
+
 def affine(x: Tensor, W: Tensor, b: Tensor) -> Tensor:
     """x W + b, with a gradient. (rows, inputs), (inputs, outputs), (outputs,) → (rows, outputs)"""
     return cast("Tensor", _Affine.apply(x, W, b))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, spans
+from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of, spans
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
@@ -159,6 +158,14 @@ class DataSet:
         except FileNotFoundError as error:
             raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
 
+    def check(self) -> None:
+        """Raises: DataError where a file is missing, or isn't the one that was written."""
+        for name in self.summary["sha256"]:
+            try:
+                self._check(name)
+            except FileNotFoundError as error:
+                raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
+
     def _check(self, name: str) -> None:
         if not self._trusted and file_digest(self.path / name) != self.summary["sha256"].get(name):
             raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=_AGAIN)
@@ -215,10 +222,7 @@ class DataSet:
     @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the data does."""
-        digest = hashlib.sha256()
-        for name in ("dataset.json", "vocabulary.json"):
-            digest.update((self.path / name).read_bytes())
-        return digest.hexdigest()[:16]
+        return fingerprint_of(self.path)
 
     def example(self, split: Split, row: int) -> Example:
         """Question number `row` of a split, as text."""

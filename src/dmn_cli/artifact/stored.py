@@ -1,0 +1,64 @@
+"""A model directory as files: where it lies, whether it is whole, and how large its networks are. Without torch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from dmn_cli.data.words.spec import file_names
+from dmn_cli.errors import ModelError
+from dmn_cli.files import file_digest, load_versioned_json
+
+FORMAT_VERSION = 2
+WEIGHTS, VOCABULARY = "model.safetensors", "vocabulary.json"
+CHECKED = (WEIGHTS, VOCABULARY)
+AGAIN = "Copy the model directory again, or train it again."
+_TO_COME = {  # what a run that has no model waits for, by what is in it
+    "checkpoints": "its first validation is still to come",
+    "seeds.json": "its seeds are still in training",
+    "tune.json": "its first trial is still in training",
+}
+
+
+def find(path: Path) -> Path:
+    """MODEL on the command line: a model directory, or a run that holds one. Raises: ModelError"""
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    for begun, to_come in _TO_COME.items():
+        if (path / begun).exists():
+            raise ModelError(f"has no model yet: {to_come}", where=path)
+    raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a model directory. Raises: ModelError where it is missing, damaged or of a newer dmn."""
+    return load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
+
+
+def check(folder: Path, config: dict[str, Any]) -> list[str]:
+    """The files of its tokenizer, once all files are known to be those that were saved.
+
+    Raises: ModelError where one isn't; KeyError or TypeError where the config isn't one.
+    """
+    hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
+    for name in (*CHECKED, *tokenizer_files):
+        try:
+            found = file_digest(folder / name)
+        except FileNotFoundError as error:
+            raise ModelError("is missing from the model", where=error.filename, hint=AGAIN) from error
+        if found != hashes[name]:
+            raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=AGAIN)
+    return list(tokenizer_files)
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers its networks have together. Raises: ModelError where the file isn't one of weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / WEIGHTS, framework="numpy") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError("is damaged: it isn't safetensors", where=folder / WEIGHTS, hint=AGAIN) from error
