@@ -347,13 +347,9 @@ class Predicted(_Document):
     prediction: str
     correct: bool
     confidence: Fraction
-<<<<<<< HEAD
     support: list[Position]
     read: list[Position]
     needed: list[list[Position]] = []  # with --why
-=======
-    support: list[Annotated[int, Field(ge=0)]]
-    read: list[Annotated[int, Field(ge=0)]]
 
 
 class Differs(_Document):
@@ -454,4 +450,3 @@ class Examined(_Document):
     packages: dict[str, str]
     environment: dict[str, str]
     rate: Rate
->>>>>>> 31409bc (dmn info says what a run, a model, a data set or a text is, and dmn doctor what is installed, what computes and how fast)

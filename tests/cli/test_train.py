@@ -29,7 +29,7 @@ def test_progress_on_a_terminal_is_on_stderr(dmn: Dmn, tmp_path: Path) -> None:
     assert dmn(*prepare, terminal=True).document["tasks"] == ["qa1"]
     result = dmn(*train, terminal=True)
     assert result.document["epochs"] == 2
-    assert re.search(r"^epoch +2 .*validation", seen(result), re.MULTILINE)
+    assert re.search(r"^ +2 .* % +[0-9.]+", seen(result), re.MULTILINE)
     assert dmn(*train, "--force", "--quiet", terminal=True).err == ""
 
 
@@ -41,7 +41,7 @@ def test_an_interrupted_training_goes_on_as_it_said(
     process = dmn_process("train", world, "--out", run, "--epochs", 10, "--device", "cpu", "--set", "model.hidden=8")
     assert process.stderr
     said = b""
-    while b"epoch   1" not in said:
+    while not said.startswith(b"    1  "):
         said = process.stderr.readline()
         assert said, "it ended before its first epoch did"
     process.send_signal(number)
@@ -103,3 +103,27 @@ def test_a_device_that_is_not_there(dmn: Dmn, world: Path, tmp_path: Path) -> No
 
 def test_a_network_too_big_for_the_memory(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=10_000_000_000_000"), 5, "memory")
+
+
+def test_what_a_training_says_fits_80_columns(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    """Also with names that change and gates that are taught, up to its last epoch, of which there is only one."""
+    result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 3, "--set", "model.hidden=8")
+    said = (result.err + result.out).replace(str(tmp_path), "runs").replace(str(world), "data")
+    assert max(map(len, said.splitlines())) <= 80
+    [header] = [line for line in said.splitlines() if line.startswith("epoch ")]
+    assert header.split() == "epoch time loss gates validation loss other names max left".split()
+    epochs = [line for line in said.splitlines() if re.match(r" +\d+ +\d+ s ", line)]
+    assert [line.split()[0] for line in epochs] == ["1", "2", "3"]
+    logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    for line, epoch in zip(epochs, logged, strict=True):
+        assert f"{epoch['loss']:.4f}  {epoch['gate_loss']:.4f}" in line
+        assert f"{100 * epoch['valid_accuracy']:.2f} %" in line
+        assert line.endswith("best") == epoch["best"]
+    assert re.search(r" % +\d+ (s|min)( +best)?$", epochs[0])  # and of the last one nothing is left
+    assert not re.search(r" % +\d+ (s|min)( +best)?$", epochs[2])
+
+
+def test_one_epoch_is_one_epoch(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set", "model.hidden=4")
+    assert re.search(r"^Done after 1 epoch, \d+ s: 1 epoch is done\.$", result.out, re.MULTILINE)
+    assert "1 epochs" not in result.out + result.err

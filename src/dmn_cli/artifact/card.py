@@ -7,6 +7,7 @@ from typing import Any
 from dmn_cli import __version__
 from dmn_cli.artifact.model import Model
 from dmn_cli.settings.networks import NETWORKS
+from dmn_cli.wording import plural
 
 _FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 _TASKS = 3  # of more, only the figures above are shown
@@ -27,12 +28,16 @@ def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
             f"\nIts probabilities and gates are the means over {model.ensemble} networks, so it takes about "
             f"{model.ensemble} times as long to answer as one.\n"
         )
-    texts = (f"{one['name']} ({one['words']:,} words, perplexity {one['perplexity']:.1f})" for one in model.read)
+    texts = (
+        f"{one['name']} ({plural(one['words'], 'word')}, perplexity {one['perplexity']:.1f})" for one in model.read
+    )
     read = f"\nIt has read, before it was trained: {', '.join(texts)}.\n" if model.read else ""
+    words = plural(len(model.vocabulary.words) - 2, "word")
+    answers = plural(len(model.vocabulary.answers) - 1, "answer")
     return f"""# {title}
 
 Preset `{model.preset}`, {model.settings.summary}, {weights:,} weights; it knows
-{len(model.vocabulary.words) - 2:,} words and {len(model.vocabulary.answers) - 1:,} answers. Made by dmn {__version__}.
+{words} and {answers}. Made by dmn {__version__}.
 {several}{read}
 Chosen by its validation, not measured on a test set:
 

@@ -202,7 +202,7 @@ def _show(output: Output, report: Report) -> None:
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
         f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}{_unanswered(report)}"
-        f"{report.questions:,} questions in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
+        f"{plural(report.questions, 'question')} in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
 

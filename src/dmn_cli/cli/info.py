@@ -48,7 +48,7 @@ def _data(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _one_a_line("has", describe(about).splitlines())
     for split, seen in about.get("seen_in_training", {}).items():
         if seen:
-            yield "in training", f"too: {sum(seen.values()):,} questions of {split}, with the same story"
+            yield "in training", f"too: {plural(sum(seen.values()), 'question')} of {split}, with the same story"
     yield "words", _tokenizer(about["tokenizer"])
     yield "fingerprint", f"{about['fingerprint']}; all files are as they were written"
 
@@ -117,7 +117,7 @@ def _model(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "read", f"{one['name']}, {plural(one['words'], 'word')}, perplexity {one['perplexity']:.1f}"
     yield "words", _tokenizer(about["tokenizer"])
     found = about["validation"]
-    scores = [f"{_percent(found['accuracy'])} of {found['questions']:,} questions, by task:"]
+    scores = [f"{_percent(found['accuracy'])} of {plural(found['questions'], 'question')}, by task:"]
     scores += rows([(name, _percent(task["accuracy"])) for name, task in found["tasks"].items()]).splitlines()
     yield from _one_a_line("validation", scores)
     off = f", off by {_percent(found['calibration']['ece'])}" if "calibration" in found else ""

@@ -14,6 +14,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dmn_cli.wording import duration as duration
+from dmn_cli.wording import plural as plural
+from dmn_cli.wording import size as size
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -129,17 +133,14 @@ def _printable(text: str) -> str:
     return as_text(text)
 
 
-def plural(n: int, noun: str) -> str:
-    """1 task, 2 tasks"""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+def wrapped(text: str) -> str:
+    """Each line cut into lines of at most 80 columns, but for names that are longer; those that go on are indented."""
+    import textwrap
 
-
-def size(n: float) -> str:
-    """512 bytes, 1.2 MB, 3.4 GB"""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= factor:
-            return f"{n / factor:.1f} {unit}"
-    return plural(int(n), "byte")
+    return "\n".join(
+        textwrap.fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
 
 
 def rows(lines: list[tuple[str, ...]], texts: int = 1) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.cli.output import Output
+from dmn_cli.cli.output import Output, wrapped
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ class Asked:
     def next(self) -> str:
         """The command that measures what came of it."""
         return f"dmn eval {self.out} {' '.join(map(str, self.data))}"
+
+
+def then(said: str, command: str) -> str:
+    """What is said, and which command comes next, on one line where that fits."""
+    line = f"{said} Next: {command}"
+    return line if len(line) <= 80 else f"{wrapped(said)}\nNext: {command}"
 
 
 def new_settings(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmn_cli.cli.output import plural
-from dmn_cli.cli.train_asked import Asked
+from dmn_cli.cli.output import plural, wrapped
+from dmn_cli.cli.train_asked import Asked, then
 from dmn_cli.cli.train_read import read_first
 from dmn_cli.cli.train_stop import stopped, until_interrupted
 
@@ -25,7 +25,7 @@ def train_one(asked: Asked) -> None:
     start = _started(asked)
     training = Training(asked.data_sets, asked.out, asked.settings, asked.device, start=start)
     if start and not (start.read_here or asked.resume):
-        output.note(f"begins with {training.learner.taken}")
+        output.note(wrapped(f"begins with {training.learner.taken}"))
     resumed = asked.resume and (start is None or (asked.out / CHECKPOINT).is_file())
     if resumed:
         training.resume()
@@ -79,8 +79,8 @@ def _report(asked: Asked, finished: Finished) -> None:
             "seconds": finished.seconds,
         }
     )
-    asked.output.result(
-        f"Done after {plural(finished.epochs, 'epoch')}, {finished.seconds:.0f} s: {finished.reason}.\n"
+    done = f"Done after {plural(finished.epochs, 'epoch')}, {finished.seconds:.0f} s: {finished.reason}.\n"
+    kept = (
         f"The model of epoch {finished.best['epoch']} is kept: {100 * finished.best['accuracy']:.2f} % of validation.\n"
-        f"{model} is ready. Next: {asked.next}"
     )
+    asked.output.result(f"{wrapped(done + kept)}\n{then(f'{model} is ready.', asked.next)}")

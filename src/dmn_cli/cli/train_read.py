@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dmn_cli.cli.output import Output, plural, progress, stderr
+from dmn_cli.cli.output import Output, duration, plural, progress, stderr, wrapped
 from dmn_cli.cli.train_asked import Asked
 from dmn_cli.cli.train_stop import to_continue, until_interrupted
 from dmn_cli.errors import Interrupted
@@ -35,7 +35,7 @@ def read_first(asked: Asked, to_read: ToRead, start: Start | None) -> None:
     words = len(reading.learner.joint.vocabulary.words)
     going_on = f", resuming at word {reading.state.words:,}" if reading.state.words else ""
     with until_interrupted() as stop, output.warned(), _shown(output) as show:
-        output.note(f"reading {plural(reading.words, 'word')}, {words:,} of them distinct{going_on}")
+        output.note(wrapped(f"reading {plural(reading.words, 'word')}, {words:,} of them distinct{going_on}"))
         for event in reading.events(stop):
             if isinstance(event, ReadingStopped):
                 raise _stopped(event, asked)
@@ -67,7 +67,7 @@ def _shown(output: Output) -> Iterator[Callable[[ReadingEvent], None]]:
 
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    columns = (TextColumn("reading"), BarColumn(20), TaskProgressColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("", total=None)
 
@@ -81,13 +81,13 @@ def _shown(output: Output) -> Iterator[Callable[[ReadingEvent], None]]:
 
 
 def _going(event: Read) -> str:
-    left = f"{event.seconds_left / 60:.0f} min" if event.seconds_left > 90 else f"{event.seconds_left:.0f} s"
+    left = duration(event.seconds_left)
     return f"loss {event.loss:.3f}  {event.words_per_second:,.0f} words/s  {left} left"
 
 
 def _measured(event: Measured) -> str:
     over = "  read" if event.over else ""
     return (
-        f"{plural(event.words, 'word')}  {event.seconds:.1f} s  perplexity {event.perplexity:.1f} of what is held out  "
+        f"{plural(event.words, 'word')}  {event.seconds:.0f} s  perplexity {event.perplexity:.1f} held out  "
         f"{event.words_per_second:,.0f} words/s{over}"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.cli.output import plural, rows
-from dmn_cli.cli.train_asked import Asked
+from dmn_cli.cli.output import plural, rows, wrapped
+from dmn_cli.cli.train_asked import Asked, then
 from dmn_cli.cli.train_stop import stopped, until_interrupted
 from dmn_cli.errors import UsageError
 
@@ -79,7 +79,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
             last = watch(output, training, stop)
             if isinstance(last, Stopped):
                 raise stopped(last, asked.data, asked.out, of=f"seed {seed}, ")
-            output.note(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}")
+            output.note(wrapped(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}"))
 
         train(known, asked.device, finish)
     _report(asked, known)
@@ -98,8 +98,9 @@ def _report(asked: Asked, seeds: Seeds) -> None:
         kept = f"has all {networks} networks: {accuracy} % of validation, and about {networks} times as long to answer"
     asked.output.result(
         f"{rows(_table(said['seeds']))}\n"
-        f"mean {_percent(said['mean'])}{deviation} % of validation, {', '.join(extremes)}\n"
-        f"{model} {kept}. Next: {asked.next}"
+        + wrapped(f"mean {_percent(said['mean'])}{deviation} % of validation, {', '.join(extremes)}")
+        + "\n"
+        + then(f"{model} {kept}.", asked.next)
     )
 
 

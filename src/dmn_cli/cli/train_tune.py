@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dmn_cli.cli.output import Output, plural, rows, stderr
+from dmn_cli.cli.output import Output, plural, rows, stderr, wrapped
 from dmn_cli.cli.train_asked import Asked
 from dmn_cli.cli.train_stop import stopped, to_continue, until_interrupted
 from dmn_cli.errors import UsageError
@@ -58,11 +58,12 @@ def _introduce(output: Output, search: Search) -> None:
     """What is looked for, and where."""
     for key, span in search.ranges.items():
         output.note(f"{key}: {span} ({search.space.usual[key]} in trial 0)")
-    ends = ", ".join(map(str, search.ends))
-    output.note(f"a trial goes on after {ends} epochs where it is among the best third")
+    *firsts, last = map(str, search.ends)
+    ends = ", ".join([*firsts, plural(int(last), "epoch")])
+    output.note(f"a trial goes on after {ends} where it is among the best third")
     spent = f"{search.spent:,.0f} of " if search.spent else ""
     short = ", less than four whole trainings: the best trial won't be trained to its end" if search.short else ""
-    output.note(f"{spent}{search.budget.amount:,} {search.budget.unit} of training{short}")
+    output.note(wrapped(f"{spent}{search.budget.amount:,} {search.budget.unit} of training{short}"))
 
 
 def _watch(output: Output, search: Search, stop: Callable[[], bool]) -> tuple[int, Any]:
@@ -80,7 +81,7 @@ def _watch(output: Output, search: Search, stop: Callable[[], bool]) -> tuple[in
                 trial, is_new = event.trial, event.trial == len(search.trials)
                 before = 0 if is_new else search.trials[trial].last.epochs
                 if is_new and trial:
-                    output.note(f"trial {trial}: {_values(event.values)}")
+                    output.note(wrapped(f"trial {trial}: {_values(event.values)}"))
             elif isinstance(event, Ended):
                 output.note(_line(event, before, search))
             show(event)
@@ -98,7 +99,7 @@ def _shown(output: Output, search: Search) -> Iterator[Callable[[Any], None]]:
     from dmn_cli.training.events import Step
     from dmn_cli.training.tuning.search import Begun, Ended
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
         bar = progress.add_task("", total=search.budget.amount, completed=int(search.spent))
         trial, epochs = 0, 0
@@ -123,7 +124,7 @@ def _line(ended: Ended, before: int, search: Search) -> str:
         return f"trial {stage.trial:>3}  epoch {epochs:>5}  given up: {stage.failed}"
     best = "  best" if ended.best else "      "
     validation = f"validation {100 * stage.best['accuracy']:6.2f} %  loss {stage.best['loss']:.4f}"
-    over = f"  {stage.finished}" if stage.finished else ""
+    over = "  done" if stage.finished else ""
     left = 100 * max(0.0, 1 - search.spent / search.budget.amount)
     return f"trial {stage.trial:>3}  epoch {epochs:>5}  {validation}{best}  {left:3.0f} % left{over}"
 
@@ -138,30 +139,36 @@ def _report(asked: Asked, search: Search, found: Found) -> None:
     model, config = asked.out / "model", asked.out / CONFIG
     asked.output.json({"run": str(asked.out), "model": str(model), "config": str(config), **found.as_json()})
     train = f"dmn train {' '.join(map(str, asked.data))} --config {config} --out RUN"
-    how_far = "trained to its end" if found.whole else f"trained for {found.best.last.epochs} of {found.epochs} epochs"
+    how_far = (
+        "trained to its end"
+        if found.whole
+        else f"trained for {found.best.last.epochs} of {plural(found.epochs, 'epoch')}"
+    )
     failed = f", {found.failed} given up" if found.failed else ""
     asked.output.result(
         f"{rows(_table(search))}\n"
-        f"{plural(found.trials, 'trial')}{failed}, {found.questions:,} questions, {found.seconds:.0f} s. "
-        f"The best is trial {found.best.number}.\n"
-        f"{figures(found)}\n"
-        f"{config} has its settings. {model} is its model, {how_far}.\n"
-        f"Next: {asked.next if found.whole else train}"
+        + wrapped(
+            f"{plural(found.trials, 'trial')}{failed}, {plural(found.questions, 'question')}, {found.seconds:.0f} s. "
+            f"The best is trial {found.best.number}.\n"
+            f"{figures(found)}\n"
+            f"{config} has its settings.\n{model} is its model, {how_far}.\n"
+        )
+        + f"\nNext: {asked.next if found.whole else train}"
     )
 
 
 def _table(search: Search) -> list[tuple[str, ...]]:
-    """The trials that got the furthest, the best first, with their settings."""
+    """The trials that got the furthest, the best first, in a column each: there are more settings than trials."""
     from dmn_cli.training.tuning.halving import stage_of
 
     ends = search.ends
     ranked = [trial for trial in search.trials if trial.last.best]
     ranked.sort(key=lambda trial: (stage_of(trial, ends), trial.score(trial.last.epochs)), reverse=True)
-    lines: list[tuple[str, ...]] = [
+    columns: list[tuple[str, ...]] = [
         ("trial", "epochs", "validation", *(key.partition(".")[2] for key in search.ranges))
     ]
     for trial in ranked[:_SHOWN]:
         assert trial.last.best is not None
         figures = (str(trial.last.epochs), f"{100 * trial.last.best['accuracy']:.2f} %")
-        lines.append((str(trial.number), *figures, *(f"{value:g}" for value in trial.values.values())))
-    return lines
+        columns.append((str(trial.number), *figures, *(f"{value:.4g}" for value in trial.values.values())))
+    return list(zip(*columns, strict=True))

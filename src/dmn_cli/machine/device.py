@@ -9,6 +9,7 @@ import torch
 
 from dmn_cli.errors import ResourceError, UsageError
 from dmn_cli.machine.threads import cores_to_use
+from dmn_cli.wording import plural
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
 _LARGEST_BEFORE_2_35 = 1 << 25  # the most that older versions of glibc take
@@ -27,7 +28,9 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"there is no device {name!r}", hint="Use auto, cpu, cuda or cuda:N.")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         there = torch.cuda.device_count()
-        raise ResourceError(f"there is no device {name}: {there} GPUs were found", hint="Use --device auto, or cpu.")
+        raise ResourceError(
+            f"there is no device {name}: {plural(there, 'GPU')} found", hint="Use --device auto, or cpu."
+        )
     return torch.device(name)
 
 
@@ -65,5 +68,5 @@ def describe(device: torch.device, processes: int = 1, *, compiled: bool = True)
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     threads = torch.get_num_threads()
-    workers = f"{threads} thread{'' if threads == 1 else 's'}" if processes == 1 else f"{processes} processes"
+    workers = plural(threads, "thread") if processes == 1 else plural(processes, "process", nouns="processes")
     return f"cpu ({workers}{'' if compiled else ', without C'})"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, create_model,
 
 from dmn_cli.model.forms import GateFeatures, Gates, GateSupervision, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.settings.ranges import Choice, Range, Span
+from dmn_cli.wording import plural
 
 Positive = Field(gt=0)
 
@@ -91,7 +92,7 @@ class DmnSettings(NetworkSettings):
 
     @property
     def summary(self) -> str:
-        return f"{self.passes} passes, width {self.hidden}"
+        return f"{plural(self.passes, 'pass', nouns='passes')}, width {self.hidden}"
 
 
 class TrainingSettings(_Strict):

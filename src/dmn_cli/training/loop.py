@@ -35,6 +35,7 @@ from dmn_cli.training.run import CHECKPOINT, Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import FALL, rate
 from dmn_cli.training.start import Start, joint_from
+from dmn_cli.wording import plural
 
 _REPORT_EVERY = 0.2  # seconds
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
@@ -106,6 +107,12 @@ class Training:
             self.state = state
         else:
             self.resume()
+
+    @property
+    def last_epoch(self) -> int:
+        """The one that it ends with at the latest, as far as is known by now."""
+        falls_from, epochs = self.state.falls_from, self.settings.training.epochs
+        return epochs if falls_from is None else min(epochs, falls_from + FALL - 1)
 
     def save(self) -> None:
         self.state.network = self.learner.network.state_dict()
@@ -332,9 +339,9 @@ class Training:
         if state.flawless >= settings.flawless:
             return f"the last {state.flawless} validation questions were all answered right"
         if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= patient:
-            return f"{settings.patience} epochs without a better validation"
+            return f"{plural(settings.patience, 'epoch')} without a better validation"
         if state.epoch >= settings.epochs:
-            return f"{settings.epochs} epochs are done"
+            return f"{plural(settings.epochs, 'epoch')} {'is' if settings.epochs == 1 else 'are'} done"
         return None
 
 

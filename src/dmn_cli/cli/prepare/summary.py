@@ -32,10 +32,12 @@ def describe(summary: dict[str, Any]) -> str:
         (split, *(f"{counts[k]:,}" for k in ("stories", "questions", "facts")))
         for split, counts in summary["splits"].items()
     ]
+    counts = {"task": len(summary["tasks"]), "word": summary["words"], "answer": summary["answers"]}
+    counts["distinct sentence"] = summary["sentences"]
     return (
         rows(table)
-        + f"\n{plural(len(summary['tasks']), 'task')}, {summary['words']:,} words, {summary['answers']:,} answers, "
-        + f"{summary['sentences']:,} distinct sentences; the longest story has {summary['longest_story']:,} facts."
+        + f"\n{', '.join(plural(n, noun) for noun, n in counts.items())}; "
+        + f"the longest story has {plural(summary['longest_story'], 'fact')}."
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
         + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
         + _symmetries(summary)

@@ -16,6 +16,7 @@ from dmn_cli.training.tuning.halving import stage_of
 from dmn_cli.training.tuning.search import Search
 from dmn_cli.training.tuning.space import Values
 from dmn_cli.training.tuning.trials import Trial
+from dmn_cli.wording import plural
 
 CONFIG = "tuned.toml"
 _FINALISTS = 16  # trials that the gain is measured with, at most
@@ -93,7 +94,7 @@ def config(search: Search, found: Found) -> str:
     settings = search.settings(found.best.number, found.best.values)
     comments = [
         f"Found by dmn train --tune {search.budget.text}: trial {found.best.number}, of {found.trials},",
-        f"after {found.best.last.epochs} of {found.epochs} epochs.",
+        f"after {found.best.last.epochs} of {plural(found.epochs, 'epoch')}.",
         figures(found),
         "What differs from trial 0, the settings given, is commented. dmn train --config takes this file.",
     ]

@@ -1,0 +1,23 @@
+"""Numbers in words."""
+
+from __future__ import annotations
+
+
+def plural(n: int, noun: str, *, nouns: str = "") -> str:
+    """1 task, 2 tasks, 1,000 tasks. nouns: what several are called, where it isn't the noun with an s"""
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
+def size(n: float) -> str:
+    """512 bytes, 1.2 MB, 3.4 GB"""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= factor:
+            return f"{n / factor:.1f} {unit}"
+    return plural(int(n), "byte")
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 3.5 h: so much that one knows whether to wait"""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
