@@ -31,7 +31,7 @@ DMN = "import sys; sys.argv[0] = 'dmn'; from dmn_cli.cli.app import main; main()
 COMPLETION = {"_DMN_COMPLETE": "complete_bash", "COMP_WORDS": "dmn tr", "COMP_CWORD": "1"}
 
 # Which rooms a room may import, beside itself. Imports within functions and for type checkers count as well.
-GROUND = {"errors", "wording", "records"}
+GROUND = {"errors", "wording", "version", "records"}
 TOOLS = GROUND | {"files", "machine"}
 SOURCES = {"data/sources", "data/words"}
 FORMATS = SOURCES | {"data/text", "data/formats", "data/vectors"}
@@ -43,6 +43,7 @@ MEASURED = SETTLED | {"evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "wording": set(),
+    "version": set(),
     "records": {"errors"},
     "files": GROUND,
     "machine": GROUND,
@@ -68,7 +69,7 @@ MAY_IMPORT = {
     "reporting": MEASURED,
     "cli": MEASURED | {"training", "answering", "reporting"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"answering", "errors", "version"},
 }
 
 # Where a library may be imported: a room or a file.
@@ -107,7 +108,7 @@ def test_help_and_completion_import_nothing_heavy(args: list[str], environment: 
     assert shows in said
     assert {name.partition(".")[0] for name in imported} & (HEAVY | {"typer", "markdown_it", "pygments"}) == {"typer"}
     ours = {name for name in imported if name.startswith("dmn_cli.") and not name.startswith("dmn_cli.cli")}
-    assert ours == {"dmn_cli.errors", "dmn_cli.wording"}
+    assert ours == {"dmn_cli.errors", "dmn_cli.version", "dmn_cli.wording"}
 
 
 def run_and_watch(*args: object, **environment: str) -> tuple[str, set[str]]:

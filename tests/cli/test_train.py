@@ -111,7 +111,7 @@ def test_what_a_training_says_fits_80_columns(dmn: Dmn, world: Path, tmp_path: P
     said = (result.err + result.out).replace(str(tmp_path), "runs").replace(str(world), "data")
     assert max(map(len, said.splitlines())) <= 80
     [header] = [line for line in said.splitlines() if line.startswith("epoch ")]
-    assert header.split() == "epoch time loss gates validation loss other names max left".split()
+    assert header.split() == ["epoch", "time", "loss", "gates", "validation", "loss", "other", "names", "max", "left"]
     epochs = [line for line in said.splitlines() if re.match(r" +\d+ +\d+ s ", line)]
     assert [line.split()[0] for line in epochs] == ["1", "2", "3"]
     logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

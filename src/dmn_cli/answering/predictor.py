@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,10 @@ class Computed(NamedTuple):
 
 
 class Predictor:
-    """Loads a model once and answers questions with it.
+    """Loads a model once and answers questions with it: `Predictor("runs/two").answer(story, question)`.
+
+    A story is a list of facts, or a text, which is split into its sentences (or words, where the question is about
+    words) as the training data were.
 
     `answer` and `answer_all` take three steps: `Encoder.batches` turns questions into batches, `compute` runs the
     network, and `answers` turns what it computed into text.
@@ -38,7 +42,7 @@ class Predictor:
 
     def __init__(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         device: torch.device | str = "cpu",
         *,
         max_batch: int = MAX_BATCH,
@@ -48,23 +52,25 @@ class Predictor:
         abstain_below: float = 0.0,
         why: bool = False,
     ) -> None:
-        """max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
+        """path: a run, a model directory, or "demo" for the model that comes with dmn; device: cpu, cuda or cuda:N;
+        max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
         that is given; abstain_below: the confidence that an answer needs, or the model abstains; why: whether answers
         say which facts they need.
 
         Raises: ModelError where the model is missing, damaged or too new."""
-        self.model = directory.load(path, device)
+        self.model = directory.load(Path(path), device)
         self.device, self.top, self.abstain_below, self.why = torch.device(device), top, abstain_below, why
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
-    def answer(self, facts: Sequence[str], question: str) -> Answer:
+    def answer(self, story: str | Sequence[str], question: str) -> Answer:
         """Raises: DataError where the story has no facts, or a fact or the question has no words."""
-        return self.answer_all([(facts, question)])[0]
+        return self.answer_all([(story, question)])[0]
 
-    def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
-        """Answers (facts, question) pairs, in their order. Raises as `answer` does."""
-        answers = self._answered(asked, self.top)
-        return self.explained(asked, answers) if self.why else answers
+    def answer_all(self, asked: Sequence[tuple[str | Sequence[str], str]]) -> list[Answer]:
+        """Answers (story, question) pairs, in their order, many of them at once. Raises as `answer` does."""
+        told = [(self.encoder.story(s, question) if isinstance(s, str) else s, question) for s, question in asked]
+        answers = self._answered(told, self.top)
+        return self.explained(told, answers) if self.why else answers
 
     def explained(self, asked: Sequence[tuple[Sequence[str], str]], answers: Sequence[Answer]) -> list[Answer]:
         """Answers to (facts, question) pairs with the facts that they need."""

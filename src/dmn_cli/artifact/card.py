@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dmn_cli import __version__
 from dmn_cli.artifact.model import Model
 from dmn_cli.settings.networks import NETWORKS
+from dmn_cli.version import __version__
 from dmn_cli.wording import plural
 
 _FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1"}

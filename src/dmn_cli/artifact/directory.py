@@ -21,7 +21,6 @@ import safetensors
 import safetensors.torch
 import torch
 
-from dmn_cli import __version__
 from dmn_cli.artifact.card import card
 from dmn_cli.artifact.model import Model, build
 from dmn_cli.artifact.stored import AGAIN, CHECKED, FORMAT_VERSION, VOCABULARY, WEIGHTS, check, find, read_config
@@ -32,6 +31,7 @@ from dmn_cli.records.names import Names
 from dmn_cli.records.network import Sizes
 from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
+from dmn_cli.version import __version__
 
 _OF_ONE = 1  # of a model of one network, which has been the same since then
 MOST_NETWORKS = 1000  # in an ensemble

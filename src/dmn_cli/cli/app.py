@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dmn_cli import __version__
 from dmn_cli.cli import ask, compare, doctor, evaluate, info, report, train
 from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
+from dmn_cli.version import __version__
 
 
 class _ReaderGone(Exception):

@@ -194,7 +194,7 @@ def _quick_start() -> Iterator[None]:
 def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool, plot: Path | None) -> None:
     from dmn_cli.cli.input import text_of
 
-    answer = predictor.answer(predictor.encoder.story(text_of(story), question), question)
+    answer = predictor.answer(text_of(story), question)
     if plot is not None:
         from dmn_cli.cli.plots import draw_why
 

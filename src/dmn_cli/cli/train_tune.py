@@ -150,9 +150,9 @@ def _report(asked: Asked, search: Search, found: Found) -> None:
         + wrapped(
             f"{plural(found.trials, 'trial')}{failed}, {plural(found.questions, 'question')}, {found.seconds:.0f} s. "
             f"The best is trial {found.best.number}.\n"
-            f"{figures(found)}\n"
-            f"{config} has its settings.\n{model} is its model, {how_far}.\n"
+            f"{figures(found)}"
         )
+        + f"\n{config} has its settings.\n{model} is its model, {how_far}."
         + f"\nNext: {asked.next if found.whole else train}"
     )
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from dmn_cli import __version__
 from dmn_cli.data.formats import story_world
 from dmn_cli.files import cache_folder
 from dmn_cli.kernels import c_build, c_library, products, recurrence
@@ -24,6 +23,7 @@ from dmn_cli.records.network import Network, Sizes
 from dmn_cli.records.text import Story
 from dmn_cli.settings.load import load
 from dmn_cli.settings.networks import NETWORKS
+from dmn_cli.version import __version__
 
 _PACKAGES = (
     "torch",

@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dmn_cli import __version__
 from dmn_cli.errors import DataError
 from dmn_cli.files import load_object, to_json
+from dmn_cli.version import __version__
 
 if TYPE_CHECKING:
     from requests import Response

@@ -12,13 +12,13 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from dmn_cli import __version__
 from dmn_cli.files import to_json
 from dmn_cli.reporting.about import About
 from dmn_cli.reporting.page import sections
 from dmn_cli.reporting.page.mistakes import mistakes
 from dmn_cli.reporting.page.tables import Html, text
 from dmn_cli.reporting.questions import Shown, as_json
+from dmn_cli.version import __version__
 
 ROOM = 880_000  # bytes for questions, so that the page stays below a megabyte
 _TEMPLATE = resources.files("dmn_cli.reporting.page") / "template"
