@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dmn_cli.artifact import directory, trained_on
+from dmn_cli.artifact import stored, trained_on
 from dmn_cli.artifact.trained_on import TrainedOn
 from dmn_cli.errors import ModelError
 from dmn_cli.files import load_versioned_json
@@ -46,8 +46,8 @@ class About:
 
 def about(path: Path) -> About:
     """MODEL on the command line. Raises: ModelError where there is no model, or a file of it is damaged."""
-    folder = directory.find(path)
-    config = load_versioned_json(folder / "config.json", directory.FORMAT_VERSION, ModelError)
+    folder = stored.find(path)
+    config = stored.read_config(folder)
     try:
         validation = json.loads((folder / "metrics.json").read_bytes())
         if not all({"accuracy", "questions"} <= figures.keys() for figures in validation["tasks"].values()):
