@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import Output
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from dmn_cli.answering.answer import Answer
     from dmn_cli.answering.predictor import Predictor
     from dmn_cli.data.batches import Batches
@@ -72,8 +70,8 @@ class MeasuredPlots:
         output.note(f"{self.path} is drawn")
 
 
-def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str, Figure]:
-    """The mistake that the model was surest of, with what it read; nothing where it made none."""
+def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str, Any]:
+    """A figure of the mistake that the model was surest of, with what it read; nothing where it made none."""
     from dmn_cli.reporting.plots.why import Explained, why
 
     if questions.right.all():
