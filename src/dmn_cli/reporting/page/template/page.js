@@ -149,7 +149,7 @@
 
   function notes(one) {
     const said = [];
-    if (one.gates.length) said.push(one.words ? "The darker, the further it was let through." : "Bold: read in some pass.");
+    if (one.gates.length) said.push(one.words ? "The stronger the colour, the further a word was let through." : "Bold: read in some pass.");
     if (one.support.length) said.push("★ supporting fact.");
     if (one.needs && !one.needs.length) said.push("No fact that was left out changes the answer.");
     return [...(one.needs || []).map(need), make("p", { class: "note" }, said.join(" "))];
