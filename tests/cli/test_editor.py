@@ -72,6 +72,18 @@ def test_a_fact_is_changed_in_its_line(typed: Typed) -> None:
     assert "was kitchen" in out.splitlines()[-1]
 
 
+def test_of_a_long_story_what_has_changed_is_shown(typed: Typed, tmp_path: Path) -> None:
+    story = tmp_path / "story.txt"
+    story.write_text("".join(f"Mary went to the {place}.\n" for place in ["garden", "kitchen"] * 50))
+    out = typed(lines(f"/load {story}", "/edit 30 John went to the office."), CTRL_D)
+    loaded, edited = out.removeprefix("\n").split("\n\n")
+    assert [line.split()[0] for line in loaded.splitlines() if line] == ["…", *map(str, range(81, 101))]
+    assert [line.split()[0] for line in edited.splitlines() if line] == ["…", *map(str, range(20, 40)), "…"]
+    assert " 30  John went to the office." in edited
+    assert edited.endswith("100 facts; /story shows them all\n")
+    assert "  1  Mary went to the garden." in typed(lines(f"/load {story}", "/story"), CTRL_D)
+
+
 def test_why_and_probs_and_a_sample(typed: Typed) -> None:
     out = typed(lines(*STORY.splitlines(), QUESTION, "/why", "/probs", "/sample"), CTRL_D)
     assert "• Mary went to the kitchen." in out

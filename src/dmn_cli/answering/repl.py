@@ -50,7 +50,8 @@ class Reply:
     question: str = ""  # that the answer is to, where the reply brought it
     right: str = ""  # the right answer, where it is known
     is_right: bool = False  # whether that was answered
-    told: bool = False  # the numbers of facts have changed, or the story was asked for
+    told: bool = False  # facts, or their numbers, have changed
+    whole: bool = False  # the whole story is to be shown
     line: str = ""  # a line that waits to be changed
     error: bool = False  # the text says what is wrong
     end: bool = False  # of the conversation
@@ -128,7 +129,7 @@ class Session:
         commands: dict[str, Callable[[str], Reply]] = {
             "why": self._why,
             "probs": self._probs,
-            "story": lambda _: Reply("\n".join(self.story.facts) or "There are no facts yet.", told=True),
+            "story": lambda _: Reply("\n".join(self.story.facts) or "There are no facts yet.", whole=True),
             "edit": self._edit,
             "without": self._without,
             "move": self._move,

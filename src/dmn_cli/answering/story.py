@@ -22,6 +22,7 @@ class Story:
 
     def __init__(self) -> None:
         self.facts: list[str] = []
+        self.changed_at = 0  # the position where the last change began
         self._changes: list[_Change] = []
 
     def add(self, facts: Sequence[str]) -> None:
@@ -60,6 +61,7 @@ class Story:
             return "There is no fact to take back."
         start, before, after, undone = self._changes.pop()
         self.facts[start : start + len(after)] = before
+        self.changed_at = start
         return undone
 
     def clear(self) -> None:
@@ -69,6 +71,7 @@ class Story:
     def _change(self, start: int, count: int, after: list[str], undone: str) -> None:
         self._changes.append(_Change(start, self.facts[start : start + count], after, undone))
         self.facts[start : start + count] = after
+        self.changed_at = start
 
     def _place(self, number: int) -> int:
         if not 1 <= number <= len(self.facts):

@@ -11,8 +11,10 @@ from dmn_cli.cli.why import remarks, shaded_table
 if TYPE_CHECKING:
     from dmn_cli.answering.answer import Answer
     from dmn_cli.answering.repl import Reply, Session
+    from dmn_cli.answering.story import Story
 
 _MARGIN = 3  # columns for a number or a sign, before two blanks
+_SHOWN = 20  # facts, of a story that has changed
 _BAR = 24  # columns for a chance of 1
 _COLOURS = {0.9: "green", 0.4: "yellow", 0.0: "red"}  # of confidences, from each on
 
@@ -33,10 +35,8 @@ class View:
             return
         if not self._quiet:
             self.say(reply.warning, "yellow")
-        if reply.told and session.story.facts:
-            self._print()
-            for number, fact in enumerate(session.story.facts, start=1):
-                self._print((margin(number), "dim"), fact)
+        if (reply.told or reply.whole) and session.story.facts:
+            self._facts(session.story, whole=reply.whole)
             if reply.answer:
                 self._print((margin("?"), "dim"), (session.question, "dim"))
         elif reply.probs is None:
@@ -54,6 +54,19 @@ class View:
         """Some lines, if there are any."""
         for line in text.splitlines():
             self._print(margin(), (line, style))
+
+    def _facts(self, story: Story, *, whole: bool) -> None:
+        """All of them, or those around the last change."""
+        count = len(story.facts)
+        first = 0 if whole else max(0, min(story.changed_at - _SHOWN // 2, count - _SHOWN))
+        last = count if whole else min(count, first + _SHOWN)
+        self._print()
+        if first:
+            self._print((margin("…"), "dim"))
+        for number in range(first + 1, last + 1):
+            self._print((margin(number), "dim"), story.fact(number))
+        if last < count:
+            self._print((margin("…"), "dim"), (f"{count} facts; /story shows them all", "dim"))
 
     def _answer(self, reply: Reply, answer: Answer) -> None:
         parts = [
