@@ -1,6 +1,7 @@
 # Everything is a target, and each sets up what it needs by itself.
 #
 #   make demo         make stories, train on them, measure, and ask one question with its reasons
+#   make demo-model   train the small model that comes with dmn (dmn ask demo) anew: ten minutes
 #   make test         the tests
 #   make test-triton  the tests of the kernels for GPUs, which need Triton and no GPU
 #   make lint types   ruff and pyright
@@ -23,7 +24,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo test test-triton lint types completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test test-triton lint types completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -41,6 +42,14 @@ demo: setup
 	$(BIN)/dmn train $(BUILD)/demo/data --out $(BUILD)/demo/run --epochs 12
 	$(BIN)/dmn eval $(BUILD)/demo/run $(BUILD)/demo/data
 	$(BIN)/dmn ask $(BUILD)/demo/run --story docs/story.txt --question "Where is the football?" --why
+
+demo-model: setup
+	rm -rf $(BUILD)/demo-model
+	$(BIN)/dmn prepare story --tasks 1,2,5,6,9 --questions 5000 --out $(BUILD)/demo-model/data
+	OMP_NUM_THREADS=1 $(BIN)/dmn train $(BUILD)/demo-model/data --out $(BUILD)/demo-model/run --device cpu --set training.parts=1
+	$(BIN)/dmn eval $(BUILD)/demo-model/run $(BUILD)/demo-model/data --fail-under mean=0.98
+	rm -rf src/dmn_cli/demo/model
+	cp -R $(BUILD)/demo-model/run/model src/dmn_cli/demo/model
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 --quiet

@@ -14,6 +14,8 @@ FORMAT_VERSION = 2
 WEIGHTS, VOCABULARY = "model.safetensors", "vocabulary.json"
 CHECKED = (WEIGHTS, VOCABULARY)
 AGAIN = "Copy the model directory again, or train it again."
+DEMO = "demo"  # the name of the model that comes with dmn, unless something of that name is in the current folder
+_DEMO_FOLDER = Path(__file__).parents[1] / "demo"
 _TO_COME = {  # what a run that has no model waits for, by what is in it
     "checkpoints": "its first validation is still to come",
     "seeds.json": "its seeds are still in training",
@@ -21,15 +23,29 @@ _TO_COME = {  # what a run that has no model waits for, by what is in it
 }
 
 
+def is_demo(path: Path) -> bool:
+    """Whether MODEL on the command line is the model that comes with dmn."""
+    return path == Path(DEMO) and not path.exists()
+
+
+def demo_story() -> list[str]:
+    """The facts of a story that the model which comes with dmn can be asked about."""
+    return (_DEMO_FOLDER / "story.txt").read_text(encoding="utf-8").splitlines()
+
+
 def find(path: Path) -> Path:
-    """MODEL on the command line: a model directory, or a run that holds one. Raises: ModelError"""
+    """MODEL on the command line: a model directory, a run that holds one, or `demo`. Raises: ModelError"""
+    if is_demo(path):
+        return _DEMO_FOLDER / "model"
     for folder in (path, path / "model"):
         if (folder / "config.json").is_file():
             return folder
     for begun, to_come in _TO_COME.items():
         if (path / begun).exists():
             raise ModelError(f"has no model yet: {to_come}", where=path)
-    raise ModelError("there is no model", where=path, hint="Train one with dmn train DATA --out RUN.")
+    raise ModelError(
+        "there is no model", where=path, hint="Train one with dmn train DATA --out RUN, or try dmn ask demo."
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

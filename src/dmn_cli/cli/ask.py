@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from dmn_cli.answering.predictor import Predictor
+
+_TRY = "Try: Where is the violin?   Is Bob in the garden?   Then: /why and /without 5"
 
 
 def command(
@@ -99,6 +102,8 @@ def command(
     A model that was taught one question alone needs none to be given. A table keeps its rows and columns, and gets two
     more: answer and confidence.
 
+    dmn ask demo needs nothing trained: it opens the prompt with a story to ask about.
+
     Example: dmn ask runs/two --story story.txt --question "Where is the football?" --why
     """
     output = Output(as_json=json, quiet=quiet)
@@ -146,13 +151,23 @@ def command(
         from dmn_cli.answering.samples import Samples
         from dmn_cli.cli.prompt import can_edit, prompt
 
-        samples = Samples(model, data)
+        samples, told = Samples(model, data), _to_begin_with(output, model)
         if can_edit(output):
             from dmn_cli.cli.editor import edit
 
-            edit(output, predictor, samples, why=why)
+            edit(output, predictor, samples, told, why=why)
         else:
-            prompt(output, predictor, samples, why=why)
+            prompt(output, predictor, samples, told, why=why)
+
+
+def _to_begin_with(output: Output, model: Path) -> list[str]:
+    """The facts that a person finds at the prompt: a story of the model that comes with dmn, else none."""
+    from dmn_cli.artifact.stored import demo_story, is_demo
+
+    if not (is_demo(model) and sys.stdin.isatty()):
+        return []
+    output.note(_TRY)
+    return demo_story()
 
 
 def _check(

@@ -6,7 +6,7 @@ What lines mean is in `answering/repl.py`, what is hinted at in `answering/hints
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 
@@ -45,8 +45,8 @@ Unknown = Callable[[str], list[Span]]
 """The words of a line that the model doesn't know."""
 
 
-def edit(output: Output, predictor: Predictor, samples: Samples, *, why: bool) -> None:
-    """Replies to lines until they end. why: answers are shown with what they rest on"""
+def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence[str] = (), *, why: bool) -> None:
+    """Replies to lines until they end. story: facts to begin with; why: answers are shown with what they rest on"""
     session, view = Session(predictor, samples, live=True), View(output)
     hints = Hints(predictor.encoder)
     unknown = lru_cache(64)(partial(unknown_in, hints))
@@ -66,6 +66,9 @@ def edit(output: Output, predictor: Predictor, samples: Samples, *, why: bool) -
         reserve_space_for_menu=4,
     )
     output.note(f"{greeting(predictor)}\n")
+    if story:
+        session.story.add(story)
+        view.show(session.reply("/story"), session, why=False)
     waiting = ""  # a line that is to be changed
     while True:
         try:

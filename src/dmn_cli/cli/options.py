@@ -20,7 +20,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an output that exists.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A run, or the model directory in it.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run, the model directory in it, or demo: a small model that comes with dmn.",
+        show_default=False,
+    ),
 ]
 NoBind = Annotated[
     bool,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,12 +23,16 @@ def can_edit(output: Output) -> bool:
     return sys.stdin.isatty() and output.table and os.environ.get("TERM") != "dumb"
 
 
-def prompt(output: Output, predictor: Predictor, samples: Samples, *, why: bool) -> None:
-    """Replies to lines until they end. why: each answer is shown with what it rests on"""
+def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequence[str] = (), *, why: bool) -> None:
+    """Replies to lines until they end. story: facts to begin with; why: each answer is shown with
+    what it rests on"""
     typed = sys.stdin.isatty()
     session = Session(predictor, samples)
     if typed:
         output.note(greeting(predictor))
+    if story:
+        session.story.add(story)
+        output.note("\n".join(story))
     with _history(typed):
         while True:
             try:

@@ -34,8 +34,8 @@ def describe(path: Path) -> dict[str, Any]:
         return _text(path)
     if (path / "config.toml").is_file():
         return _run(path)
-    if (path / "config.json").is_file():
-        return _model(path)
+    if (path / "config.json").is_file() or stored.is_demo(path):
+        return _model(stored.find(path))
     wrong = "is neither a run nor a model nor a data set" if path.exists() else "there is no such run or data set"
     raise UsageError(wrong, where=path, hint="Give what --out of dmn train or dmn prepare named.")
 
