@@ -33,7 +33,7 @@ setup: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[plot]' hypothesis pyright pytest pytest-xdist ruff selenium
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[onnx,plot]' hypothesis pyright pytest pytest-xdist ruff selenium
 	touch $@
 
 demo: setup

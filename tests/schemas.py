@@ -170,6 +170,26 @@ class Compared(_Differs):
     only_b: list[ComparedExample]
 
 
+class Milliseconds(_Document):
+    onnxruntime: Seconds
+    dmn: Seconds
+
+
+class ExportedAs(_Document):
+    """dmn export --onnx --json"""
+
+    model: str
+    out: str
+    vocabulary: str
+    bytes: Count
+    golden: bool
+    questions: Count
+    largest_difference: Annotated[float, Field(ge=0, le=1e-4)]
+    max_facts: Count
+    max_words: Count
+    milliseconds: Milliseconds
+
+
 class Best(_Document):
     epoch: Count
     accuracy: Fraction

@@ -24,6 +24,8 @@ HEAVY = {
     "triton",
     "prompt_toolkit",
     "matplotlib",
+    "onnx",
+    "onnxruntime",
 }
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
@@ -88,6 +90,8 @@ PLACES = {
     "safetensors": {"data/store", "artifact/directory.py", "artifact/stored.py"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},
+    "onnx": {"artifact/onnx/graph.py"},
+    "onnxruntime": {"artifact/onnx/export.py"},
     "ctypes": {"kernels/c_library.py", "machine/device.py"},
     "subprocess": {"kernels/c_build.py", "training/helpers.py"},
     "pickle": {"data/vectors/saved.py"},  # whose names lead nowhere: tests/data/test_vectors.py tries

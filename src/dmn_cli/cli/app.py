@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dmn_cli.cli import ask, compare, doctor, evaluate, info, report, train
+from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, train
 from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
@@ -27,7 +27,7 @@ class _ReaderGone(Exception):
 class _Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """In the order in which they are used."""
-        return ["prepare", "train", "eval", "compare", "ask", "report", "info", "doctor"]
+        return ["prepare", "train", "eval", "compare", "ask", "report", "export", "info", "doctor"]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Keeps two exceptions from Typer, which would exit with codes of its own."""
@@ -54,6 +54,7 @@ app.command("eval")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("ask")(ask.command)
 app.command("report")(report.command)
+app.command("export")(export.command)
 app.command("info")(info.command)
 app.command("doctor")(doctor.command)
 
