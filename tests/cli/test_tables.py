@@ -230,7 +230,7 @@ def test_several_labels_come_back_as_they_were_written(dmn: Dmn, tmp_path: Path)
         ("--table NEW --story NEW", 2, "not from --story"),
         ("--table NEW --batch NEW", 2, "not from --story or --batch"),
         ("--table NEW --json", 2, "--out FILE"),
-        ("--table NEW --why", 2, "--why is for people"),
+        ("--table NEW --why", 2, "--why is for facts"),
         ("--table NEW --out NEW", 2, "--force"),
         ("--story NEW --input a", 2, "--input is for --table"),
         ("--batch NEW --out OUT", 2, "--out is for --table"),
