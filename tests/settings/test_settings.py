@@ -217,13 +217,14 @@ def fields(model: type[DmnSettings | TrainingSettings]) -> st.SearchStrategy[dic
     )
 
 
-def _letters(model: dict[str, Any]) -> dict[str, Any]:
-    """Letters are read where sentences are read word by word."""
-    return model | {"characters": model["characters"] if model["sentence"] == "gru" else 0}
+def _possible(model: dict[str, Any]) -> dict[str, Any]:
+    """Letters are read where sentences are read word by word, and n-grams have five words at most."""
+    letters = model["characters"] if model["sentence"] == "gru" else 0
+    return model | {"characters": letters, "ngrams": model["ngrams"] % 6}
 
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(preset=st.sampled_from(presets()), model=fields(DmnSettings).map(_letters), training=fields(TrainingSettings))
+@given(preset=st.sampled_from(presets()), model=fields(DmnSettings).map(_possible), training=fields(TrainingSettings))
 def test_settings_survive_being_written(
     config: Path, preset: str, model: dict[str, Any], training: dict[str, Any]
 ) -> None:
