@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Dmn
 
-from dmn_cli.artifact import directory
+from dmn_cli.artifact import stored
 from dmn_cli.data.store import layout
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.records.text import Form
@@ -21,7 +21,7 @@ DATA = sorted(GOLDEN.glob("data-*"))
 
 def test_todays_formats_have_one() -> None:
     assert (GOLDEN / f"data-{layout.FORMAT_VERSION}").is_dir()
-    assert (GOLDEN / f"model-{directory.FORMAT_VERSION}").is_dir()
+    assert (GOLDEN / f"model-{stored.FORMAT_VERSION}").is_dir()
 
 
 @pytest.mark.parametrize("path", DATA, ids=lambda path: path.name)

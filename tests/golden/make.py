@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dmn_cli.artifact import directory
+from dmn_cli.artifact import directory, stored
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store import layout, writer
 from dmn_cli.data.store.reader import DataSet
@@ -73,13 +73,13 @@ def main() -> None:
     quick = {"model.hidden": 6, "model.dropout": 0.0, "model.passes": 2, "training.epochs": 60}
     quick |= {"training.learning_rate": 0.03, "training.batch_size": 8, "training.flawless": 10**6}
     device = torch.device("cpu")
-    model = HERE / f"model-{directory.FORMAT_VERSION}"
+    model = HERE / f"model-{stored.FORMAT_VERSION}"
     with tempfile.TemporaryDirectory() as folder:
         seeds = Seeds([DataSet(data)], Path(folder), load(overrides=[*quick.items()]), [1, 2], ensemble=True)
         train(seeds, device, finish)
         shutil.copytree(Path(folder) / "model", model)
     report = evaluate(directory.load(model).network, Joint.of([DataSet(data)]).batches("test"), device)
-    (HERE / f"report-{directory.FORMAT_VERSION}.json").write_text(json.dumps(report.tasks, indent=1) + "\n")
+    (HERE / f"report-{stored.FORMAT_VERSION}.json").write_text(json.dumps(report.tasks, indent=1) + "\n")
 
 
 if __name__ == "__main__":

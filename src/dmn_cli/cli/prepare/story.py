@@ -15,6 +15,7 @@ from dmn_cli.cli.prepare.write import write
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from dmn_cli.data.prepare import Reader
     from dmn_cli.records.text import Story
 
 
@@ -86,7 +87,7 @@ def command(
     if format_ == "babi":
         _write_text(shared, told, wanted, counts, total, source)
     else:
-        readers = [partial(held_out, split, task) for split in counts for task in wanted]
+        readers: list[Reader] = [partial(held_out, split, task) for split in counts for task in wanted]
         write(shared, readers, total, source, unanswerable=added)
 
 
