@@ -11,8 +11,8 @@ import torch
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
 from dmn_cli.records.batch import END, Batch, from_arrays, padded
-from dmn_cli.records.letters import Spelled, Spelling
 from dmn_cli.records.packing import Packing
+from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.settings.load import load
 
 WORDS, ANSWERS = 12, 5

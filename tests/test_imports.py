@@ -140,6 +140,13 @@ def test_an_answer_needs_neither_spacy_nor_what_training_needs(run: Path, tmp_pa
     assert not used & (DATA - {"data/words"} | {"training", "evaluation"})
 
 
+@pytest.mark.parametrize("module", ["dmn_cli.data.prepare", "dmn_cli.data.text.prepare", "dmn_cli.reporting.info"])
+def test_data_are_read_without_torch(module: str) -> None:
+    """It takes a second and memory, in each of the processes that split text into words too."""
+    program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_help_is_quick() -> None:
     """It takes a tenth of a second and a bit; a run that the machine was busy in says nothing."""
 

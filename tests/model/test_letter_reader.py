@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.records.batch import Texts, begins
-from dmn_cli.records.letters import Letters, Spelled, Spelling
+from dmn_cli.records.letters import Letters
+from dmn_cli.records.spelling import Spelled, Spelling
 
 texts = st.lists(st.text(st.characters(exclude_categories=["Cs"], min_codepoint=32), max_size=40), min_size=1)
 

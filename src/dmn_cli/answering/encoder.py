@@ -16,7 +16,7 @@ from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
-from dmn_cli.records.letters import Spelled, Spelling
+from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import Form
 
 MAX_BATCH = 512  # questions

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmn_cli.data.store.layout import spans
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.images import ForModel
@@ -21,7 +20,8 @@ from dmn_cli.data.symmetries.renamer import Renamed, Renamer
 from dmn_cli.data.thinning import Told
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
-from dmn_cli.records.letters import Spelled
+from dmn_cli.records.ragged import spans
+from dmn_cli.records.spelling import Spelled
 
 _AT_A_TIME = 10_000  # stories that are searched for words
 _POOL = 50  # batches: stories are sorted by length only among those of about so many, so that batches stay random

@@ -2,7 +2,7 @@
 
     h→_j = GRU(x_j, h→_{j-1});   h←_j = GRU(x_j, h←_{j+1});   c = W_→ h→_n + W_← h←_1 + b
 
-x_j is a learned vector of letter j of n; letters are the bytes of UTF-8 (`records/letters.py`). c is added to the
+x_j is a learned vector of letter j of n; letters are the bytes of UTF-8 (`records/spelling.py`). c is added to the
 word's own vector, so that a word which training never saw still says something. Each distinct word of a
 batch is read once.
 """
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.linear import linear
-from dmn_cli.records.letters import BYTES, Letters
+from dmn_cli.records.letters import Letters
+from dmn_cli.records.spelling import BYTES
 
 
 class LetterReader(nn.Module):

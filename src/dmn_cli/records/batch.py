@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmn_cli.records.letters import Letters, Spelled
+from dmn_cli.records.letters import Letters
 from dmn_cli.records.ngrams import NGrams
 from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
+from dmn_cli.records.spelling import Spelled
 
 END = 0  # the answer id that ends every answer
 _WORTH_A_BEGINNING = 200  # words that are read once, from which on that saves time

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dmn_cli.records.packing import move
+from dmn_cli.records.ragged import spans
 
 _P = np.uint64(0x9E3779B97F4A7C15)
 
@@ -44,9 +45,7 @@ class NGrams(NamedTuple):
         begun, upto = np.divmod(pairs, stories.shape[1] + 1)
         told = np.arange(stories.shape[1]) < upto[:, np.newaxis]  # (texts, facts)
         facts, text = stories[begun][told], np.repeat(np.arange(len(pairs)), upto)
-        ends = np.cumsum(length[facts])
-        first = np.cumsum(length) - length
-        at = np.arange(ends[-1]) + np.repeat(first[facts] - (ends - length[facts]), length[facts])
+        at = spans((np.cumsum(length) - length)[facts], length[facts])
         found, text = distinct(*keys(words[at], np.repeat(text, length[facts]), longest))
         arrays = map(torch.from_numpy, (found, text, text_of.astype(np.int64, copy=False)))
         return cls(*arrays, texts=len(pairs))

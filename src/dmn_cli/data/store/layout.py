@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmn_cli.data.formats.splits import SPLITS as SPLITS
+from dmn_cli.records.ragged import spans
 
 FORMAT_VERSION = 1
 VECTORS = "vectors.safetensors"
@@ -61,9 +62,3 @@ def fingerprint_of(path: Path) -> str:
     for name in ("dataset.json", "vocabulary.json"):
         digest.update((path / name).read_bytes())
     return digest.hexdigest()[:16]
-
-
-def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """lengths[0] numbers from starts[0] on, then lengths[1] from starts[1] on, and so forth, as one array."""
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of, spans
+from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest, load_versioned_json
+from dmn_cli.records.ragged import spans
 from dmn_cli.records.text import Example, Form
 
 _STORIES = 256  # how many are read at a time by what reads them all

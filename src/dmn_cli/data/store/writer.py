@@ -17,12 +17,13 @@ import pyarrow as pa
 
 from dmn_cli.data.store.attached import Vectors, attach
 from dmn_cli.data.store.chunks import Chunk, chunks, note_form
-from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, Ragged, spans
+from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, Ragged
 from dmn_cli.data.store.overlap import Overlap
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import END, Index, Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import atomic_directory, file_digest, write_json
+from dmn_cli.records.ragged import spans
 from dmn_cli.records.text import Form, Story
 
 _TASKS = 1 << 15

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmn_cli.data.store.layout import spans
+from dmn_cli.records.ragged import spans
 
 _NARROW = 1 << 31
 

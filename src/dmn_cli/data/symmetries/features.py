@@ -9,10 +9,10 @@ from itertools import combinations
 
 import numpy as np
 
-from dmn_cli.data.store.layout import spans
 from dmn_cli.data.symmetries.counting import distinct, draws, found_in, looked_up, numbered, together
 from dmn_cli.data.symmetries.tables import Lacking, Moves
 from dmn_cli.data.symmetries.units import Sized, Units
+from dmn_cli.records.ragged import spans
 
 SEEN = 4  # pairs in units are regarded from so many stories on, that of the image included
 INDEPENDENT = 0.5  # of the stories with a pair in what answers rest on: what is carried is asked about again

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmn_cli.data.store.layout import spans
 from dmn_cli.data.symmetries.counting import distinct, distinct_rows, draws, found_in, looked_up, mixed, runs
+from dmn_cli.records.ragged import spans
 
 _LONGEST = 3  # words of a name
 _SHARED = 0.3  # of the sentences with a name, in which another must stand in its place,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmn_cli.data.store.layout import Ragged, spans
+from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import folded
 from dmn_cli.data.symmetries.counting import by_story, distinct
@@ -19,6 +19,7 @@ from dmn_cli.data.symmetries.tables import padded
 from dmn_cli.data.symmetries.units import Sized
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import Vocabulary
+from dmn_cli.records.ragged import spans
 
 STORIES = 20_000  # looked at, at most
 _LEAST_STORIES, _LEAST_QUESTIONS = 50, 200  # fewer say nothing for sure

@@ -19,7 +19,7 @@ import numpy as np
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.errors import DataError
 from dmn_cli.files import load_versioned_json, write_json
-from dmn_cli.records.letters import Spelling
+from dmn_cli.records.spelling import Spelling
 
 FORMAT_VERSION = 1
 PADDING, UNKNOWN = " <pad>", "<unk>"  # word ids 0 and 1; no word of a text begins with a blank
