@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dmn_cli.answering.bound import Bound
 
 ABSTAINED = "?"  # in place of an answer, in text
+
+
+def same_answer(words: Sequence[str], others: Sequence[str], *, any_order: bool) -> bool:
+    """Whether two answers to a question say the same. any_order: the order of their words means nothing"""
+    return {*words} == {*others} if any_order else [*words] == [*others]
 
 
 class Without(NamedTuple):
@@ -84,7 +90,7 @@ class Answer:
 
     def same_as(self, other: Answer) -> bool:
         """Whether another answer to this question says the same."""
-        return set(self.words) == set(other.words) if self.any_order else self.words == other.words
+        return same_answer(self.words, other.words, any_order=self.any_order)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError
-from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded
+from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded, rectangle
 from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import Form
 
@@ -159,10 +159,10 @@ class Encoder:
             sentences, story = np.unique(np.concatenate(longest), return_inverse=True)
             question_sentences, question_of = np.unique([question[place] for place in places], return_inverse=True)
             batch = from_arrays(
-                sentences=_rectangle([fact_ids[number] for number in sentences]),
+                sentences=rectangle([fact_ids[number] for number in sentences], 0),
                 story=padded(story, lengths[chosen], 0),
                 story_length=lengths[chosen],
-                question_sentences=_rectangle([question_ids[number] for number in question_sentences]),
+                question_sentences=rectangle([question_ids[number] for number in question_sentences], 0),
                 question=question_of,
                 story_of=np.repeat(np.arange(len(chosen)), sizes[chosen]),
                 facts_seen=np.array([len(stories[place]) for place in places]),
@@ -171,7 +171,7 @@ class Encoder:
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),
                 barred=self._barred([strange.get(place) for place in places]),
-                affix=None if affixes is None else _rectangle([affixes[number] for number in sentences]),
+                affix=None if affixes is None else rectangle([affixes[number] for number in sentences], 0),
                 spelled=self._spelled([texts[number] for number in sentences]) if self._letters else None,
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
@@ -245,11 +245,6 @@ def _shared(stories: list[list[int]], max_batch: int) -> list[list[int]]:
             longest = story
             groups.append([place])
     return sorted(groups, key=lambda group: len(stories[group[0]]))
-
-
-def _rectangle(rows: list[np.ndarray]) -> np.ndarray:
-    """Rows of ids, padded with 0."""
-    return padded(np.concatenate(rows), np.array([len(row) for row in rows]), 0)
 
 
 class _Sentences:

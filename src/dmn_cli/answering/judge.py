@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from dmn_cli.answering.answer import same_answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import AskedBatch, Encoder
 from dmn_cli.answering.needs import shortened
@@ -20,7 +21,7 @@ from dmn_cli.evaluation.metrics import Judged, judge, judge_batch
 from dmn_cli.evaluation.needs import found
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.threads import in_order
-from dmn_cli.records.batch import END, Batch, padded
+from dmn_cli.records.batch import END, Batch, rectangle
 from dmn_cli.records.left_out import LeftOut, Needs
 from dmn_cli.records.network import Answered, Network
 from dmn_cli.records.text import Example
@@ -79,8 +80,8 @@ class BindingJudge:
         batch = replace(
             batch,
             any_order=torch.tensor([form.any_order for form in forms]),
-            answer=_rectangle(answers),
-            support=_rectangle([example.support for example in asked]),
+            answer=torch.from_numpy(rectangle(answers, -1)),
+            support=torch.from_numpy(rectangle([example.support for example in asked], -1)),
             task=torch.tensor([task_of[example.task] for example in asked]),
         )
         find = partial(self._needs, network, encoder, asked, part.said, device) if self.why else None
@@ -110,7 +111,7 @@ class BindingJudge:
                 others = self._words(network.answer(part.batch.to(device)), part.said)
                 for place, other in zip(part.places, others, strict=True):
                     row = left.question[place]
-                    changed[place] = set(whole[row]) != set(other) if any_order[row] else whole[row] != other
+                    changed[place] = not same_answer(whole[row], other, any_order=any_order[row])
             return changed
 
         return found(batch, answered, changes)
@@ -131,9 +132,3 @@ class BindingJudge:
                 spare if spare in ids and text not in ids else text for text, spare in zip(words, meant, strict=True)
             ]
         return [ids.get(word, -1) for word in words] + ([] if per_fact else [END])
-
-
-def _rectangle(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Rows of numbers, padded with -1."""
-    values = np.array([value for row in rows for value in row], np.int64)
-    return torch.from_numpy(padded(values, np.array([len(row) for row in rows]), -1))

@@ -15,6 +15,7 @@ from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, AskedBatch, Encoder
 from dmn_cli.artifact import directory
+from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import NOTHING, answer_text
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import facts_read
@@ -42,7 +43,7 @@ class Predictor:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Model,
         device: torch.device | str = "cpu",
         *,
         max_batch: int = MAX_BATCH,
@@ -52,13 +53,14 @@ class Predictor:
         abstain_below: float = 0.0,
         why: bool = False,
     ) -> None:
-        """path: a run, a model directory, or "demo" for the model that comes with dmn; device: cpu, cuda or cuda:N;
+        """path: a run, a model directory, or "demo" for the model that comes with dmn; or a model that is on the
+        device already; device: cpu, cuda or cuda:N;
         max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
         that is given; abstain_below: the confidence that an answer needs, or the model abstains; why: whether answers
         say which facts they need.
 
         Raises: ModelError where the model is missing, damaged or too new."""
-        self.model = directory.load(Path(path), device)
+        self.model = path if isinstance(path, Model) else directory.load(Path(path), device)
         self.device, self.top, self.abstain_below, self.why = torch.device(device), top, abstain_below, why
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 

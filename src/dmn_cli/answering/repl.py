@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dmn_cli.answering.answer import Answer
+from dmn_cli.answering.answer import Answer, same_answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.samples import Samples
@@ -191,8 +191,7 @@ class Session:
         self.story.replace([" ".join(sample.facts)] if form.facts_are_words else sample.facts)
         reply = self._ask(sample.question)
         if reply.answer:
-            answered, right = [*reply.answer.words], [*sample.answer]
-            reply.is_right = {*answered} == {*right} if form.any_order else answered == right
+            reply.is_right = same_answer(reply.answer.words, sample.answer, any_order=form.any_order)
         reply.text, reply.told = "\n".join((*self.story.facts, sample.question)), True
         reply.question, reply.right = sample.question, answer_text(sample.answer, per_fact=form.per_fact)
         return reply

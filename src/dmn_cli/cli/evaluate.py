@@ -135,7 +135,7 @@ def command(
     if drawn:
         from dmn_cli.answering.predictor import Predictor
 
-        drawn.draw(output, report, lambda: Predictor(model, measured.device, bind=not no_bind))
+        drawn.draw(output, report, lambda: Predictor(measured.model, measured.device, bind=not no_bind))
     if failed := failure(short, gate):
         raise failed
 
@@ -173,26 +173,18 @@ def _score(text: str) -> tuple[str, float]:
     return name, value
 
 
-_COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "exact": "without mistake",
-    "gate_precision": "gate precision",
-    "gate_recall": "gate recall",
-    "faithfulness": "faithful",
-    "right_reason": "right reason",
-    "coverage": "coverage",
-    "selective_accuracy": "accuracy of answered",
-    "false_answers": "false answers",
-    "false_unknowns": "false unknowns",
-}
+_COLUMNS = (
+    *("accuracy", "macro_f1", "exact", "gate_precision", "gate_recall", "faithfulness", "right_reason"),
+    *("coverage", "selective_accuracy", "false_answers", "false_unknowns"),
+)
 
 
 def _show(output: Output, report: Report) -> None:
     from dmn_cli.evaluation.report import is_babi
+    from dmn_cli.evaluation.titles import TITLES
 
     shown = [key for key in _COLUMNS if any(key in task for task in report.tasks.values())]
-    header = ("task", "questions", *(_COLUMNS[key] for key in shown))
+    header = ("task", "questions", *(TITLES[key] for key in shown))
     lines = [_line(name, task, shown) for name, task in report.tasks.items()]
     show_rows(output, [header, *lines], marked=[n for n, line in enumerate(lines, start=1) if line[0] in report.failed])
     show_classes(output, report)

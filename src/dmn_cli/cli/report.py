@@ -111,7 +111,7 @@ def _measured(
     measured = opened(output, model, data, split, device)
     lengths, collected = LengthCounts(measured.tasks), Collected()
     report = measured.report(bind=bind, batch_size=_BATCH, watching=[lengths.add, collected.add], why=why)
-    predictor = Predictor(model, measured.device, bind=bind, why=why)
+    predictor = Predictor(measured.model, measured.device, bind=bind, why=why)
     summaries = [batches.data.summary for batches in measured.splits]
     names = (str(summary.get("name", path.name)) for summary, path in zip(summaries, data, strict=True))
     return Findings(

@@ -6,6 +6,7 @@ one answer), `passes`, `hidden`. Padding of a word is 0; of an answer step or a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -302,6 +303,12 @@ def padded(values: np.ndarray, lengths: np.ndarray, fill: int) -> np.ndarray:
     rectangle = np.full((len(lengths), int(lengths.max(initial=1))), fill, dtype=np.int64)
     rectangle[np.arange(rectangle.shape[1]) < lengths[:, None]] = values
     return rectangle
+
+
+def rectangle(rows: Sequence[Sequence[int] | np.ndarray], fill: int) -> np.ndarray:
+    """`padded`, of rows that are apart."""
+    values = [np.empty(0, np.int64), *(np.asarray(row, np.int64) for row in rows)]
+    return padded(np.concatenate(values), np.array([len(row) for row in rows]), fill)
 
 
 def from_arrays(spelled: Spelled | None = None, **arrays: np.ndarray | None) -> Batch:

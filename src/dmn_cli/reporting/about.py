@@ -70,17 +70,18 @@ def about(path: Path) -> About:
 
 def _settings(path: Path, config: dict[str, Any]) -> list[Setting]:
     """Those of config.toml; of a model without its run, those of the network alone."""
-    preset = _flat(as_dict(load(config["preset"])))
-    decided = _flat({"model": config["model"]})
+    preset = flat(as_dict(load(config["preset"])))
+    decided = flat({"model": config["model"]})
     toml = path / "config.toml"
-    values = _flat(as_dict(load(config=toml))) if toml.is_file() else decided
+    values = flat(as_dict(load(config=toml))) if toml.is_file() else decided
     return [
         Setting(key, value, preset.get(key), decided.get(key) if value == "auto" else None)
         for key, value in values.items()
     ]
 
 
-def _flat(tables: dict[str, Any]) -> dict[str, Any]:
+def flat(tables: dict[str, Any]) -> dict[str, Any]:
+    """Tables of settings under dotted keys; what is in no table is left out."""
     return {
         f"{table}.{key}": value
         for table, keys in tables.items()

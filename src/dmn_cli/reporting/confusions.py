@@ -9,13 +9,18 @@ import numpy as np
 CLASSES = 20  # of a task that are shown at most, the most frequent
 
 
-def most_confused(report: dict[str, Any]) -> str | None:
-    """The task with the most mistakes among those whose answers are classes; None: there is no such task."""
-    mistakes = {
+def mistakes_by_task(report: dict[str, Any]) -> dict[str, int]:
+    """How many there are in each task whose answers are classes."""
+    return {
         name: sum(one["count"] for one in figures["confusions"])
         for name, figures in report["tasks"].items()
         if "classes" in figures
     }
+
+
+def most_confused(report: dict[str, Any]) -> str | None:
+    """The task with the most mistakes among those whose answers are classes; None: there is no such task."""
+    mistakes = mistakes_by_task(report)
     return max(mistakes, key=mistakes.__getitem__, default=None)
 
 

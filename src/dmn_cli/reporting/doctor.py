@@ -18,7 +18,7 @@ from dmn_cli.data.formats import story_world
 from dmn_cli.files import cache_folder
 from dmn_cli.kernels import c_build, c_library, products, recurrence
 from dmn_cli.machine.threads import cores
-from dmn_cli.records.batch import Batch, from_arrays, padded
+from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
 from dmn_cli.records.network import Network, Sizes
 from dmn_cli.records.text import Story
 from dmn_cli.settings.load import load
@@ -122,23 +122,19 @@ def _batch() -> tuple[Batch, int, int]:
     questions = [ids(question.text) for _, question in asked]
     lengths = np.array([len(story.facts) for story in told])
     batch = from_arrays(
-        sentences=_rectangle(facts, 0),
+        sentences=rectangle(facts, 0),
         story=padded(np.arange(len(facts)), lengths, 0),
         story_length=lengths,
-        question_sentences=_rectangle(questions, 0),
+        question_sentences=rectangle(questions, 0),
         question=np.arange(len(asked)),
         story_of=np.array([n for n, _ in asked]),
         facts_seen=np.array([question.position for _, question in asked]),
         per_fact=np.zeros(len(asked)),
-        answer=_rectangle([[answers.setdefault(q.answer[0], len(answers) + 1), 0] for _, q in asked], -1),
-        support=_rectangle([list(question.support) for _, question in asked], -1),
+        answer=rectangle([[answers.setdefault(q.answer[0], len(answers) + 1), 0] for _, q in asked], -1),
+        support=rectangle([list(question.support) for _, question in asked], -1),
         task=np.zeros(len(asked)),
     )
     return batch, len(words) + 2, len(answers) + 1
-
-
-def _rectangle(rows: list[list[int]], fill: int) -> np.ndarray:
-    return padded(np.concatenate([np.array(row) for row in rows]), np.array([len(row) for row in rows]), fill)
 
 
 def _kernels(device: torch.device) -> dict[str, str]:

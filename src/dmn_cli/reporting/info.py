@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from dmn_cli.data.text.store import Text, is_prepared
 from dmn_cli.data.words.vocabulary import SPARE, Vocabulary
 from dmn_cli.errors import DmnError, ModelError, UsageError
 from dmn_cli.files import load_versioned_json
-from dmn_cli.reporting.about import epochs_of
+from dmn_cli.reporting.about import epochs_of, flat
 from dmn_cli.settings.load import as_dict, load, presets
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, network_settings
 
@@ -159,12 +158,11 @@ def _changed_in_model(preset: str, table: dict[str, Any]) -> dict[str, Any]:
     return differences({"model": table}, {"model": usual})
 
 
-def differences(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+def differences(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     """The dotted keys of tables of settings that differ: `{"model.passes": {"value": 5, "preset": 3}}`."""
+    preset = flat(usual)
     return {
-        f"{table}.{key}": {"value": value, "preset": usual.get(table, {}).get(key)}
-        for table, keys in values.items()
-        if isinstance(keys, Mapping)
-        for key, value in keys.items()
-        if value != usual.get(table, {}).get(key)
+        key: {"value": value, "preset": preset.get(key)}
+        for key, value in flat(values).items()
+        if value != preset.get(key)
     }

@@ -129,12 +129,14 @@ class Collected:
         """The questions of a page with their answers, in the order of `choose`."""
         split, row, outcome, _, _ = self._columns()
         chosen = self.choose(most)
-        examples, stories = [], []
+        read: dict[int, Example] = {}
+        for which, batches in enumerate(self._splits):
+            places = [place for place in chosen if split[place] == which]
+            read |= zip(places, batches.data.examples(batches.split, row[places]), strict=True)
+        examples, stories = [read[place] for place in chosen], []
         for place in chosen:
-            batches = self._splits[split[place]]
-            examples.append(batches.data.example(batches.split, int(row[place])))
-            story = np.searchsorted(batches.split.question_offset, row[place], side="right") - 1
-            stories.append((int(split[place]), int(story)))
+            offset = self._splits[split[place]].split.question_offset
+            stories.append((int(split[place]), int(np.searchsorted(offset, row[place], side="right")) - 1))
         answers = ask([(example.facts, example.question) for example in examples])
         forms = [self._splits[split[place]].data.forms for place in chosen]
         return [

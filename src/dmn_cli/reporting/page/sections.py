@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dmn_cli.evaluation.titles import TITLES
 from dmn_cli.reporting.about import About, Setting
-from dmn_cli.reporting.confusions import matrix
+from dmn_cli.reporting.confusions import matrix, mistakes_by_task
+from dmn_cli.reporting.lengths import lines_by_length
 from dmn_cli.reporting.page.svg import Axis, Series, chart
 from dmn_cli.reporting.page.tables import Html, details, percent, section, shade, table, text, word
 
-_LINES = 6  # tasks with a line each in a chart, at most
 _OPEN = 3  # tasks whose confusions are open from the beginning
-_ENOUGH = 10  # answers, for a share of them to say anything
-_COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "exact": "without mistake",
-    "gate_precision": "gate precision",
-    "gate_recall": "gate recall",
-    "ece": "calibration error",
-    "faithfulness": "faithful",
-    "right_reason": "right reason",
-    "other_reason": "other reason",
-    "no_reason": "no reason",
-    "false_answers": "false answers",
-    "false_unknowns": "false unknowns",
-}
-
+_COLUMNS = (
+    *("accuracy", "macro_f1", "exact", "gate_precision", "gate_recall", "ece", "faithfulness"),
+    *("right_reason", "other_reason", "no_reason", "false_answers", "false_unknowns"),
+)
 _READ = ("right, all supporting facts read", "right, not all of them read")
 
 
@@ -136,7 +125,7 @@ def tasks(report: dict[str, Any]) -> Html:
         )
         for name, figures in found.items()
     ]
-    header = ("task", "questions", *(_COLUMNS[key] for key in keys))
+    header = ("task", "questions", *(TITLES[key] for key in keys))
     return section("tasks", "Tasks", table(header, rows, numbers=1))
 
 
@@ -149,11 +138,7 @@ def _measured(value: float | None, *, bar: bool) -> str:
 
 def confusions(report: dict[str, Any]) -> Html:
     """A matrix a task, those with the most mistakes first."""
-    found = {
-        name: sum(one["count"] for one in figures["confusions"])
-        for name, figures in report["tasks"].items()
-        if "classes" in figures
-    }
+    found = mistakes_by_task(report)
     wrong = sorted((name for name in found if found[name]), key=lambda name: -found[name])
     none = [name for name in found if not found[name]]
     matrices = ""
@@ -224,17 +209,13 @@ def lengths(found: dict[str, list[dict[str, Any]]]) -> Html:
     """Accuracy by story length."""
     if not found:
         return Html("")
-    names = [name for name in found if name]
-    shown = names if 1 < len(names) <= _LINES else [""]
-    groups = [(one["from"], one["to"]) for one in found[""]]
-    labels = [str(a) if a == b else f"{a}–{b}" for a, b in groups]
+    labels, lines = lines_by_length(found)
     series = []
-    for n, name in enumerate(shown):
-        enough = [one for one in found[name] if one["answers"] >= _ENOUGH] or found[name]
-        at = [groups.index((one["from"], one["to"])) + 0.06 * (n - (len(shown) - 1) / 2) for one in enough]
-        columns = ([one[key] for one in enough] for key in ("accuracy", "low", "high"))
+    for n, (name, points) in enumerate(lines.items()):
+        at = [group + 0.06 * (n - (len(lines) - 1) / 2) for group, _ in points]
+        columns = ([one[key] for _, one in points] for key in ("accuracy", "low", "high"))
         series.append(Series(name, at, *columns))
-    axes = Axis("facts", -0.4, len(groups) - 0.6, names=labels), Axis("accuracy", 0, 1, percent=True)
+    axes = Axis("facts", -0.4, len(labels) - 0.6, names=labels), Axis("accuracy", 0, 1, percent=True)
     drawn = chart("Accuracy by the number of facts that a question sees.", series, *axes)
     rows = [
         (label, f"{one['answers']:,}", percent(one["accuracy"]), f"{percent(one['low'])} to {percent(one['high'])}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from dmn_cli.evaluation.lengths import wilson
 from dmn_cli.reporting.confusions import CLASSES, matrix, most_confused
+from dmn_cli.reporting.lengths import lines_by_length
 from dmn_cli.reporting.plots.style import (
     BLUE,
     FAINT,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     Lengths = dict[str, list[dict[str, Any]]]
 
-_TASKS = 6  # that have a line each, at most
-_ENOUGH = 10  # answers to a task of some length, for a share of them to say anything
 _MARKERS = "osD^vP"
 
 
@@ -101,22 +100,18 @@ _BIN = ("confidence", "accuracy", "questions")
 
 def _lengths(axes: Axes, lengths: Lengths) -> None:
     """A line a task, where there are few, with 95 % intervals."""
-    tasks = [name for name in lengths if name]
-    shown = tasks if 1 < len(tasks) <= _TASKS else [""]
-    groups = [(one["from"], one["to"]) for one in lengths[""]]
-    for n, name in enumerate(shown):
-        enough = [one for one in lengths[name] if one["answers"] >= _ENOUGH] or lengths[name]
-        x = np.array([groups.index((one["from"], one["to"])) for one in enough])
-        x = x + 0.08 * (n - (len(shown) - 1) / 2)
-        y, low, high = (np.array([one[key] for one in enough]) for key in ("accuracy", "low", "high"))
+    labels, lines = lines_by_length(lengths)
+    for n, (name, points) in enumerate(lines.items()):
+        x = np.array([group for group, _ in points]) + 0.08 * (n - (len(lines) - 1) / 2)
+        y, low, high = (np.array([one[key] for _, one in points]) for key in ("accuracy", "low", "high"))
         axes.vlines(x, low, high, color=SERIES[n], linewidth=2, alpha=0.45)
         axes.plot(x, y, label=name, color=SERIES[n], marker=_MARKERS[n], clip_on=False, zorder=3)
-    axes.set_xticks(range(len(groups)), [str(a) if a == b else f"{a}–{b}" for a, b in groups])
+    axes.set_xticks(range(len(labels)), labels)
     axes.set(title="Accuracy by story length", xlabel="facts", ylabel="accuracy", ylim=(0, 1))
-    axes.set_xlim(-0.5, len(groups) - 0.5)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.grid(visible=False, axis="x")
     percent_axis(axes.yaxis)
-    if len(shown) > 1:
+    if len(lines) > 1:
         axes.legend(loc="lower left", ncols=2, fontsize=13)
 
 
