@@ -132,7 +132,7 @@ def tasks(report: dict[str, Any]) -> Html:
 def _measured(value: float | None, *, bar: bool) -> str:
     if bar and value is not None:
         filled = f'<span class="meter" aria-hidden="true"><span class="g{round(20 * value)}"></span></span>'
-        return Html(filled + percent(value))
+        return Html(f'{filled}<span class="measured">{percent(value)}</span>')
     return percent(value)
 
 

@@ -159,7 +159,9 @@ def _caption(explained: Explained, gates: np.ndarray, shown: int) -> str:
     kind = "word" if explained.words else "fact"
     if not len(gates):
         return f"This network has no gates: it doesn't say which {kind}s it read."
-    said = [f"Numbers: how far a pass let a {kind} through, from 0 to 1", "bold: read"]
+    said = [f"Numbers: how far a pass let a {kind} through, from 0 to 1"]
+    if explained.read:
+        said.append("bold: read")
     if explained.needed:
         said.append(f"{'orange' if explained.words else 'needed'}: without it the answer is another")
     if explained.tags:
