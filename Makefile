@@ -5,7 +5,7 @@
 #   make test         the tests
 #   make test-triton  the tests of the kernels for GPUs, which need Triton and no GPU
 #   make lint types   ruff and pyright
-#   make docs         write docs/cli.md and completions/ anew from the program's own help
+#   make docs         write docs/cli.md and completions/ anew from the program's own help, and the summary of results
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
@@ -68,6 +68,7 @@ types: setup
 completions docs: setup
 	$(BIN)/python tools/completions.py
 	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python tools/summary.py
 
 bench: setup
 	$(BIN)/python -m benchmarks --shared $(SHARED)
@@ -83,6 +84,7 @@ results: setup
 
 results-babi: setup
 	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi $(ROWS)
+	$(BIN)/python tools/summary.py
 
 results-seeds: setup
 	$(BIN)/python tools/seed_results.py $(BABI) $(BUILD)/results-seeds
@@ -95,6 +97,7 @@ results-lengths: setup
 
 results-text: setup
 	$(BIN)/python tools/text_results.py $(SHARED) $(BUILD)/results-text $(ROWS)
+	$(BIN)/python tools/summary.py
 
 results-joint: setup
 	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint

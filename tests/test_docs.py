@@ -1,13 +1,27 @@
-"""What is generated is current: make docs and make completions would change nothing."""
+"""What is generated is current: make docs and make completions would change nothing. Figures in the README are those
+that were measured, and its links lead somewhere."""
 
+import importlib
+import re
 import runpy
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FIGURE = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\d.,]*\d)")
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The modules by name."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    return {name: importlib.import_module(name) for name in ("lines", "babi_results", "text_results", "summary")}
 
 
 def test_the_command_reference_is_current() -> None:
@@ -24,3 +38,50 @@ def test_the_completion_scripts_are_current(shell: str) -> None:
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
 def test_bash_reads_its_completion_script() -> None:
     subprocess.run(["bash", "-n", ROOT / "completions" / "dmn.bash"], check=True)
+
+
+@pytest.mark.parametrize(("page", "tool"), [("babi", "babi_results"), ("text", "text_results")])
+def test_tables_are_those_of_their_lines(tools: Any, page: str, tool: str) -> None:
+    """If not: make results-babi ROWS='--minutes 0', or results-text."""
+    kept = tools["lines"].read(ROOT / "docs" / f"{page}.jsonl")
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == tools[tool].page(kept)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_summary_is_of_what_was_measured(tools: Any, page: str) -> None:
+    """If not: python tools/summary.py."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert tools["summary"].written(text) == text
+    assert tools["summary"].BEGIN in text
+
+
+def test_other_figures_of_the_readme_are_in_the_results(tools: Any) -> None:
+    """All that its prose says with a point or thousands."""
+    summary = tools["summary"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace(summary.summary(), "")
+    prose = re.sub(r"(?s)```.*?```|`[^`\n]*`|\(http[^)]*\)|(Python |CC BY |Apache-)[\d.]+", "", readme)
+    said = {figure for figure in FIGURE.findall(prose) if "." in figure or "," in figure}
+    measured = {
+        figure
+        for page in ("results", "babi", "text")
+        for figure in FIGURE.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+    }
+    assert said
+    assert said <= measured
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_are_there(page: Path) -> None:
+    for link in LINK.findall(re.sub(r"(?s)```.*?```", "", page.read_text(encoding="utf-8"))):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -17,7 +17,10 @@ NEW = {**OLD, "valid_loss": 0.1}
 def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules by name."""
     monkeypatch.syspath_prepend(TOOLS)
-    return {name: importlib.import_module(name) for name in ("lines", "babi_trainings", "babi_results", "seed_results")}
+    return {
+        name: importlib.import_module(name)
+        for name in ("lines", "babi_trainings", "babi_results", "seed_results", "summary")
+    }
 
 
 def cells(page: str, start: str, table: int = 0) -> list[str]:
@@ -57,6 +60,32 @@ def test_the_tables_of_babi(tools: Any) -> None:
     assert cells(page, "qa3", 1) == ["·", "98.7\\* / 90.0", "80.0\\* / 70.0"]
     assert cells(page, "qa4", 1) == ["100.0 / –", "·", "·"]
     assert tools["babi_results"].page([])
+
+
+def test_the_summary_has_rows_that_are_whole(
+    tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools["summary"], "DOCS", tmp_path)
+    lines = [
+        {"row": "en", "task": task, "seed": seed, "test": 0.8 if task == seed else 1.0, "unseen": None, **NEW}
+        for seed in (1, 2)
+        for task in range(1, 21)
+        if (seed, task) != (2, 20)
+    ]
+    lines[2] |= {"unseen": 0.8}
+    lines.append({"row": "en-10k", "task": 1, "seed": 1, "test": 1.0, **NEW})
+    lines.append({"row": "joint, en-10k", "seed": 3, "tests": {f"qa{task}": 0.5 for task in range(1, 21)}, **NEW})
+    (tmp_path / "babi.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    summary = tools["summary"].summary()
+    assert cells(summary, "bAbI en")[:5] == ["1", "99.0", "99.0", "18; lowest qa1 90.0", "–"]
+    assert cells(summary, "bAbI en, names that nobody has seen")[:4] == ["1", "80.0", "80.0", "0; lowest qa3 80.0"]
+    assert cells(summary, "bAbI joint, en-10k")[:4] == ["1", "50.0", "50.0", "0; lowest qa1 50.0"]
+    assert "| bAbI en-10k |" not in summary
+    assert "\nTasks of bAbI en below the published: qa1 90.0 (100.0), qa2 90.0 (98.2)." in summary
+    assert cells(summary, "SST-2") == ["·", "·", "·", "–", "·", "DMN 88.6, Tree-LSTM 88.0, CNN 87.2"]
+    assert "labels" not in summary
+    page = f"before\n{tools['summary'].BEGIN}old\n{tools['summary'].END}after\n"
+    assert tools["summary"].written(page) == page.replace("old\n", summary)
 
 
 def test_seeds_are_told_worst_first(tools: Any) -> None:

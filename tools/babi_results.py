@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean
+from typing import NamedTuple
 
 from babi_trainings import ARCHIVE, ROWS, SLOWEST_FIRST, TASKS, jobs, work
 from lines import NONE, OPEN, Line, arguments, numbers, read, spread, table
@@ -73,6 +74,46 @@ class Measured:
                     self.unseen.setdefault(key, {})[seed] = new
         self.rows = [row for row in ROWS if row in self.seconds]
 
+    def known_unseen(self) -> Cells:
+        """Those of the tasks that have names."""
+        known = {
+            key: {seed: accuracy for seed, accuracy in seeds.items() if accuracy is not None}
+            for key, seeds in self.unseen.items()
+        }
+        return {key: seeds for key, seeds in known.items() if seeds}
+
+
+class Row(NamedTuple):
+    """What was measured of a row."""
+
+    tasks: dict[int, float]  # the mean over the seeds
+    seeds: dict[int, float]  # of those that have all of these tasks: the mean over the tasks
+
+    @property
+    def passed(self) -> int:
+        """Tasks."""
+        return sum(accuracy >= PASSED for accuracy in self.tasks.values())
+
+    @property
+    def lowest(self) -> int:
+        """A task."""
+        return min(self.tasks, key=lambda task: self.tasks[task])
+
+    @property
+    def worst(self) -> int | None:
+        """A seed."""
+        return min(self.seeds, key=lambda seed: self.seeds[seed], default=None)
+
+
+def over(cells: Cells, row: str) -> Row:
+    """One row of these cells."""
+    own = {task: cells[row, task] for task in TASKS if (row, task) in cells}
+    seeds = set[int].intersection(*(set(tests) for tests in own.values())) if own else set[int]()
+    return Row(
+        {task: mean(tests.values()) for task, tests in own.items()},
+        {seed: mean(tests[seed] for tests in own.values()) for seed in sorted(seeds)},
+    )
+
 
 def known(measured: Measured) -> str:
     """A line a task, a column a row of ROWS, then the published ones."""
@@ -95,26 +136,26 @@ def _star(row: str, task: int) -> str:
     return "\\*" if ROWS[row].told(task) else ""
 
 
+def passed(name: str) -> int:
+    """How many tasks of what was published so."""
+    return sum(figure >= 100 * PASSED for figure in PUBLISHED[name])
+
+
 def summary(measured: Measured) -> str:
     """A line a row: over its tasks, and over the seeds that have them all."""
     columns = ("", "tasks", "seeds", "mean", "tasks ≥ 95", "worst seed", "seconds a training")
     rows = []
     for row in measured.rows:
-        own = {task: measured.tests[row, task] for task in TASKS if (row, task) in measured.tests}
-        means = [mean(tests.values()) for tests in own.values()]
-        seeds = set.intersection(*(set(tests) for tests in own.values()))
-        whole = {seed: mean(tests[seed] for tests in own.values()) for seed in sorted(seeds)}
-        worst = min(whole, key=lambda seed: whole[seed], default=None)
+        tasks, seeds = one = over(measured.tests, row)
         cells = [
-            *(row, f"{len(own)}", f"{len(whole)}", spread(list(whole.values())) if whole else spread([mean(means)])),
-            f"{sum(accuracy >= PASSED for accuracy in means)}",
-            OPEN if worst is None else f"{100 * whole[worst]:.1f} (seed {worst})",
+            *(row, f"{len(tasks)}", f"{len(seeds)}", spread(list(seeds.values()) or [mean(tasks.values())])),
+            f"{one.passed}",
+            OPEN if one.worst is None else f"{100 * seeds[one.worst]:.1f} (seed {one.worst})",
             f"{mean(measured.seconds[row]):.0f}",
         ]
         rows.append(cells)
     for name, figures in PUBLISHED.items():
-        passed = sum(figure >= 100 * PASSED for figure in figures)
-        rows.append([name, f"{len(figures)}", NONE, f"{mean(figures):.1f}", f"{passed}", NONE, NONE])
+        rows.append([name, f"{len(figures)}", NONE, f"{mean(figures):.1f}", f"{passed(name)}", NONE, NONE])
     return table(columns, rows)
 
 

@@ -1,6 +1,6 @@
 """The trainings behind docs/results.md: python tools/results.py ARCHIVE FOLDER
 
-Each row is trained through the shell commands of the README, with each of its seeds, and measured once on the test
+Each row is trained through the shell commands of docs/tour.md, with each of its seeds, and measured once on the test
 split; the model was chosen by its validation. Prints the table as Markdown, and every single run above it.
 """
 

@@ -1,4 +1,4 @@
-"""What the scripts behind docs/results.md share: the shell commands of the README, each done once."""
+"""What the scripts behind docs/results.md share: the shell commands of docs/tour.md, each done once."""
 
 from __future__ import annotations
 

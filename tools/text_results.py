@@ -115,14 +115,23 @@ def gains(measured: Measured) -> str:
     for system in OURS:
         if not any(does(system, data) for data in FEW_OF):
             continue
-        of = {
-            data: gain(measured.tests.get((data, system), {}), measured.tests.get((data, AGAINST), {}))
-            for data in FEW_OF
-        }
-        draws = set.intersection(*(set(own) for own in of.values()))
-        every = [mean(own[draw] for own in of.values()) for draw in sorted(draws)]
-        rows.append([system, *(_interval(list(own.values())) for own in of.values()), _interval(every)])
+        of = gains_of(measured, system)
+        rows.append([system, *(_interval(list(own.values())) for own in of.values()), over_all(measured, system)])
     return table(["", *FEW_OF, "all"], rows)
+
+
+def gains_of(measured: Measured, system: str) -> dict[str, dict[int, float]]:
+    """data → draw → points over AGAINST, of the draws that both have"""
+    return {
+        data: gain(measured.tests.get((data, system), {}), measured.tests.get((data, AGAINST), {})) for data in FEW_OF
+    }
+
+
+def over_all(measured: Measured, system: str) -> str:
+    """The same over the means of the draws that all have."""
+    of = gains_of(measured, system).values()
+    draws = set.intersection(*(set(own) for own in of))
+    return _interval([mean(own[draw] for own in of) for draw in sorted(draws)])
 
 
 def gain(ours: dict[int, float], theirs: dict[int, float]) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """The trainings of text_results.py: a system on a data set with a seed, each done once and kept as a line.
 
-Ours are the columns of OURS, by the shell commands of the README. A peer is a script of tools/peers, which reads the
+Ours are the columns of OURS, by the shell commands of docs/tour.md. A peer is a script of tools/peers, which reads the
 same examples with the same splits; what peers/requirements.txt pins is in a virtual environment of its own.
 
 A line: {"data", "system", "seed", "test", "valid", "seconds", …}. Seconds of ours are of the training by the clock,
