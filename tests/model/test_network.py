@@ -35,7 +35,8 @@ def form(name: str) -> DynamicMemoryNetwork:
     if net.ngram_bag:
         words = torch.cartesian_prod(*[torch.arange(2, WORDS)] * 3)[::5].flatten().numpy()
         found, _ = distinct(*keys(words, words // WORDS, 3))
-        net.give_ngrams(torch.from_numpy(found[: len(net.ngram_bag.keys)]))
+        rows = len(net.ngram_bag.keys)
+        net.give_ngrams(torch.from_numpy(found[:rows]), torch.rand(rows))
         torch.nn.init.normal_(net.ngram_bag.T.weight)
     return net
 

@@ -56,6 +56,7 @@ def bag_of(known: list[tuple[int, ...]], dropout: float = 0.0) -> NgramBag:
     bag = NgramBag(LONGEST, len(known), HIDDEN, dropout).double()
     bag.keys.copy_(torch.tensor(sorted(map(key, known))))
     torch.nn.init.normal_(bag.T.weight)
+    torch.nn.init.uniform_(bag.w, 0, 2)
     return bag
 
 
@@ -68,7 +69,7 @@ def by_loop(bag: NgramBag, known: list[tuple[int, ...]], told: list[Story], affi
             found = [row[gram] for gram in grams(words) if gram in row]
             total = bag.T.weight.new_zeros(bag.T.weight.shape[1])
             for i in found:
-                total = total + bag.T.weight[i]
+                total = total + bag.w[i] * bag.T.weight[i]
             rows.append(bag.P.weight @ total / max(1, len(found)) ** 0.5)
     return torch.stack(rows)
 

@@ -1,5 +1,6 @@
 """A network with a bag of n-grams: which ones it knows, trained in parts, resumed, saved and asked."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,28 @@ def test_it_knows_the_ngrams_that_two_texts_have(data: DataSet) -> None:
         found, _ = keys(words, np.zeros(len(words), np.int64), 2)
         counts.update(set(found.tolist()))
     expected = sorted(gram for gram, texts in counts.items() if texts > 1)
-    assert of_training(train, 2).tolist() == expected
-    assert len(of_training(train, 1)) < len(expected) < len(counts)
+    assert of_training(train, 2).keys.tolist() == expected
+    assert len(of_training(train, 1).keys) < len(expected) < len(counts)
+
+
+def test_an_ngram_counts_as_naive_bayes_says(data: DataSet) -> None:
+    """Against the definition, n-gram by n-gram."""
+    train = Joint.of([data]).train[0]
+    known, w = of_training([train], 2)
+    having: dict[str, Counter[int]] = {"yes": Counter(), "no": Counter()}
+    for story in range(train.split.stories):
+        words, _ = train.text(np.array([story]))
+        found, _ = keys(words, np.zeros(len(words), np.int64), 2)
+        (answer,), many = train.answer_words(np.array([story]))
+        assert many.tolist() == [1]
+        having[train.vocabulary.answers.items[answer]].update(set(found.tolist()) & set(known.tolist()))
+
+    def given(gram: int, answer: str) -> float:
+        return (1 + having[answer][gram]) / (len(known) + having[answer].total())
+
+    expected = [abs(math.log(given(gram, "yes") / given(gram, "no"))) for gram in known.tolist()]
+    assert w.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert max(expected) > 2 > 0.1 > min(expected)
 
 
 def test_a_helper_changes_nothing(data: DataSet, tmp_path: Path) -> None:
@@ -101,6 +122,7 @@ def test_an_attempt_from_other_weights_knows_the_same_ngrams(data: DataSet, tmp_
     before = network.ngram_bag.keys.clone()
     learner.begin_anew(0)
     assert torch.equal(network.ngram_bag.keys, before)
+    assert network.ngram_bag.w.max() > 1
     assert len(before.unique()) == len(before)
 
 

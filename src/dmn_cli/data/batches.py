@@ -198,6 +198,16 @@ class Batches:
             words, story = words[~affix], story[~affix]
         return words, np.bincount(story, minlength=len(stories))
 
+    def answer_words(self, stories: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct words of the right answers of each story, end to end, as the model numbers them, and how many
+        each has."""
+        answer, length = self.split.answers.take(self.question_rows(stories))
+        of_question = np.repeat(np.arange(len(stories)), self.split.questions.lengths[stories])
+        many = len(self.vocabulary.answers)
+        known = np.unique(np.repeat(of_question, length) * many + self.answers[answer])
+        story, words = np.divmod(known, many)
+        return words, np.bincount(story, minlength=len(stories))
+
     def question_rows(self, stories: np.ndarray) -> np.ndarray:
         """The positions in the split of all questions of some stories."""
         offset = self.split.question_offset

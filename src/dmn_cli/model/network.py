@@ -99,9 +99,10 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     def word_table(self) -> WordVectors:
         return self.word_vectors
 
-    def give_ngrams(self, keys: Tensor) -> None:
+    def give_ngrams(self, keys: Tensor, w: Tensor) -> None:
         if self.ngram_bag:
             self.ngram_bag.keys.copy_(keys)
+            self.ngram_bag.w.copy_(w)
 
     def arrange(self, batch: Batch) -> Batch:
         _ = batch.fact_packings

@@ -1,11 +1,12 @@
 """A bag of n-grams: all words of a text, and all that stand in a row, as one vector that the answer sees.
 
-    b = P (1/√|G| Σ_{g ∈ G} T[g])
+    b = P (1/√|G| Σ_{g ∈ G} w_g T[g])
 
 G is the set of the distinct n-grams of the facts that a question sees, without those that fewer than two texts of the
 training have: they say nothing, as unknown words do. T has a row for each other one (Joulin et al. 2017, sec. 2.2,
 whose rows are buckets, and whose sums count a word as often as it occurs; that sets do better for sentiment is from
-Wang & Manning 2012). Dropout leaves out whole n-grams (Iyyer et al. 2015, sec. 3.2).
+Wang & Manning 2012). w_g is how much g says of an answer, by naive Bayes (`data/ngrams.py`): what says little learns
+slowly (Li et al. 2016, sec. 3). Dropout leaves out whole n-grams (Iyyer et al. 2015, sec. 3.2).
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ WIDTH = 16  # of a row: a table is large, and says little of each n-gram
 
 
 class NgramBag(nn.Module):
-    """Which n-grams the rows of T are of is in `keys`, ascending (`records/ngrams.py`), and given by the training."""
+    """Which n-grams its rows are of is in `keys`, ascending (`records/ngrams.py`); with w, given by the training."""
 
     keys: Tensor  # (rows,) int64
+    w: Tensor  # (rows,)
 
     def __init__(self, longest: int, rows: int, hidden: int, dropout: float) -> None:
         """longest: n; rows: n-grams that it knows"""
         super().__init__()
         self.longest, self.p = longest, dropout
         self.register_buffer("keys", torch.arange(rows))
+        self.register_buffer("w", torch.ones(rows))
         self.T = nn.EmbeddingBag(rows, WIDTH, mode="sum", sparse=True)
         nn.init.zeros_(self.T.weight)
         self.P = linear(WIDTH, hidden, bias=False)
@@ -43,7 +46,7 @@ class NgramBag(nn.Module):
         known = self.keys[row] == ngrams.keys
         row, text = row[known], ngrams.text[known]
         count = torch.bincount(text, minlength=ngrams.texts)
-        weight = count.to(self.P.weight.dtype).rsqrt()[text]
+        weight = self.w[row] * count.to(self.w.dtype).rsqrt()[text]
         if self.training and self.p > 0:
             weight = weight * (torch.rand(len(row), device=row.device) >= self.p) / (1 - self.p)
         bag = self.T(row, count.cumsum(0) - count, per_sample_weights=weight)

@@ -96,8 +96,11 @@ class Network(nn.Module, ABC):
         """Where word vectors from outside go; None: the network takes none."""
         return None
 
-    def give_ngrams(self, keys: Tensor) -> None:
-        """Says which n-grams its rows are of, if it has any. keys: (ngram_rows,) ascending (`records/ngrams.py`)"""
+    def give_ngrams(self, keys: Tensor, w: Tensor) -> None:
+        """Says which n-grams its rows are of, if it has any, and how much each says of an answer.
+
+        keys: (ngram_rows,) ascending (`records/ngrams.py`); w: (ngram_rows,)
+        """
 
     def arrange(self, batch: Batch) -> Batch:
         """Has a batch prepare what this network will ask of it, so that it is done where batches are made."""

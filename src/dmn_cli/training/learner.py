@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dmn_cli.artifact.model import build
 from dmn_cli.data.joint import Joint
-from dmn_cli.data.ngrams import of_training
+from dmn_cli.data.ngrams import NONE, of_training
 from dmn_cli.kernels.tune import ONE_THREAD
 from dmn_cli.machine.device import networks_at_once, seed
 from dmn_cli.machine.threads import cores_to_use, in_order
@@ -82,14 +82,14 @@ class Learner:
         self.settings = settings
         torch.manual_seed(settings.training.seed)
         longest = dict(settings.model).get("ngrams", 0)
-        self._ngrams = of_training(joint.train, longest) if longest else np.empty(0, np.int64)
+        self._ngrams = of_training(joint.train, longest) if longest else NONE
         sizes = Sizes(
             words=len(joint.vocabulary.words),
             answers=len(joint.vocabulary.answers),
             max_answer_steps=joint.longest_answer + 1,
             word_size=joint.vector_size or settings.model.hidden,
             per_fact=any(form.per_fact for form in joint.forms.values()),
-            ngram_rows=len(self._ngrams),
+            ngram_rows=len(self._ngrams.keys),
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
         self._build = partial(build, settings.model, *parts)
@@ -123,7 +123,7 @@ class Learner:
     def _give_weights(self) -> bool:
         """Sets which n-grams are known, the word vectors of the data sets, and then all that the network begins
         from, and returns whether any word vectors were given."""
-        self.network.give_ngrams(torch.from_numpy(self._ngrams))
+        self.network.give_ngrams(*map(torch.from_numpy, self._ngrams))
         brought, table = self.joint.vectors(), self.network.word_table
         rows = [np.empty(0, np.int64)]
         if brought and table:
