@@ -1,10 +1,12 @@
 """fastText (Joulin et al. 2017): the mean of the vectors of words and of hashed n-grams, and a linear classifier.
 
-Where vectors are given, training with them and without is tried. One thread: the same seed gives the same model.
+Where vectors are given, training with them and without is tried. One thread: the same seed gives the same model. It
+trains in the order of its file, so lines are shuffled: all reviews of one class first would teach it nothing.
 """
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,11 @@ def fit(task: Task, *, ngrams: int, epochs: int, rate: float, vectors: bool) -> 
     import fasttext  # pyright: ignore[reportMissingImports]
 
     classes = task.classes  # as numbers, since a label has no blanks
+    train = random.Random(task.seed).sample(task.train, len(task.train))
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder, "train.txt")
         lines.write_text(
-            "".join(f"{LABEL}{classes.index(str(e.answer))} {' '.join(e.words)}\n" for e in task.train),
+            "".join(f"{LABEL}{classes.index(str(e.answer))} {' '.join(e.words)}\n" for e in train),
             encoding="utf-8",
         )
         options: dict[str, Any] = (
