@@ -130,11 +130,37 @@ class Against(_Differs):
     tasks: Annotated[dict[str, TaskCompared], Field(min_length=1)]
 
 
-class Evaluated(_Document):
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+SeedNumber = Annotated[int, Field(ge=0)]
+
+
+class Versions(_Document):
+    dmn: str
+    torch: str
+    python: str
+
+
+class _OfModel(_Document):
+    model: str
+    model_sha256: Sha256
+    seed: SeedNumber | list[SeedNumber] | None  # null of a model of an older dmn
+    versions: Versions
+
+
+class Verified(_OfModel):
+    """dmn eval --verify --json"""
+
+    questions: Count
+    differing: list[dict[str, Any]]
+    largest_difference: Annotated[float, Field(ge=0)]
+    tolerance: Annotated[float, Field(gt=0)]
+
+
+class Evaluated(_OfModel):
     """dmn eval --json"""
 
-    model: str
     data: str
+    data_fingerprints: list[str]
     split: str
     accuracy: Fraction
     mean_error: Fraction
@@ -409,7 +435,9 @@ class InfoOfModel(_Document):
     preset: str
     tasks: list[str]
     tokenizer: dict[str, Any]
-    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    model_sha256: Sha256
+    seed: SeedNumber | list[SeedNumber] | None = None
+    sha256: dict[str, Sha256]
     network: str
     form: str
     settings: dict[str, Any]

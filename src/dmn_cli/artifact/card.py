@@ -44,7 +44,7 @@ Chosen by its validation, not measured on a test set:
 {figures}
 {_calibrated(metrics)}{by_answer if len(tasks) <= _TASKS else ""}
     dmn ask . --story story.txt --question "…" --why
-    dmn ask . --batch golden.jsonl    # answers as it did when it was saved
+    dmn eval . --verify    # whether it answers as it did when it was saved
 """
 
 

@@ -1,13 +1,16 @@
 """The model directory: everything that answering needs, and nothing that could run code.
 
-config.json         format version, settings, sizes, tokenizer, tasks, forms, temperature, the hashes of the files below
+config.json         format version, settings, seed, sizes, tokenizer, tasks, forms, temperature, the hashes of the files
+                    below but for the last: its own names the model
 model.safetensors   weights
 vocabulary.json     words and answers in the order of their ids
 tokenizer.model     the pieces of words, where the tokenizer learnt them
 rules.json          the language's rules for words and sentences, unless only spaCy itself knows them
 metrics.json        the validation by which this model was chosen
-golden.jsonl        a few validation questions with its answers, in the form that dmn ask --batch reads
+golden.jsonl        a few validation questions with its answers, for dmn eval --verify, as dmn ask --batch reads them
 README.md           the model card, written from the figures above
+
+Nothing in it says when, where or how fast it was made: the same training makes the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +26,20 @@ import torch
 
 from dmn_cli.artifact.card import card
 from dmn_cli.artifact.model import Model, build
-from dmn_cli.artifact.stored import AGAIN, CHECKED, FORMAT_VERSION, VOCABULARY, WEIGHTS, check, find, read_config
+from dmn_cli.artifact.stored import (
+    AGAIN,
+    ALSO_CHECKED,
+    CHECKED,
+    CONFIG,
+    FORMAT_VERSION,
+    GOLDEN,
+    METRICS,
+    VOCABULARY,
+    WEIGHTS,
+    check,
+    find,
+    read_config,
+)
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DmnError, ModelError
 from dmn_cli.files import NEWER, atomic_directory, file_digest, write_json, write_text
@@ -51,14 +67,15 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
         model.vocabulary.save(folder / VOCABULARY)
         for name, content in model.tokenizer_files.items():
             (folder / name).write_bytes(content)
-        write_json(folder / "metrics.json", metrics)
-        write_text(folder / "golden.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
+        write_json(folder / METRICS, metrics)
+        write_text(folder / GOLDEN, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", card(model, metrics, sum(w.numel() for w in weights.values())))
         sizes = {key: getattr(model.sizes, name) for key, name in _SIZES.items()}
         config = {
             "format_version": FORMAT_VERSION if model.ensemble > 1 else _OF_ONE,
             "dmn_version": __version__,
             "preset": model.preset,
+            **({} if model.seed is None else {"seed": model.seed}),
             "model": as_table(model.settings),
             **({"ensemble": model.ensemble} if model.ensemble > 1 else {}),
             "sizes": {**sizes, **({"ngrams": model.sizes.ngram_rows} if model.sizes.ngram_rows else {})},
@@ -70,9 +87,9 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             **({"question": model.question} if model.question else {}),
             **({"table": model.table.as_json()} if model.table else {}),
             **({"read": model.read} if model.read else {}),
-            "sha256": {name: file_digest(folder / name) for name in (*CHECKED, *model.tokenizer_files)},
+            "sha256": {name: file_digest(folder / name) for name in (*CHECKED, *model.tokenizer_files, *ALSO_CHECKED)},
         }
-        write_json(folder / "config.json", config)
+        write_json(folder / CONFIG, config)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Model:
@@ -99,7 +116,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             _ensemble(config.get("ensemble", 1)),
         )
         names = Names.from_json(config["names"]) if "names" in config else Names()
-        question = _question(config.get("question"))
+        question, seed = _question(config.get("question")), _seed(config.get("seed"))
         table = TableForm.from_json(config["table"]) if "table" in config else None
         model.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
         model.network.temperature = _temperature(config.get("temperature", 1.0))  # models of before have none
@@ -112,7 +129,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
     model.network.to(device).eval()
     model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
     model.names, model.question, model.table = names, question, table
-    model.read = config.get("read", [])
+    model.read, model.seed = config.get("read", []), seed
     model.folder = folder
     return model
 
@@ -131,6 +148,13 @@ def _temperature(value: Any) -> float:
     if type(value) not in (int, float) or not 0 < value < math.inf:
         raise ValueError("temperature")
     return float(value)
+
+
+def _seed(value: Any) -> int | list[int] | None:
+    """Raises: TypeError where it is neither one nor several."""
+    if value is not None and any(type(one) is not int for one in (value if isinstance(value, list) else [value])):
+        raise TypeError("seed")
+    return value
 
 
 def _question(value: Any) -> str | None:

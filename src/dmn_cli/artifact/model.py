@@ -35,6 +35,7 @@ class Model:
     question: str | None = None  # the only one that it was taught
     table: TableForm | None = None  # how the table that it was taught from is read
     read: list[dict[str, Any]] = field(default_factory=list)  # texts: name, words, fingerprint, perplexity
+    seed: int | list[int] | None = None  # of its training, or of those of an ensemble; None: not known
     folder: Path | None = None  # where it was loaded from
 
     def form(self, question: str) -> Form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from dmn_cli.errors import ModelError
 from dmn_cli.files import file_digest, load_versioned_json
 
 FORMAT_VERSION = 2
-WEIGHTS, VOCABULARY = "model.safetensors", "vocabulary.json"
+CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocabulary.json"
+METRICS, GOLDEN = "metrics.json", "golden.jsonl"
 CHECKED = (WEIGHTS, VOCABULARY)
+ALSO_CHECKED = (METRICS, GOLDEN)  # which no answer depends on: by those who read them, unless the model is older
 AGAIN = "Copy the model directory again, or train it again."
 DEMO = "demo"  # the name of the model that comes with dmn, unless something of that name is in the current folder
 _DEMO_FOLDER = Path(__file__).parents[1] / "demo"
@@ -38,7 +41,7 @@ def find(path: Path) -> Path:
     if is_demo(path):
         return _DEMO_FOLDER / "model"
     for folder in (path, path / "model"):
-        if (folder / "config.json").is_file():
+        if (folder / CONFIG).is_file():
             return folder
     for begun, to_come in _TO_COME.items():
         if (path / begun).exists():
@@ -50,16 +53,22 @@ def find(path: Path) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a model directory. Raises: ModelError where it is missing, damaged or of a newer dmn."""
-    return load_versioned_json(folder / "config.json", FORMAT_VERSION, ModelError)
+    return load_versioned_json(folder / CONFIG, FORMAT_VERSION, ModelError)
 
 
-def check(folder: Path, config: dict[str, Any]) -> list[str]:
-    """The files of its tokenizer, once all files are known to be those that were saved.
+def digest(folder: Path) -> str:
+    """What names a model: the SHA-256 of its config.json, which has those of all files but the card."""
+    return file_digest(folder / CONFIG)
+
+
+def check(folder: Path, config: dict[str, Any], *, also: Collection[str] = ()) -> list[str]:
+    """The files of its tokenizer, once all files that answers depend on are known to be those that were saved. also:
+    those of `ALSO_CHECKED` that have to be too, where the config knows them
 
     Raises: ModelError where one isn't; KeyError or TypeError where the config isn't one.
     """
     hashes, tokenizer_files = config["sha256"], file_names(config["tokenizer"])
-    for name in (*CHECKED, *tokenizer_files):
+    for name in (*CHECKED, *tokenizer_files, *(name for name in also if name in hashes)):
         try:
             found = file_digest(folder / name)
         except FileNotFoundError as error:

@@ -15,6 +15,7 @@ from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.cli.plots import MeasuredPlots
+from dmn_cli.cli.verify import show_verified
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ if TYPE_CHECKING:
 def command(
     model: Model,
     data: Annotated[
-        list[Path], typer.Argument(metavar="DATA", help="Data sets made by dmn prepare.", show_default=False)
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="DATA", help="Data sets made by dmn prepare; none with --verify.", show_default=False),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Ask the golden questions that are kept with the model, without a data set: exit with code 1 if an "
+            "answer isn't what it was when the model was saved, or its confidence differs by more than 0.001.",
+        ),
+    ] = False,
     split: Annotated[str, typer.Option(help="What to measure on: test, valid or train.")] = "test",
     fail_under: Annotated[
         list[str] | None,
@@ -91,10 +101,19 @@ def command(
     Example: dmn eval runs/two data/two --fail-under mean=0.95 --fail-under qa2=0.9
     """
     output = Output(as_json=json, quiet=quiet)
+    measuring = {"DATA": data, "--fail-under": fail_under, "--predictions": predictions, "--plot": plot}
+    measuring |= {"--baseline": baseline, "--summary": summary, "--why": why, "--abstain-below": abstain_below}
+    if verify:
+        _check_alone(measuring)
+        show_verified(output, model, device)
+        return
+    if not data:
+        raise UsageError("there is no DATA to measure on", hint="Give a data set, or --verify.")
     required = dict(_score(text) for text in fail_under or [])
     check_split(split)
     check_max_drop(baseline, max_drop)
 
+    from dmn_cli.evaluation.provenance import provenance
     from dmn_cli.evaluation.report import check_names
     from dmn_cli.files import check_output
 
@@ -122,7 +141,9 @@ def command(
     short = report.below(required)
     gate = against.gate(MAX_DROP if max_drop is None else max_drop) if against else None
     compared = {"baseline": gate.as_json()} if gate else {}
-    output.json({"model": str(model), "data": named, "split": split, **report.as_json(), **compared})
+    where = {"model": str(model), "data": named, "split": split}
+    where |= {"data_fingerprints": measured.fingerprints, **provenance(measured.model)}
+    output.json({**where, **report.as_json(), "seconds": report.seconds, **compared})
     if not json:
         _show(output, report)
     if gate:
@@ -138,6 +159,15 @@ def command(
         drawn.draw(output, report, lambda: Predictor(measured.model, measured.device, bind=not no_bind))
     if failed := failure(short, gate):
         raise failed
+
+
+def _check_alone(others: dict[str, object]) -> None:
+    """Raises: UsageError for what doesn't go with --verify"""
+    if given := [name for name, value in others.items() if value]:
+        raise UsageError(
+            f"--verify asks the model's own questions, and {given[0]} is for a data set",
+            hint="Leave one of them out.",
+        )
 
 
 @contextmanager

@@ -102,6 +102,7 @@ def _seeds(found: dict[str, Any]) -> Iterator[str]:
 
 def _model(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model", f"{about['path']}, {size(about['bytes'])}, by dmn {about['dmn_version']}"
+    yield "hash", about["model_sha256"]
     several = f"{about['networks']} of them, " if about["networks"] > 1 else ""
     yield "network", f"{about['network']}, {several}{about['form']}, {about['weights']:,} weights"
     yield from _one_a_line("differs", _changed(about["changed"]))

@@ -33,6 +33,11 @@ class Measured(NamedTuple):
         """Of the data."""
         return self.splits[0].tasks
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """Of the data sets."""
+        return [batches.data.fingerprint for batches in self.splits]
+
     def report(
         self,
         *,

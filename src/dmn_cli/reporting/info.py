@@ -19,7 +19,7 @@ from dmn_cli.settings.networks import DEFAULT, NETWORKS, network_settings
 
 _SEVERAL = {"seeds.json": "seeds", "tune.json": "search"}  # the record of a run of several trainings → its key here
 _MODELS_OWN = ("dmn_version", "preset", "tasks", "tokenizer", "sha256")
-_IF_ANY = ("question", "table", "read")
+_IF_ANY = ("seed", "question", "table", "read")
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _model(folder: Path) -> dict[str, Any]:
     """A model directory."""
     config = stored.read_config(folder)
     try:
-        stored.check(folder, config)
+        stored.check(folder, config, also=stored.ALSO_CHECKED)
         vocabulary = Vocabulary.load(folder / stored.VOCABULARY, ModelError)
         settings = network_settings(config["model"])
         known = [word for word in vocabulary.words.items[2:] if not word.startswith(SPARE)]
@@ -110,6 +110,7 @@ def _model(folder: Path) -> dict[str, Any]:
         kinds = config.get("names", {}).get("kinds", [])
         return {
             **_about("model", folder),
+            "model_sha256": stored.digest(folder),
             **{key: config[key] for key in _MODELS_OWN},
             "network": NETWORKS[settings.network].title,
             "form": settings.summary,
@@ -137,7 +138,7 @@ def _first_forms(members: list[list[str]]) -> list[str]:
 
 def _validation(folder: Path) -> dict[str, Any]:
     """The figures by which it was chosen: those of `dmn eval --json`, without what belongs to single answers."""
-    metrics = json.loads((folder / "metrics.json").read_bytes())
+    metrics = json.loads((folder / stored.METRICS).read_bytes())
     tasks = {
         name: {key: value for key, value in figures.items() if key not in ("classes", "confusions")}
         for name, figures in metrics["tasks"].items()

@@ -97,6 +97,7 @@ class Learner:
         self.model.tokenizer_files = joint.data[0].tokenizer_files()
         self.model.names = joint.names()
         self.model.question, self.model.table = joint.question, joint.table
+        self.model.seed = settings.training.seed
         self.network = self.model.network.to(device)
         self.network.label_smoothing = settings.training.label_smoothing
         self.train = joint.train

@@ -188,7 +188,8 @@ class Seeds:
 
     def _keep_all(self, device: torch.device) -> None:
         models = [directory.load(self.run(seed), device) for seed in self.seeds]
-        model = replace(models[0], network=together([one.network for one in models]).eval(), ensemble=len(models))
+        network = together([one.network for one in models]).eval()
+        model = replace(models[0], network=network, ensemble=len(models), seed=self.seeds)
         valid = joint_from(self.start, self.data, self.settings).batches("valid")
         report = keep(self.path / "model", model, valid, device)
         self.figures = {"accuracy": report.accuracy, "loss": report.loss}

@@ -8,7 +8,6 @@ onnx and onnxruntime are an extra of the package, imported here alone and beside
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from dmn_cli.artifact import golden
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import SPARE, UNKNOWN
 from dmn_cli.errors import ModelError, UsageError
@@ -153,7 +153,7 @@ def export(model: Model, path: Path) -> Exported:
     }
     content = graph.model(INPUTS, outputs).SerializeToString()
     session = opened(content)
-    sample, golden = _sample(model)
+    sample, is_golden = _sample(model)
     shapes = [sample, *_shapes(model)]
     difference = max(_difference(model, net, session, asked) for asked in shapes)
     if not difference <= TOLERANCE:  # nor if it is no number
@@ -166,7 +166,7 @@ def export(model: Model, path: Path) -> Exported:
     with atomic_file(path) as file, atomic_file(beside(path)) as words:
         file.write(content)
         words.write(to_json(_vocabulary(model), indent=1).encode() + b"\n")
-    return Exported(beside(path), len(content), golden, sum(len(asked.story) for asked in shapes), difference, times)
+    return Exported(beside(path), len(content), is_golden, sum(len(asked.story) for asked in shapes), difference, times)
 
 
 def _barred(model: Model) -> torch.Tensor:
@@ -208,15 +208,13 @@ def opened(content: bytes) -> onnxruntime.InferenceSession:
 
 def _sample(model: Model) -> tuple[Asked, bool]:
     """The golden questions of the model directory, and True; where there are none, made-up ones."""
-    golden = model.folder / "golden.jsonl" if model.folder else None
-    if golden and golden.is_file() and (lines := golden.read_text(encoding="utf-8").splitlines()):
+    if model.folder and (asked := golden.read(model.folder)):
         tokens, ids = model.tokenizer(), model.vocabulary.words.ids
 
         def encoded(text: str) -> list[int]:
             return [ids.get(word, ids[UNKNOWN]) for word in tokens(text)]
 
-        records = map(json.loads, lines)
-        return Asked.of([([*map(encoded, line["story"])], encoded(line["question"])) for line in records]), True
+        return Asked.of([([*map(encoded, one.story)], encoded(one.question)) for one in asked]), True
     return _made_up(model, 8, 10, 7, 5), False
 
 
