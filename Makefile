@@ -5,6 +5,8 @@
 #   make test         the tests
 #   make test-triton  the tests of the kernels for GPUs, which need Triton and no GPU
 #   make lint types   ruff and pyright
+#   make dist         build the wheel and the sdist, install the wheel in an empty venv, and try it there
+#   make audit        look for known vulnerabilities of the pinned packages; asks the advisory service
 #   make docs         write docs/cli.md and completions/ anew from the program's own help, and the summary of results
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
@@ -24,7 +26,7 @@ SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
 
-.PHONY: setup demo demo-model test test-triton lint types completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -64,6 +66,21 @@ lint: setup
 
 types: setup
 	$(BIN)/pyright
+
+# hatchling builds within .venv, so that its version is pinned too; the wheel is built from the sdist
+dist: setup
+	rm -rf $(BUILD)/dist
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt build hatchling
+	$(BIN)/python -m build --no-isolation --outdir $(BUILD)/dist
+	$(PYTHON) -m venv $(BUILD)/dist/venv
+	$(BUILD)/dist/venv/bin/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BUILD)/dist/venv/bin/python -m pip install --quiet --constraint constraints.txt $(BUILD)/dist/*.whl
+	$(BIN)/python tools/try_dist.py $(BUILD)/dist $(BUILD)/dist/venv/bin/python
+
+# in a venv of its own, since what it needs isn't what dmn needs
+audit:
+	test -x $(BUILD)/audit/bin/pip-audit || { $(PYTHON) -m venv $(BUILD)/audit && $(BUILD)/audit/bin/python -m pip install --quiet pip-audit; }
+	$(BUILD)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 completions docs: setup
 	$(BIN)/python tools/completions.py
