@@ -62,9 +62,7 @@ def test_the_tables_of_babi(tools: Any) -> None:
     assert tools["babi_results"].page([])
 
 
-def test_the_summary_has_rows_that_are_whole(
-    tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_summary_has_rows_that_are_whole(tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools["summary"], "DOCS", tmp_path)
     lines = [
         {"row": "en", "task": task, "seed": seed, "test": 0.8 if task == seed else 1.0, "unseen": None, **NEW}

@@ -1,6 +1,6 @@
-"""Tries what make dist has built: whether the wheel and the sdist have all files, and whether the installed wheel works.
+"""Tries what make dist has built: whether wheel and sdist have all files, and whether the installed wheel works.
 
-    python tools/try_dist.py FOLDER PYTHON    FOLDER has both; PYTHON is that of a venv where the wheel is installed
+python tools/try_dist.py FOLDER PYTHON    FOLDER has both; PYTHON is that of a venv where the wheel is installed
 """
 
 from __future__ import annotations
