@@ -125,7 +125,7 @@ def made(preset: str = "dmn-plus", *, sizes: dict[str, Any] | None = None, ensem
 
 def saved(model: Model, path: Path, golden: int = 1) -> Path:
     line = {"id": 1, "story": ["Mary went to the office ."], "question": "Where is Mary ?", "answer": "?"}
-    directory.save(path, model, {"tasks": {}}, [line] * golden)
+    directory.save(path, model, {"tasks": {}}, [{**line, "confidence": 0.5}] * golden)
     return path
 
 
