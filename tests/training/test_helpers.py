@@ -14,6 +14,7 @@ from dmn_cli.data.formats.splits import hold_out
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet
+from dmn_cli.errors import UsageError
 from dmn_cli.kernels import c_build, c_library
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
@@ -24,6 +25,7 @@ from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.learner import USUAL, Learner, Phase
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedBatch
+from dmn_cli.training.share import dealt
 from dmn_cli.training.shared_memory import Memory, nameless_file
 
 CPU = torch.device("cpu")
@@ -125,7 +127,8 @@ class Ready(Helpers):
     def __init__(self, learner: Learner, count: int) -> None:
         super().__init__(learner, count)
         self.wait()
-        assert self.ready == set(range(1, count + 1))
+        assert len(self.processes) == count
+        assert self.ready == set(range(learner.parts)) - set(dealt(learner.parts, count + 1)[0])
 
 
 def trained(
@@ -162,6 +165,17 @@ def test_a_helper_changes_nothing_but_the_time(
     assert_same_weights(alone, beside)
     models = [safetensors.torch.load_file(tmp_path / run / "model/model.safetensors") for run in ("alone", "beside")]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])  # which are averaged
+
+
+def test_parts_are_dealt_to_fewer_processes(data: DataSet, tmp_path: Path) -> None:
+    """Two of five parts are computed here, three by the helper, which puts all of them into places of their own."""
+    assert [[*share] for share in dealt(5, 2)] == [[0, 1], [2, 3, 4]]
+    assert [[*share] for share in dealt(7, 3)] == [[0, 1], [2, 3], [4, 5, 6]]
+    settings = quick(parts=5, epochs=1)
+    alone, losses_alone = trained(data, tmp_path / "alone", settings, processes=1)
+    beside, losses_beside = trained(data, tmp_path / "beside", settings)
+    assert losses_alone == losses_beside
+    assert_same_weights(alone, beside)
 
 
 def test_a_helper_changes_nothing_where_there_are_many_words(tmp_path: Path) -> None:
@@ -263,8 +277,10 @@ def test_without_room_in_memory_a_file_will_do(monkeypatch: pytest.MonkeyPatch) 
 def test_parts_are_as_many_as_pay(data: DataSet) -> None:
     """Whatever the machine is: the weights depend on it."""
     assert learner(data, quick(batch_size=64)).parts == 1
-    for processes in (1, 2, 8):
+    for processes in (1, 2):
         one = learner(data, quick(batch_size=64), worth_two=100, processes=processes)
-        assert (one.parts, one.processes) == (2, min(processes, 2))
+        assert (one.parts, one.processes) == (2, processes)
+    with pytest.raises(UsageError, match=r"8 processes .* 2 parts.*\n.*training\.parts=8"):
+        learner(data, quick(batch_size=64), worth_two=100, processes=8)
     assert learner(data, quick(batch_size=32), worth_two=100).parts == 1
     assert learner(data, quick(parts=3), worth_two=100).parts == 3

@@ -7,10 +7,8 @@ Weights and gradients lie in memory that all processes share (`shared_memory.py`
 from one pipe which step is next and writes to another that it is done. Helpers are processes and not threads, since a
 network of this size spends much of its time in Python.
 
-torch.distributed (gloo, two processes in lockstep, each with an optimiser, one all_reduce of a flat buffer while the
-next portion is made) gave the same weights, bit for bit, at fewer questions a second: in the median of 12 alternating
-runs of 60 steps on two busy cores 2142 against 2389 on qa1, 1700 against 1883 on qa2, 1917 against 2147 on SST, for 12
-to 27 % more CPU time a question. A helper that joins late or dies would need more code around it than is here.
+On one machine this is quicker than torch.distributed (docs/log.md), and goes on where a helper is late or dies. Where
+torchrun started the processes, `ranks.py` takes its place.
 """
 
 from __future__ import annotations
@@ -21,13 +19,13 @@ import struct
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
-from dmn_cli.kernels.tune import compiled
-from dmn_cli.settings.load import as_dict
-from dmn_cli.training.gradients import PartResult
+from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.learner import Learner, Phase
+from dmn_cli.training.share import dealt, job_of
 from dmn_cli.training.shared_memory import Memory
 
 NEXT = struct.Struct("<qqd???")  # step, and the fields of a Phase
@@ -35,26 +33,27 @@ READY, DONE = b"r", b"d"
 
 
 class Helpers:
-    """The processes that compute parts 1, 2, … of each batch, once they are ready. Part 0 is never theirs.
+    """The processes that compute some parts of each batch, once they are ready. Part 0 is never theirs.
 
-    For each step: `ask`, compute what nobody was asked for, then `answer` of each part that was."""
+    For each step: `ask`, compute what nobody was asked for, then `summed` takes the results of all parts."""
 
     def __init__(self, learner: Learner, count: int) -> None:
-        self._memory = Memory(learner.network, count)
-        self.processes: dict[int, subprocess.Popen[bytes]] = {}  # those alive, by their part
-        self.ready: set[int] = set()  # parts whose processes have reported that they are
+        own, *shares = dealt(learner.parts, count + 1)
+        self._parts, self._first = learner.parts, len(own)
+        self._memory = Memory(learner.network, learner.parts - len(own))
+        self._shares = dict(enumerate(shares, start=1))  # the parts of each process
+        self._helper = {part: helper for helper, share in self._shares.items() for part in share}
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}  # those alive, by their number, from 1
+        self.ready: set[int] = set()  # the parts of those that have reported that they are
         job = {
-            "settings": as_dict(learner.settings),
+            **job_of(learner),
             "data": [str(data.path.resolve()) for data in learner.joint.data],
-            "more_words": list(learner.joint.more_words),
-            "vector_size": learner.joint.vector_size,
-            "start": learner.start.words if learner.start else None,
             "memory": self._memory.file.fileno(),
-            "helpers": count,
-            "compiled": compiled(),  # as here: who computes a part must not change a bit
+            "places": learner.parts - len(own),
         }
-        for part in range(1, count + 1):
-            self.processes[part] = self._start({**job, "part": part})
+        for helper, share in self._shares.items():
+            own_job = {"parts": [share.start, share.stop], "first_place": share.start - len(own)}
+            self.processes[helper] = self._start({**job, **own_job})
 
     def _start(self, job: dict[str, Any]) -> subprocess.Popen[bytes]:
         """In a session of its own, since Ctrl-C is for this process to handle. It ends when this one does, in whatever
@@ -75,44 +74,55 @@ class Helpers:
 
     def wait(self) -> None:
         """Until all are ready, or dead."""
-        for part in list(self.processes):
-            self._listen(part, None)
+        for helper in list(self.processes):
+            self._listen(helper, None)
 
-    def _listen(self, part: int, seconds: float | None) -> None:
-        stdout = self.processes[part].stdout
+    def _listen(self, helper: int, seconds: float | None) -> None:
+        stdout = self.processes[helper].stdout
         assert stdout
-        if part not in self.ready and select.select([stdout], [], [], seconds)[0]:
+        if self._shares[helper].start not in self.ready and select.select([stdout], [], [], seconds)[0]:
             if stdout.read(1) == READY:
-                self.ready.add(part)
+                self.ready.update(self._shares[helper])
             else:
-                self._gone(part)
+                self._gone(helper)
 
     def ask(self, phase: Phase, step: int) -> set[int]:
         """Has all that are ready compute a step. Returns their parts."""
         asked = set()
-        for part, process in list(self.processes.items()):
-            self._listen(part, 0)
-            if part in self.ready:
+        for helper, process in list(self.processes.items()):
+            self._listen(helper, 0)
+            if self._shares[helper].start in self.ready:
                 assert process.stdin
                 try:
                     process.stdin.write(NEXT.pack(step, *phase))
-                    asked.add(part)
+                    asked.update(self._shares[helper])
                 except BrokenPipeError:
-                    self._gone(part)
+                    self._gone(helper)
         return asked
 
+    def summed(self, asked: Collection[int], compute: Callable[[int], PartResult]) -> PartResult:
+        """The sum over all parts. compute: a part, here, that helpers weren't asked for, or died over"""
+        results = []
+        for part in range(self._parts):
+            result = self.answer(part) if part in asked else None
+            results.append(result or compute(part))
+        return summed(results)
+
     def answer(self, part: int) -> PartResult | None:
-        """The result that a helper was asked for; None where it has died."""
-        stdout = self.processes[part].stdout
+        """The result that a helper was asked for, whose parts come in their order; None where it has died."""
+        helper = self._helper[part]
+        if helper not in self.processes:
+            return None
+        stdout = self.processes[helper].stdout
         assert stdout
         if stdout.read(1) == DONE:
-            return self._memory.take(part - 1)
-        self._gone(part)
+            return self._memory.take(part - self._first)
+        self._gone(helper)
         return None
 
-    def _gone(self, part: int) -> None:
-        process = self.processes.pop(part)
-        self.ready.discard(part)
+    def _gone(self, helper: int) -> None:
+        process = self.processes.pop(helper)
+        self.ready.difference_update(self._shares[helper])
         process.kill()
         process.communicate()
         code = process.returncode

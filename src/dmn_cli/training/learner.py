@@ -7,7 +7,7 @@ The gradient of a step depends on the settings, the data and the step alone, whi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from dmn_cli.artifact.model import build
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.ngrams import NONE, of_training
+from dmn_cli.errors import UsageError
 from dmn_cli.kernels.tune import ONE_THREAD
 from dmn_cli.machine.device import networks_at_once, seed
 from dmn_cli.machine.threads import cores_to_use, in_order
@@ -30,6 +31,7 @@ from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.start import Start
+from dmn_cli.wording import plural
 
 _PER_DRAW = 8  # questions of a batch for each time that names are drawn
 WORTH_TWO = 5000  # questions that make a second process worthwhile, which takes seconds to start
@@ -72,10 +74,10 @@ class Learner:
         worth_two: int = WORTH_TWO,
         start: Start | None = None,
     ) -> None:
-        """processes: at most so many compute side by side; None: as many as there are cores for; worth_two: questions
-        from which on a batch is computed in two parts; start: what the network begins from
+        """processes: so many compute side by side; None: as many as there are cores for; worth_two: questions from
+        which on a batch is computed in two parts; start: what the network begins from
 
-        Raises: DataError where a data set has no training split.
+        Raises: DataError where a data set has no training split; UsageError where there are more processes than parts.
         """
         self.joint, self.device = joint, device
         settings, self.decided = decide(settings, joint)
@@ -109,7 +111,12 @@ class Learner:
         form = settings.training.gate_supervision
         self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
-        self._most_processes = processes
+        if processes and processes > self.parts:
+            raise UsageError(
+                f"{processes} processes can't share a batch of {plural(self.parts, 'part')}",
+                hint=f"Begin with --set training.parts={processes} (its weights depend on it), or use fewer processes.",
+            )
+        self._processes = processes
 
     def begin_anew(self, attempt: int) -> None:
         """Other weights, in place, as by chance as the first ones. attempt: the first is 0"""
@@ -155,9 +162,9 @@ class Learner:
     @property
     def processes(self) -> int:
         """How many compute the parts of a batch side by side, this one included."""
-        if os.name != "posix" or self.device.type != "cpu":
-            return 1
-        return min(self.parts, self._most_processes or networks_at_once(self.device))
+        if self._processes or os.name != "posix" or self.device.type != "cpu":
+            return self._processes or 1
+        return min(self.parts, networks_at_once(self.device))
 
     def plan(self, epoch: int) -> list[sampling.PlannedBatch]:
         """The batches of an epoch, in their order."""
@@ -179,10 +186,14 @@ class Learner:
                 weights = torch.from_numpy(self.class_weights[id(batches)][batches.question_rows(own)]).to(self.device)
         return Portion(part, batch, *batches.asked(stories), int(random.generate_state(1)[0]), weights)
 
-    def portions(self, part: int, phase: Phase, step: int) -> Iterator[Portion]:
-        """Part number `part` of each batch of an epoch, beginning with a step."""
+    def portions(self, parts: Sequence[int], phase: Phase, step: int) -> Iterator[list[Portion]]:
+        """Some parts of each batch of an epoch, beginning with a step."""
         plan = self.plan(phase.epoch)
-        return self.in_turn(lambda n: self.portion(plan[n], phase, n, part), range(step, len(plan)))
+
+        def made(n: int) -> list[Portion]:
+            return [self.portion(plan[n], phase, n, part) for part in parts]
+
+        return self.in_turn(made, range(step, len(plan)))
 
     def in_turn(self, make: Callable[[int], Any], steps: range) -> Iterator[Any]:
         """`make` of each step, done ahead by a thread where a core is idle: on a core that computes already, the thread

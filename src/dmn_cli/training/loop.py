@@ -21,13 +21,15 @@ from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
-from dmn_cli.evaluation.report import Report, evaluate
+from dmn_cli.evaluation.report import Judge, Report, evaluate
+from dmn_cli.machine.distributed import Gone, world
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
+from dmn_cli.training.distributed import Ranks
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
-from dmn_cli.training.gradients import summed
+from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
@@ -62,20 +64,21 @@ class Training:
         helpers: Callable[[Learner, int], Helpers] = Helpers,
         start: Start | None = None,
     ) -> None:
-        """processes: as for `Learner`; helpers: starts the others of them; start: what the network begins from
+        """processes: as for `Learner`; helpers: starts the others of them, where torchrun hasn't; start: what the
+        network begins from
 
         Raises: UsageError where the data sets don't go together; DataError where one lacks a split.
         """
-        joint = joint_from(start, data, settings)
+        joint, ranks = joint_from(start, data, settings), world()
         self.given, self.device, self.run = settings, device, Run(run)
-        self.learner = Learner(joint, settings, device, processes=processes, start=start)
+        self.learner = Learner(joint, settings, device, processes=ranks.size if ranks else processes, start=start)
         self.settings = self.learner.settings
         self.valid = joint.batches("valid")
         decay = self.settings.training.averaging
         self.averaged = Averaged(self.learner.network, decay) if decay else None
         self.waiting = 0.0  # Epoch.waiting
-        self.helpers: Helpers | None = None
-        self._start_helpers = helpers
+        self.helpers: Helpers | Ranks | None = None
+        self._start_helpers = Ranks if ranks else helpers
         answers_from = None if self.learner.supervision else 1
         self.state = Checkpoint(answers_from=answers_from, data=joint.fingerprint, decided=self.learner.decided)
 
@@ -124,8 +127,9 @@ class Training:
         """Trains to the end. `stop` is asked between steps; once it is true, the state is saved and Stopped is last."""
         began = time.perf_counter() - self.state.seconds
         self.help(self.learner.processes - 1)
+        ranks = self.helpers if isinstance(self.helpers, Ranks) else None
         try:
-            yield from self._events(stop, began)
+            yield from self._events(lambda: stop() or bool(ranks and ranks.stopping), began)
         finally:
             self.help(0)
 
@@ -134,17 +138,28 @@ class Training:
         if self.helpers:
             self.helpers.close()
         self.helpers = self._start_helpers(self.learner, processes) if processes else None
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        """To processes that don't share this one's memory."""
+        if isinstance(self.helpers, Ranks):
+            self.helpers.tell_state(self.averaged, self.state.steps)
 
     def _events(self, stop: Callable[[], bool], began: float) -> Iterator[Event]:
         state = self.state
         while not state.finished:
-            for event in self._epoch(stop):
-                if isinstance(event, Stopped):
-                    state.seconds = time.perf_counter() - began
-                    self.save()
+            try:
+                for event in self._epoch(stop):
+                    if isinstance(event, Stopped):
+                        state.seconds = time.perf_counter() - began
+                        self.save()
+                        yield event
+                        return
                     yield event
-                    return
-                yield event
+            except Gone:  # the last step that all took is still there
+                state.seconds, state.totals.losses = time.perf_counter() - began, self._losses.tolist()
+                self.save()
+                raise
             yield self._end_epoch(began)
             if stop() and not state.finished:
                 yield Stopped(state.epoch, 0)
@@ -162,17 +177,17 @@ class Training:
         at_once = settings.schedule == "cosine"
         spares, thin = (first is not None and state.epoch >= first for first in (state.spares_from, state.thin_from))
         phase = Phase(state.epoch, beta, state.in_order, spares or at_once, thin)
-        losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
+        self._losses = losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
         began = reported = saved = time.perf_counter()
         steps = range(state.step, len(plan))
         made = learner.in_turn(lambda step: self._made(plan[step], phase, step), steps)
         waited = 0.0
         for step in steps:
+            learner.optimiser.learning_rate = rate(settings, state, len(plan))
             begun = self.helpers.ask(phase, step) if self.helpers else ()
             asked = time.perf_counter()
             portions = next(made)
             waited += time.perf_counter() - asked
-            learner.optimiser.learning_rate = rate(settings, state, len(plan))
             losses += self.step(plan[step], portions, phase, begun)
             if self.averaged:
                 self.averaged.update(state.steps)
@@ -207,16 +222,15 @@ class Training:
         helpers are computing
         """
         made = {portion.part: portion for portion in portions}
-        learner, state, results = self.learner, self.state, []
-        for part in range(learner.parts):
-            result = self.helpers.answer(part) if self.helpers and part in begun else None
-            if result is None:
-                portion = made.get(part) or learner.portion(planned, phase, state.step, part)
-                result = learner.compute(portion, phase)
-            results.append(result)
-        gradients, losses = summed(results)
-        learner.optimiser.step(gradients)
-        return losses
+        learner, state = self.learner, self.state
+
+        def compute(part: int) -> PartResult:
+            portion = made.get(part) or learner.portion(planned, phase, state.step, part)
+            return learner.compute(portion, phase)
+
+        whole = self.helpers.summed(begun, compute) if self.helpers else summed([*map(compute, range(learner.parts))])
+        learner.optimiser.step(whole.gradients)
+        return whole.losses
 
     def _end_epoch(self, began: float) -> Epoch:
         """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state.
@@ -275,8 +289,12 @@ class Training:
     def _validated(self) -> list[Report]:
         """The validation as it is, and then with other names, where names change."""
         network, changing = self.learner.network, bool(self.learner.joint.symmetries)
-        ways = [judge, *(partial(judge, names=seed) for seed in range(_COPIES if changing else 0))]
+        ways = [self._judge(), *(self._judge(names=seed) for seed in range(_COPIES if changing else 0))]
         return [evaluate(network, self.valid, self.device, judge=way) for way in ways]
+
+    def _judge(self, **how: int) -> Judge:
+        """As `evaluation.metrics.judge` does, by all processes."""
+        return self.helpers.judge(self.valid, **how) if isinstance(self.helpers, Ranks) else partial(judge, **how)
 
     def _look_ahead(self, loss: float, whole: Report, accuracy: float) -> None:
         """Decides from an epoch's loss of the answers whether spares take part from the next one on, or else whether
@@ -304,7 +322,7 @@ class Training:
             return False
         network = self.learner.network
         with self.averaged.in_use() if self.averaged else nullcontext():
-            ways = [partial(judge, thin=seed) for seed in range(_THINNED)]
+            ways = [self._judge(thin=seed) for seed in range(_THINNED)]
             thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
@@ -326,6 +344,7 @@ class Training:
         self.learner.begin_anew(state.attempt)
         if self.averaged:
             self.averaged.load([weight.data for weight in self.learner.network.parameters()])
+        self._tell_state()
 
     def _reason_to_end(self) -> str | None:
         settings, state = self.settings.training, self.state

@@ -1,0 +1,137 @@
+"""Several processes train as one does: the same losses and the same weights, with no part left out or counted twice."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from operator import eq
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import Whitespace
+
+from dmn_cli.data.formats import story_world
+from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.store import writer
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.machine import distributed
+from dmn_cli.records.network import sparse_tables
+from dmn_cli.records.text import Question, Story
+from dmn_cli.settings.load import load
+from dmn_cli.settings.schema import Settings
+from dmn_cli.training.distributed import QUIT
+from dmn_cli.training.events import Epoch, Stopped
+from dmn_cli.training.follower import follow
+from dmn_cli.training.learner import Learner
+from dmn_cli.training.loop import Training
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("ranks") / "data"
+    stories = (("train", story) for story in story_world.stories("qa1", 150, 1, "train"))
+    writer.write(out, hold_out(stories, 1), Whitespace(), {})
+    return out
+
+
+def quick(*, hidden: int = 8, **training: Any) -> Settings:
+    changes = {"batch_size": 16, "epochs": 2, "parts": 3, **training}
+    keys = {"model.hidden": hidden} | {f"training.{key}": value for key, value in changes.items()}
+    return load("dmn-plus", overrides=[*keys.items()])
+
+
+@contextmanager
+def processes(count: int, data: Path, folder: Path, *, told_to_stop: int = 0) -> Iterator[None]:
+    """This one and others, which follow it. told_to_stop: one of them, from the beginning"""
+    store, others = str(folder / f"store-{count}"), []
+    for rank in range(1, count):
+        other = os.fork()
+        if other == 0:
+            code = 1
+            try:
+                here = distributed.join(CPU, torch.distributed.FileStore(store, count), rank, count)
+                code = follow(here, [data], partial(eq, rank, told_to_stop))
+            finally:
+                os._exit(code)
+        others.append(other)
+    here = distributed.join(CPU, torch.distributed.FileStore(store, count), 0, count)
+    try:
+        yield
+        here.tell(QUIT + bytes([7]))
+    finally:
+        here.leave()
+        codes = [os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) for other in others]
+    assert codes == [7] * (count - 1)
+
+
+def trained(data: Path, run: Path, settings: Settings) -> tuple[Training, list[dict[str, Any]]]:
+    job = Training([DataSet(data)], run, settings, CPU, processes=None if distributed.world() else 1)
+    job.begin()
+    return job, [measured(event) for event in job.events() if isinstance(event, Epoch)]
+
+
+def measured(epoch: Epoch) -> dict[str, Any]:
+    """All that an epoch says but for what depends on the clock."""
+    figures = epoch.as_json()
+    figures["tasks"] = epoch.validation.tasks
+    return {key: value for key, value in figures.items() if key not in ("seconds", "waiting")}
+
+
+def assert_same_weights(one: Learner, other: Learner) -> None:
+    for weight, same in zip(one.network.parameters(), other.network.parameters(), strict=True):
+        assert torch.equal(weight, same)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_two_and_three_processes_train_as_one(data: Path, tmp_path: Path, averaging: float) -> None:
+    """The same bits in weights, losses and validation: parts are added in one order, and dropout is drawn by part."""
+    settings = quick(averaging=averaging)
+    alone, epochs = trained(data, tmp_path / "1", settings)
+    assert len(epochs) == 2
+    for count in (2, 3):
+        with processes(count, data, tmp_path):
+            together, same = trained(data, tmp_path / f"{count}", settings)
+        assert same == epochs
+        assert_same_weights(alone.learner, together.learner)
+
+
+def test_a_large_table_is_added_up_too(data: Path, tmp_path: Path) -> None:
+    """Whose gradients are sparse; and several trainings in a row, as --seeds has them."""
+    stories = (
+        Story("count", (f"this is number{i}",), (Question("Which is it?", 1, (f"{i % 3}",)),)) for i in range(9000)
+    )
+    writer.write(tmp_path / "data", hold_out((("train", story) for story in stories), 1), Whitespace(), {})
+    settings = quick(parts=3, hidden=36, batch_size=2048, epochs=1)
+    alone, epochs = trained(tmp_path / "data", tmp_path / "1", settings)
+    assert sparse_tables(alone.learner.network)
+    with processes(2, tmp_path / "data", tmp_path):
+        for run in ("2", "3"):
+            together, same = trained(tmp_path / "data", tmp_path / run, settings)
+            assert same == epochs
+            assert_same_weights(alone.learner, together.learner)
+
+
+def test_a_run_goes_on_with_any_number_of_processes(data: Path, tmp_path: Path) -> None:
+    """Begun by one, stopped because another process was told to, and ended by one again."""
+    settings = quick(averaging=0.9)
+    whole, _ = trained(data, tmp_path / "whole", settings)
+
+    def job() -> Training:
+        return Training([DataSet(data)], tmp_path / "run", settings, CPU, processes=None if distributed.world() else 1)
+
+    first = job()
+    first.begin()
+    steps = iter(range(100))
+    assert isinstance([*first.events(lambda: next(steps) == 4)][-1], Stopped)
+    with processes(2, data, tmp_path, told_to_stop=1):
+        second = job()
+        second.resume()
+        assert [*second.events()] == [Stopped(1, 6)]
+    last = job()
+    last.resume()
+    assert [event.epoch for event in last.events() if isinstance(event, Epoch)] == [1, 2]
+    assert_same_weights(whole.learner, last.learner)
