@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from helpers import Whitespace
 
 from dmn_cli.data.formats import story_world
@@ -44,21 +45,25 @@ def quick(*, hidden: int = 8, **training: Any) -> Settings:
     return load("dmn-plus", overrides=[*keys.items()])
 
 
+def file_store(folder: Path, count: int) -> Any:
+    return dist.FileStore(str(folder / f"store-{count}"), count)  # type: ignore[reportPrivateImportUsage]
+
+
 @contextmanager
 def processes(count: int, data: Path, folder: Path, *, told_to_stop: int = 0) -> Iterator[None]:
     """This one and others, which follow it. told_to_stop: one of them, from the beginning"""
-    store, others = str(folder / f"store-{count}"), []
+    others = []
     for rank in range(1, count):
         other = os.fork()
         if other == 0:
             code = 1
             try:
-                here = distributed.join(CPU, torch.distributed.FileStore(store, count), rank, count)
+                here = distributed.join(CPU, file_store(folder, count), rank, count)
                 code = follow(here, [data], partial(eq, rank, told_to_stop))
             finally:
                 os._exit(code)
         others.append(other)
-    here = distributed.join(CPU, torch.distributed.FileStore(store, count), 0, count)
+    here = distributed.join(CPU, file_store(folder, count), 0, count)
     try:
         yield
         here.tell(QUIT + bytes([7]))
@@ -130,7 +135,7 @@ def test_a_run_goes_on_with_any_number_of_processes(data: Path, tmp_path: Path) 
     with processes(2, data, tmp_path, told_to_stop=1):
         second = job()
         second.resume()
-        assert [*second.events()] == [Stopped(1, 6)]
+        assert [*second.events(distributed.stopping)] == [Stopped(1, 6)]
     last = job()
     last.resume()
     assert [event.epoch for event in last.events() if isinstance(event, Epoch)] == [1, 2]

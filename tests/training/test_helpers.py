@@ -240,7 +240,7 @@ def test_no_helper_outlives_its_training(data: DataSet, tmp_path: Path) -> None:
     job.begin()
     events = job.events()
     next(events)
-    assert job.helpers
+    assert isinstance(job.helpers, Helpers)
     (process,) = job.helpers.processes.values()
     del events  # nobody wants any more
     assert process.poll() is not None

@@ -16,6 +16,7 @@ from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, tr
 from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
+from dmn_cli.cli.torchrun import refuse, together
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 from dmn_cli.version import __version__
 
@@ -49,7 +50,7 @@ app = typer.Typer(
     "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 interrupted.",
 )
 app.add_typer(prepare, name="prepare")
-app.command("train")(train.command)
+app.command("train")(together(train.command))
 app.command("eval")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("ask")(ask.command)
@@ -69,6 +70,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
@@ -77,6 +79,7 @@ def options(
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
     global _debugging
     _debugging = debug
+    refuse(context.invoked_subcommand)
 
 
 def main() -> None:

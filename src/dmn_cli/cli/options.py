@@ -42,6 +42,12 @@ AbstainBelow = Annotated[
         callback=no_nan,
     ),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Share the work among N processes on this machine's CPU.", min=1, show_default=False
+    ),
+]
 Encoding = Annotated[
     str | None,
     typer.Option(help="How a table is encoded: utf-8 (the default), cp1252, utf-16, …", show_default=False),

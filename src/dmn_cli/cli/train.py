@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output
-from dmn_cli.cli.train_asked import Asked, keys_given, new_settings, settings_to_resume
+from dmn_cli.cli.torchrun import launched
+from dmn_cli.cli.train_asked import Asked, keys_given, new_settings, settings_again, settings_to_resume
 from dmn_cli.cli.train_one import train_one
 from dmn_cli.cli.train_seeds import first_seed, train_seeds
 from dmn_cli.cli.train_tune import train_tune
@@ -105,6 +106,16 @@ def command(
         ),
     ] = False,
     device: Device = "auto",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="So many processes of this machine compute a batch, which must have as many parts (training.parts); "
+            "it changes nothing but the time. For several machines, or GPUs, there is torchrun.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped or killed.")] = False,
     force: Force = False,
     json: Json = False,
@@ -138,7 +149,11 @@ def command(
         "training.vectors_rate": 0.0 if freeze_vectors else None,
     }
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
-    if resume:
+    if launched() and (force or processes):
+        _refuse_under_torchrun(force=force)
+    if launched() and not resume and (out / "config.toml").is_file():
+        settings, resume = settings_again(out, preset, config, set_ or [], chosen), True
+    elif resume:
         as_before = preset or config or set_ or force or read or start_from
         settings = settings_to_resume(out, chosen, mode, as_it_began=not as_before)
     else:
@@ -148,6 +163,9 @@ def command(
     from dmn_cli.machine.device import choose_device
 
     where = choose_device(device)
+    if processes and where.type != "cpu":
+        hint = "Start dmn train with torchrun --nproc-per-node N to use N GPUs."
+        raise UsageError(f"--processes divides the work of a CPU, and this is {where}", hint=hint)
     with output.warned():
         tune_kernels(settings.model.hidden)
     words = _EXTRA_WORDS if extra_words is None else extra_words
@@ -162,6 +180,8 @@ def command(
         read=read or (),
         extra_words=words,
         start_from=start_from,
+        processes=processes,
+        started_again=launched(),
     )
     if tune is not None or (resume and (out / "tune.json").is_file()):
         train_tune(asked, tune, keys_given(config, set_ or [], chosen))
@@ -169,3 +189,11 @@ def command(
         train_seeds(asked, seeds, restarts, ensemble)
     else:
         train_one(asked)
+
+
+def _refuse_under_torchrun(*, force: bool) -> NoReturn:
+    """Raises: UsageError"""
+    if force:
+        message = "--force would begin anew whenever torchrun starts dmn again"
+        raise UsageError(message, hint="Delete the run, then begin without it.")
+    raise UsageError("torchrun says how many processes there are", hint="Leave --processes out.")

@@ -36,6 +36,8 @@ class Asked:
     read: Sequence[Path] = ()
     extra_words: int = 0
     start_from: Path | None = None
+    processes: int | None = None  # as for `Learner`
+    started_again: bool = False  # perhaps, by torchrun: a training that is over by now is no mistake
 
     @cached_property
     def data_sets(self) -> list[DataSet]:
@@ -70,6 +72,19 @@ def new_settings(
 
     settings = load(preset, config, [*map(parse_override, sets), *chosen])
     check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
+    return settings
+
+
+def settings_again(
+    out: Path, preset: str | None, config: Path | None, sets: list[str], chosen: list[tuple[str, Any]]
+) -> Settings:
+    """Those of the run that is there, which the same command began. Raises: UsageError where another did"""
+    from dmn_cli.settings.load import load, parse_override
+
+    settings, before = load(preset, config, [*map(parse_override, sets), *chosen]), load(config=out / "config.toml")
+    if settings != before:
+        hint = "Give those that it began with, or choose another --out."
+        raise UsageError("is a run with other settings", where=out, hint=hint)
     return settings
 
 

@@ -23,15 +23,20 @@ def train_one(asked: Asked) -> None:
 
     output = asked.output
     start = _started(asked)
-    training = Training(asked.data_sets, asked.out, asked.settings, asked.device, start=start)
+    known = (asked.data_sets, asked.out, asked.settings, asked.device)
+    training = Training(*known, processes=asked.processes, start=start)
     if start and not (start.read_here or asked.resume):
         output.note(wrapped(f"begins with {training.learner.taken}"))
-    resumed = asked.resume and (start is None or (asked.out / CHECKPOINT).is_file())
-    if resumed:
+    there = (asked.out / CHECKPOINT).is_file()
+    resumed = asked.resume and (there or (start is None and not asked.started_again))
+    if resumed and asked.started_again:
+        training.take_up()
+    elif resumed:
         training.resume()
+    if resumed:
         output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
     elif start is None:
-        training.begin(force=asked.force)
+        training.begin(force=asked.force or asked.started_again)
     introduce(output, training)
     with until_interrupted() as stop, output.warned():
         last = watch(output, training, stop)

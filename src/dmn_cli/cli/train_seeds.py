@@ -81,7 +81,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
                 raise stopped(last, asked.data, asked.out, of=f"seed {seed}, ")
             output.note(wrapped(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}"))
 
-        train(known, asked.device, finish)
+        train(known, asked.device, finish, processes=asked.processes)
     _report(asked, known)
 
 

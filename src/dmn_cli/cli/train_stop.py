@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields what tells between steps whether Ctrl-C or a termination signal came. A second one ends dmn at once."""
+    """Yields what tells between steps whether Ctrl-C or a termination signal came, to this process or to another that
+    trains with it. A second one ends dmn at once."""
+    from dmn_cli.machine.distributed import stopping
+
     asked = False
 
     def handler(number: int, frame: object) -> None:
@@ -27,7 +30,7 @@ def until_interrupted() -> Iterator[Callable[[], bool]]:
 
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: asked or stopping()
     finally:
         for number, old in before.items():
             signal.signal(number, old)

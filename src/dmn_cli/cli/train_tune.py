@@ -32,10 +32,10 @@ def train_tune(asked: Asked, tune: str | None, given: set[str]) -> None:
     budget = Budget.parse(tune) if tune is not None else None
     known = (asked.data_sets, asked.out, asked.settings)
     if asked.resume:
-        search = Search.resume(*known, budget, asked.device)
+        search = Search.resume(*known, budget, asked.device, processes=asked.processes)
     else:
         assert budget is not None  # or this isn't what was asked for
-        search = Search(*known, budget, asked.device, wanted=lambda key: key not in given)
+        search = Search(*known, budget, asked.device, wanted=lambda key: key not in given, processes=asked.processes)
         search.begin(force=asked.force)
     _introduce(asked.output, search)
     with until_interrupted() as stop, asked.output.warned():

@@ -11,12 +11,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from dmn_cli.errors import ResourceError
+from dmn_cli.machine.meeting import meet
 
 _STEP = timedelta(minutes=10)  # within which all take part in an operation that one has begun
 _COMMAND = timedelta(days=7)  # within which the first process tells what is next: it may be busy by itself for long
@@ -27,12 +30,14 @@ _LENGTH = 8  # of these, bytes
 class World:
     """All processes, seen from one of them."""
 
-    def __init__(self, device: torch.device, store: dist.Store | None, rank: int, size: int) -> None:
+    def __init__(self, device: torch.device, store: Any, rank: int, size: int) -> None:
         backend = "nccl" if device.type == "cuda" else "gloo"
         with connected():
-            dist.init_process_group(backend, timeout=_STEP, store=store, rank=rank, world_size=size)
-            self._told = dist.new_group(backend="gloo", timeout=_COMMAND)
-        self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
+            ours = meet(store, rank, size, _STEP.total_seconds())
+            dist.init_process_group(backend, timeout=_STEP, store=ours, rank=rank, world_size=size)
+            self._told: Any = dist.new_group(backend="gloo", timeout=_COMMAND)
+        self.rank, self.size, self.device = rank, size, device
+        self.stopping = False  # as `stopping` says
 
     def tell(self, message: bytes) -> None:
         """To all others, who `hear` it."""
@@ -88,10 +93,16 @@ class World:
 _world: World | None = None
 
 
-def join(device: torch.device, store: dist.Store | None = None, rank: int = -1, size: int = -1) -> World:
-    """Waits for the processes that torchrun has started. device: what this one computes on; store, rank, size: how they
-    meet, where it isn't torchrun that says it. Raises: ResourceError where they can't be reached"""
+def join(device: torch.device, store: Any = None, rank: int = 0, size: int = 1) -> World:
+    """Waits for the processes that torchrun has started. device: what this one computes on; store, rank, size: where it
+    isn't torchrun that says them, a torch.distributed.Store and this one's place
+
+    Raises: ResourceError where they can't be reached.
+    """
     global _world
+    if store is None:
+        with connected():
+            store, rank, size = next(rendezvous("env://", timeout=_STEP))
     _world = World(device, store, rank, size)
     return _world
 
@@ -99,6 +110,11 @@ def join(device: torch.device, store: dist.Store | None = None, rank: int = -1, 
 def world() -> World | None:
     """The processes that this one has joined, if there is more than this one."""
     return _world if _world and _world.size > 1 else None
+
+
+def stopping() -> bool:
+    """Whether any of the processes was told to stop, as of the last step that they took together."""
+    return _world is not None and _world.stopping
 
 
 def local_rank() -> int:
@@ -111,7 +127,7 @@ def connected() -> Iterator[None]:
     """Raises: ResourceError where another process can't be reached within"""
     try:
         yield
-    except RuntimeError as error:  # gloo knows no other
+    except (RuntimeError, TimeoutError) as error:  # gloo knows no others
         raise Gone(
             "another process of this command has gone, or can't be reached",
             hint="torchrun --max-restarts N starts all of them again.",

@@ -53,11 +53,6 @@ class Ranks:
         self.ready = set(range(learner.parts)) - {*self._reduction.own}  # the parts of the others
         here.tell(JOB + json.dumps(job_of(learner)).encode())
 
-    @property
-    def stopping(self) -> bool:
-        """Whether one of the others was told to stop, as of the last step."""
-        return self._reduction.stopping
-
     def tell_state(self, averaged: Averaged | None, steps: int) -> None:
         """Has the others go on from here. steps: done in all"""
         self._world.tell(STATE + packed_state(self._learner, averaged, steps))
@@ -72,8 +67,8 @@ class Ranks:
         return self._reduction([compute(part) for part in self._reduction.own])
 
     def judge(self, valid: Sequence[Batches], **how: int) -> Judge:
-        """Judges some of `valid` as `evaluation.metrics.judge` does, each process a part of the batches. how: what
-        `judge_stories` takes"""
+        """Judges some of `valid` as `evaluation.metrics.judge` does, each process a part of the batches. how: names
+        or thin, as `judge_stories` takes them"""
 
         def judged(network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
             which = next(i for i, one in enumerate(valid) if one is batches)
@@ -97,8 +92,8 @@ class Reduction:
     """The sum of the results of all parts, of which each process has some."""
 
     def __init__(self, learner: Learner, world: World, stop: Callable[[], bool] = lambda: False) -> None:
-        """stop: whether this process was told to stop, which all then know"""
-        self._world, self._stop, self.stopping = world, stop, False
+        """stop: whether this process was told to stop, which all then know: `World.stopping`"""
+        self._world, self._stop = world, stop
         self._shares = dealt(learner.parts, world.size)
         self.own = self._shares[world.rank]
         self._most = max(map(len, self._shares))
@@ -115,7 +110,7 @@ class Reduction:
         """results: of the parts of this process. Raises: Gone"""
         losses, counts = self._notes(results)
         dense = self._dense([result.gradients for result in results])
-        gradients = [[None] * len(losses) for _ in self._shapes]  # those of large tables alone
+        gradients: list[list[Tensor | None]] = [[None] * len(losses) for _ in self._shapes]  # of large tables alone
         for i, shape in enumerate(self._shapes):
             if self._sparse[i]:
                 gradients[i] = self._gathered([result.gradients[i] for result in results], counts[:, i], shape)
@@ -135,7 +130,7 @@ class Reduction:
             row[1:3] = result.losses
             row[3:] = torch.tensor([-1 if g is None else g._nnz() if g.is_sparse else 0 for g in result.gradients])
         found = self._world.exchange(notes)
-        self.stopping = bool(found[:, :, 0].any())
+        self._world.stopping = bool(found[:, :, 0].any())
         rows = torch.cat([of[: len(share)] for of, share in zip(found, self._shares, strict=True)])
         return rows[:, 1:3], rows[:, 3:].long()
 
@@ -220,7 +215,8 @@ def judge_share(
     for first in range(0, len(plan), here.size):
         place, message = first + here.rank, b""
         if place < len(plan):
-            message = _packed(judge_stories(network, batches, plan[place], here.device, **how))
+            names, thin = how.get("names"), how.get("thin")
+            message = _packed(judge_stories(network, batches, plan[place], here.device, names=names, thin=thin))
         yield from (_unpacked(one) for one in here.collect(message) if one)
 
 

@@ -127,9 +127,8 @@ class Training:
         """Trains to the end. `stop` is asked between steps; once it is true, the state is saved and Stopped is last."""
         began = time.perf_counter() - self.state.seconds
         self.help(self.learner.processes - 1)
-        ranks = self.helpers if isinstance(self.helpers, Ranks) else None
         try:
-            yield from self._events(lambda: stop() or bool(ranks and ranks.stopping), began)
+            yield from self._events(stop, began)
         finally:
             self.help(0)
 

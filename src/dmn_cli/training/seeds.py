@@ -147,15 +147,15 @@ class Seeds:
     def run(self, seed: int) -> Path:
         return self.path / f"seed-{seed}"
 
-    def take_up(self, seed: int, device: torch.device) -> Training:
+    def take_up(self, seed: int, device: torch.device, processes: int | None = None) -> Training:
         """The training of a seed, begun, or continued from its last checkpoint. Its state says whether it is over: it
-        may have been killed before that was recorded.
+        may have been killed before that was recorded. processes: as for `Learner`
 
         Raises: as `Training` does; ModelError where the checkpoint is damaged.
         """
         values = self.settings.training.model_copy(update={"seed": seed})
         settings = self.settings.model_copy(update={"training": values})
-        training = Training(self.data, self.run(seed), settings, device, start=self.start)
+        training = Training(self.data, self.run(seed), settings, device, processes=processes, start=self.start)
         if self.ensemble:
             together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
@@ -233,19 +233,23 @@ def _damaged(path: Path) -> ModelError:
     return ModelError("is damaged: not the seeds that dmn writes", where=path / RECORD)
 
 
-def train(seeds: Seeds, device: torch.device, finish: Callable[[int, Training], None]) -> None:
+def train(
+    seeds: Seeds, device: torch.device, finish: Callable[[int, Training], None], *, processes: int | None = None
+) -> None:
     """Trains the seeds that aren't done, one after another. finish: takes a seed and its training, and trains it to its
-    end; where it stops before, this does too. Raises: as `Seeds.take_up` does
+    end; where it stops before, this does too; processes: as for `Learner`. Raises: as `Seeds.take_up` does
     """
-    while seeds.open and _trained(seeds, seeds.open[0], device, finish):
+    while seeds.open and _trained(seeds, seeds.open[0], device, finish, processes):
         pass
     if not seeds.open:
         seeds.conclude(device)
 
 
-def _trained(seeds: Seeds, seed: int, device: torch.device, finish: Callable[[int, Training], None]) -> bool:
+def _trained(
+    seeds: Seeds, seed: int, device: torch.device, finish: Callable[[int, Training], None], processes: int | None
+) -> bool:
     """Whether it came to its end. (By itself, so that no two trainings are in memory at once.)"""
-    training = seeds.take_up(seed, device)
+    training = seeds.take_up(seed, device, processes)
     if not training.state.finished:
         finish(seed, training)
     if training.state.finished:

@@ -74,13 +74,16 @@ class Search:
         device: torch.device,
         *,
         wanted: Callable[[str], bool],
+        processes: int | None = None,
     ) -> None:
-        """settings: of trial 0; wanted: whether a key is to be looked for, of those that can be
+        """settings: of trial 0; wanted: whether a key is to be looked for, of those that can be; processes: as for
+        `Learner`
 
         Raises: UsageError where there is nothing to look for, or the data sets don't go together; DataError where one
         lacks a split.
         """
         self.data, self.path, self.given, self.budget, self.device = data, path, settings, budget, device
+        self._processes = processes
         self.joint = Joint.of(data, symmetries=settings.training.symmetries)
         self.decided = decide(settings, self.joint).settings
         ranges = searched(settings.model.network, vectors=self.joint.vector_size is not None)
@@ -97,9 +100,16 @@ class Search:
 
     @classmethod
     def resume(
-        cls, data: Sequence[DataSet], path: Path, settings: Settings, budget: Budget | None, device: torch.device
+        cls,
+        data: Sequence[DataSet],
+        path: Path,
+        settings: Settings,
+        budget: Budget | None,
+        device: torch.device,
+        *,
+        processes: int | None = None,
     ) -> Search:
-        """The one that is there. budget: if there is one, what it has from now on
+        """The one that is there. budget: if there is one, what it has from now on; processes: as for `Learner`
 
         Raises: ModelError where a file of it is damaged; UsageError where the data has changed.
         """
@@ -109,7 +119,7 @@ class Search:
             keys, fingerprint = [*record["keys"]], record["data"]
         except (KeyError, TypeError, UsageError) as error:
             raise ModelError("is damaged: not a search that dmn writes", where=path / RECORD) from error
-        found = cls(data, path, settings, budget, device, wanted=keys.__contains__)
+        found = cls(data, path, settings, budget, device, wanted=keys.__contains__, processes=processes)
         if found.joint.fingerprint != fingerprint:
             raise UsageError(
                 "this search was made on other data", where=path, hint="Give the data sets that it began with."
@@ -178,7 +188,7 @@ class Search:
             self._clear(number, settings)
         failed, training = None, None
         try:
-            training = Training(self.data, self.run(number), settings, self.device)
+            training = Training(self.data, self.run(number), settings, self.device, processes=self._processes)
             training.take_up()
             yield Begun(number, values, training, epochs)
             yield from self._trained(training, number, epochs, stop)
