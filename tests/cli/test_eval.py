@@ -140,3 +140,26 @@ def test_a_newer_data_set(dmn: Dmn, run: Path, damaged: Path) -> None:
 
 def test_a_device_that_is_not_there(dmn: Dmn, run: Path, world: Path) -> None:
     fails(dmn("eval", run, world, "--device", "cuda:99"), 5, "cuda:99", "cpu")
+
+
+def test_processes_measure_the_same(dmn: Dmn, run: Path, world: Path, tmp_path: Path) -> None:
+    """To the last bit and in the same order, also where names are bound that the model doesn't know."""
+    told = [
+        {"story": [f"{name} went to the {place}.", "John went to the hall."], "question": f"Where is {name}?"}
+        | {"answer": place}
+        for name in ("Mary", "Pelle", "Aino")
+        for place in ("kitchen", "garden", "office", "bathroom")
+    ]
+    text, others = tmp_path / "told.jsonl", tmp_path / "others"
+    text.write_text("".join(json.dumps(line) + "\n" for line in told), encoding="utf-8")
+    prepared = dmn("prepare", "jsonl", text, "--out", others)
+    assert prepared.code == 0, prepared.err
+    found = []
+    for processes in ([], ["--processes", 3]):
+        predictions = tmp_path / f"{len(processes)}.jsonl"
+        options = ["--split", "train", "--batch-size", 32, "--device", "cpu", "--predictions", predictions, *processes]
+        result = dmn("eval", run, world, others, "--json", *options)
+        assert result.code == 0, result.err
+        found.append((result.document | {"seconds": 0}, predictions.read_text(encoding="utf-8")))
+    assert found[0] == found[1]
+    assert "Pelle" in found[0][1]

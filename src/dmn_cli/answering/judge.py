@@ -20,6 +20,7 @@ from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.evaluation.metrics import Judged, judge, judge_batch
 from dmn_cli.evaluation.needs import found
 from dmn_cli.machine.device import networks_at_once
+from dmn_cli.machine.processes import shared
 from dmn_cli.machine.threads import in_order
 from dmn_cli.records.batch import END, Batch, rectangle
 from dmn_cli.records.left_out import LeftOut, Needs
@@ -33,9 +34,9 @@ class BindingJudge:
     """Judges as `evaluation.metrics.judge` does; and questions of stories with words that the model doesn't know as
     text, each by itself, so that the same names are bound as where it is asked."""
 
-    def __init__(self, model: Model, *, why: bool = False) -> None:
-        """why: as for `evaluation.metrics.judge`"""
-        self.model, self.why = model, why
+    def __init__(self, model: Model, *, why: bool = False, processes: int | None = None) -> None:
+        """why, processes: as for `evaluation.metrics.judge`"""
+        self.model, self.why, self.processes = model, why, processes
         self._encoding = threading.Lock()  # an encoder is of one thread at a time
 
     def __call__(self, network: Network, batches: Batches, batch_size: int, device: torch.device) -> Iterator[Judged]:
@@ -43,19 +44,26 @@ class BindingJudge:
         same_words = batches.data.summary["tokenizer"] == self.model.tokenizer_spec
         strange = batches.strange_stories if self.model.names and same_words else np.empty(0, np.int64)
         if not len(strange):
-            yield from judge(network, batches, batch_size, device, why=self.why)
+            yield from judge(network, batches, batch_size, device, why=self.why, processes=self.processes)
             return
         known = np.setdiff1d(np.arange(batches.split.stories), strange)
         if len(known):
-            yield from judge(network, batches, batch_size, device, stories=known, why=self.why)
+            options = {"stories": known, "why": self.why, "processes": self.processes}
+            yield from judge(network, batches, batch_size, device, **options)
         rows = batches.question_rows(strange)
         encoder = Encoder(self.model, max_batch=batch_size)
-        for first in range(0, len(rows), batch_size * _AT_ONCE):
-            some = rows[first : first + batch_size * _AT_ONCE]
+
+        def judged(some: np.ndarray) -> list[Judged]:
+            threads = 1 if self.processes else networks_at_once(device)
             examples = batches.data.examples(batches.split, some)
             parts = encoder.batches([(example.facts, example.question) for example in examples])
-            judged = partial(self._judged, network, batches, encoder, some, examples, device=device)
-            yield from in_order(judged, parts, networks_at_once(device))
+            work = partial(self._judged, network, batches, encoder, some, examples, device=device)
+            return [*in_order(work, parts, threads)]
+
+        at_once = batch_size * (1 if self.processes else _AT_ONCE)
+        chunks = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
+        for some in shared(judged, chunks, self.processes) if self.processes else map(judged, chunks):
+            yield from some
 
     def _judged(
         self,

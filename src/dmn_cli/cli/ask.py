@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmn_cli.cli.options import AbstainBelow, Delimiter, Device, Encoding, Force, Json, Model, NoBind, NoQuotes, Quiet
+from dmn_cli.cli.options import (
+    AbstainBelow,
+    Delimiter,
+    Device,
+    Encoding,
+    Force,
+    Json,
+    Model,
+    NoBind,
+    NoQuotes,
+    Processes,
+    Quiet,
+    share,
+)
 from dmn_cli.cli.output import Output, write_lines
 from dmn_cli.cli.tables import as_written
 from dmn_cli.errors import UsageError
@@ -93,6 +106,7 @@ def command(
     ] = None,
     no_bind: NoBind = False,
     device: Device = "cpu",
+    processes: Processes = None,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -113,6 +127,8 @@ def command(
         raise UsageError("--why is for facts, and a table gets no more than answers")
     if data is not None and not (story is None and batch is None and table is None):
         raise UsageError("--data is for /sample at the prompt")
+    if processes and batch is None:
+        raise UsageError("--processes is for --batch, which has work to share")
     if top and (table is not None or not (json or batch is not None)):
         raise UsageError("--top is for --json and --batch, whose lines can hold several answers")
     if table is not None and json and out is None:
@@ -139,7 +155,8 @@ def command(
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:
-        _stream(predictor, batch)
+        share(processes, where)
+        _stream(predictor, batch, processes)
     elif story is not None:
         _once(output, predictor, story, _question(predictor, question), why=why, plot=plot)
     elif table is not None and written is not None:
@@ -226,11 +243,11 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, *, wh
         show_why(answer)
 
 
-def _stream(predictor: Predictor, name: str) -> None:
+def _stream(predictor: Predictor, name: str, processes: int | None) -> None:
     from dmn_cli.answering.stream import answers
     from dmn_cli.cli.input import lines_of
 
     gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
     with lines_of(name) as lines:
-        for results in answers(predictor, lines):
+        for results in answers(predictor, lines, processes=processes):
             write_lines(b"".join(results))

@@ -12,7 +12,7 @@ import typer
 from dmn_cli.cli.classes import show_classes
 from dmn_cli.cli.gate import MAX_DROP, Against, check_max_drop, failure, read_predictions
 from dmn_cli.cli.measured import check_split, opened
-from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Quiet
+from dmn_cli.cli.options import AbstainBelow, Device, Force, Json, Model, NoBind, Processes, Quiet, share
 from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.cli.plots import MeasuredPlots
 from dmn_cli.cli.verify import show_verified
@@ -92,6 +92,7 @@ def command(
     abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
     device: Device = "auto",
+    processes: Processes = None,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -125,6 +126,7 @@ def command(
         check_output(summary, force=force)
     before = read_predictions(baseline) if baseline is not None else None
     measured = opened(output, model, data, split, device)
+    share(processes, measured.device)
     check_names(required, measured.tasks)
     named = " ".join(map(str, data))
     against = Against(before, measured, f"{named} ({split})") if before else None
@@ -137,6 +139,7 @@ def command(
             watching=[*writing, *watching],
             abstain_below=abstain_below,
             why=why,
+            processes=processes,
         )
     short = report.below(required)
     gate = against.gate(MAX_DROP if max_drop is None else max_drop) if against else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmn_cli.cli.output import Output
 from dmn_cli.errors import UsageError
@@ -46,9 +46,10 @@ class Measured(NamedTuple):
         watching: Sequence[Callable[[Batches, Judged], None]],
         abstain_below: float = 0.0,
         why: bool = False,
+        processes: int | None = None,
     ) -> Report:
         """Evaluates. bind: names, as `dmn ask` does; watching: what is called with every judged batch; why: what the
-        answers need too"""
+        answers need too; processes: that share the work"""
         from dmn_cli.answering.judge import BindingJudge
         from dmn_cli.evaluation.metrics import judge
         from dmn_cli.evaluation.report import evaluate
@@ -57,13 +58,15 @@ class Measured(NamedTuple):
             for watches in watching:
                 watches(batches, judged)
 
+        options: dict[str, Any] = {"why": why, "processes": processes}
+        judges = BindingJudge(self.model, **options) if bind else partial(judge, **options)
         return evaluate(
             self.model.network,
             self.splits,
             self.device,
             batch_size=batch_size,
             on_judged=on_judged,
-            judge=BindingJudge(self.model, why=why) if bind else partial(judge, why=why),
+            judge=judges,
             vocabulary=self.model.vocabulary,
             abstain_below=abstain_below,
         )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def no_nan(value: float) -> float:
@@ -13,6 +18,17 @@ def no_nan(value: float) -> float:
     if value != value:
         raise typer.BadParameter("nan is no number")
     return value
+
+
+def share(processes: int | None, device: torch.device) -> None:
+    """Before work is shared among processes: each has one thread. Raises: UsageError where they can't share it"""
+    if not processes:
+        return
+    if device.type != "cpu":
+        raise UsageError(f"--processes shares the work of a CPU, and this is {device}", hint="Add --device cpu.")
+    import torch
+
+    torch.set_num_threads(1)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else.")]

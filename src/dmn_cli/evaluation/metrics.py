@@ -14,6 +14,7 @@ from dmn_cli.data.batches import Batches
 from dmn_cli.evaluation.needs import FindNeeds, needs_of
 from dmn_cli.evaluation.right import right_answers
 from dmn_cli.machine.device import networks_at_once
+from dmn_cli.machine.processes import shared
 from dmn_cli.machine.threads import in_order
 from dmn_cli.records.batch import FACTS, Batch
 from dmn_cli.records.left_out import Needs
@@ -54,16 +55,18 @@ def judge(
     names: int | None = None,
     thin: int | None = None,
     why: bool = False,
+    processes: int | None = None,
 ) -> Iterator[Judged]:
     """Answers every question of a split, or of some stories of it, once, in batches of stories of similar length,
-    several side by side. why: finds the facts that the answers need, too
+    several side by side. why: finds the facts that the answers need, too; processes: that share the work, None: threads
+    of this one do
 
     names, thin: as for `judge_stories`
     """
     plan = batches.plan(batch_size, facts=FACTS, stories=stories)
     find = partial(needs_of, network, device, batch_size) if why else None
     judged = partial(judge_stories, network, batches, device=device, names=names, thin=thin, find_needs=find)
-    return in_order(judged, plan, networks_at_once(device))
+    return shared(judged, plan, processes) if processes else in_order(judged, plan, networks_at_once(device))
 
 
 def judge_stories(

@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn, TypeVar
@@ -19,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from dmn_cli.errors import ResourceError
 from dmn_cli.machine.threads import cores
 
+S = TypeVar("S")
 T = TypeVar("T")
 Advance = Callable[[int], None]
 """Takes the progress that was made since the last call."""
@@ -58,6 +60,17 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
                     turns.rotate(-1)
 
         yield made
+
+
+def shared(work: Callable[[S], T], items: Sequence[S], processes: int) -> Iterator[T]:
+    """work(item) for each item, in the order of the items, by so many forked processes. Raises: as `ahead` does"""
+    makes = [partial(_of_each, work, items[first::processes]) for first in range(processes)]
+    with ahead(makes, processes) as made:
+        yield from made(lambda n: None)
+
+
+def _of_each(work: Callable[[S], T], items: Sequence[S], advance: Advance) -> Iterator[T]:
+    return map(work, items)
 
 
 def can_fork() -> bool:
