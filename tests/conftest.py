@@ -63,7 +63,7 @@ def fails(result: Result, code: int, *said: str) -> None:
     assert "Traceback" not in result.err
     errors = [line for line in result.err.splitlines() if line.startswith(("error: ", "stopped: "))]
     assert len(errors) == 1, result.err
-    assert errors[0].startswith("stopped: ") == (code == 130)
+    assert errors[0].startswith("stopped: ") == (code in (130, 143))
     for text in said:
         assert text in result.err
 

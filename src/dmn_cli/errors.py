@@ -6,8 +6,10 @@
     ├── DataError                 3  data is unreadable or invalid
     ├── ModelError                4  a model is missing, damaged or too new
     ├── ResourceError             5  the device, the memory or the disk does not suffice
+    │   └── Diverged              5  a loss is not a number
     ├── Undecided                 6  too few questions to tell whether a model is worse than a baseline
-    └── Interrupted             130  Ctrl-C or a termination signal
+    └── Interrupted             130  Ctrl-C
+        └── Terminated          143  a termination signal
 
 The core raises these; only `cli` prints them and exits. A message says what is wrong, `where` says where (a file, or
 file:line), and `hint` says what to do.
@@ -55,6 +57,10 @@ class ResourceError(DmnError):
     exit_code = 5
 
 
+class Diverged(ResourceError):
+    pass
+
+
 class Undecided(DmnError):
     exit_code = 6
     kind = "investigate"
@@ -63,6 +69,10 @@ class Undecided(DmnError):
 class Interrupted(DmnError):
     exit_code = 130
     kind = "stopped"
+
+
+class Terminated(Interrupted):
+    exit_code = 143
 
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -77,4 +87,15 @@ def from_os_error(error: OSError) -> DmnError:
             where=where,
             hint="Free some space or choose another --out. Nothing half-written was left behind.",
         )
+    if error.errno == errno.EROFS:
+        return not_writable(error, where)
     return UsageError(error.strerror or str(error), where=where)
+
+
+def not_writable(error: OSError, where: object) -> ResourceError:
+    """Where a file or folder can't be written that could be when the command began."""
+    return ResourceError(
+        f"can't be written ({error.strerror})",
+        where=where,
+        hint="Make its folder writable or choose another --out. Nothing half-written was left behind.",
+    )

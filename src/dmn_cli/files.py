@@ -1,6 +1,7 @@
 """Files: written whole or not at all, in UTF-8, with JSON that is checked when it is read.
 
-Everything is written to a temporary name, flushed, and renamed, so that nothing half-written is ever left behind.
+Everything is written to a temporary name, flushed, and renamed, so that nothing half-written is ever left behind, and
+what was written once is there after a power cut.
 """
 
 from __future__ import annotations
@@ -8,29 +9,132 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dmn_cli.errors import DataError, UsageError
+from dmn_cli.errors import DataError, UsageError, not_writable
 
 NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` that takes its place once the block has ended well."""
+    """Opens a temporary file beside `path` that takes its place once the block has ended well.
+
+    Raises: ResourceError where it can't be written; OSError
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with _writing(path):
+            opened = temporary.open("wb")
+        with opened as file, _named(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        with _writing(path):
+            temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raises: ResourceError where the system doesn't allow what is done within."""
+    try:
+        yield
+    except PermissionError as error:
+        raise not_writable(error, path) from error
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An error of writing says what was written."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def _sync(*paths: Path) -> None:
+    """Has files, and the names in folders, outlast a power cut."""
+    if os.name == "posix":  # elsewhere nothing can be synchronised that is open for reading
+        for path in paths:
+            number = os.open(path, os.O_RDONLY)
+            try:
+                with suppress(OSError) if path.is_dir() else nullcontext():  # not all file systems can do that
+                    os.fsync(number)
+            finally:
+                os.close(number)
+
+
+_OURS = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.(?P<kind>tmp|old)")
+LOCK = ".lock"  # of a run (`training/lock.py`)
+
+
+def tidy(folder: Path) -> None:
+    """Removes what writers that were killed have left in a folder. What was to be replaced and then wasn't is put
+    back."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not (match := _OURS.fullmatch(path.name)) or _is_alive(int(match["process"])):
+            continue
+        if match["kind"] == "old" and not (there := path.with_name(match["name"])).exists():
+            path.replace(there)
+        else:
+            _remove(path)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether it is there, and isn't this one: numbers come again."""
+    if os.name != "posix" or process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def clear(folder: Path, *, last: str) -> None:
+    """Removes all that is in a folder but its lock, and the file named `last` at the very end: a folder that is known
+    by this file can be cleared again if clearing it is broken off."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == last):
+        if path.name != LOCK:
+            _remove(path)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder but what a writer that was killed, or is about to begin, may leave."""
+    return all(path.name == LOCK or _OURS.fullmatch(path.name) for path in folder.iterdir())
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Adds a line to a file, all of it or nothing. Raises: ResourceError, OSError"""
+    with _writing(path):
+        file = path.open("ab", buffering=0)
+    with file, _named(path):
+        size = file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[file.write(line) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def cache_folder() -> Path:
@@ -144,7 +248,7 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lamb
 
     Raises: UsageError
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    if path.exists() and not (path.is_dir() and is_empty(path)):
         if not force:
             raise UsageError(
                 "the output exists already",
@@ -172,12 +276,17 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
+        with _writing(path):
+            temporary.mkdir(parents=True)
+        with _named(path):
+            yield temporary
+            _sync(*(file for file in temporary.rglob("*") if file.is_file()), temporary)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
-        if path.exists():
-            path.replace(old)
-        temporary.replace(path)
+        with _writing(path):
+            if path.exists():
+                path.replace(old)
+            temporary.replace(path)
+        _sync(path.parent)
         if old.is_dir():
             shutil.rmtree(old, ignore_errors=True)
         else:

@@ -46,7 +46,8 @@ def test_an_interrupted_training_goes_on_as_it_said(
         assert said, "it ended before its first epoch did"
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    fails(Result(process.returncode, out.decode(), err.decode()), 130, "saved")
+    code = {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    fails(Result(process.returncode, out.decode(), err.decode()), code, "saved")
     [command] = re.findall("Continue with: (.*)", err.decode())
     name, *words = shlex.split(command)
     assert name == "dmn"
@@ -90,7 +91,11 @@ def test_a_configuration_that_does_not_fit(dmn: Dmn, world: Path, tmp_path: Path
 
 def test_a_training_that_diverges(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     settings = ("--epochs", 1, "--set", "model.hidden=4", "--set", "training.learning_rate=1e30")
-    fails(dmn("train", world, "--out", tmp_path / "run", *settings, "--json"), 2, "training.learning_rate")
+    run = tmp_path / "run"
+    fails(dmn("train", world, "--out", run, *settings, "--json"), 5, "training.learning_rate", "non_finite.jsonl")
+    asked = [json.loads(line) for line in (run / "non_finite.jsonl").read_text().splitlines()]
+    assert len({(one["epoch"], one["step"]) for one in asked}) == 1  # those of one batch
+    assert all(one["story"] and one["question"].startswith("Where") for one in asked)
 
 
 def test_data_that_is_not_there(dmn: Dmn, tmp_path: Path) -> None:

@@ -127,6 +127,6 @@ def test_several_seeds_start_from_a_model_but_not_from_an_ensemble(
     usual = ("--epochs=1", "--set=model.hidden=32", "--set=training.steps=1", "--device=cpu")
     made = dmn("train", world, "--out", tmp_path / "two", "--start-from", run, "--ensemble", 2, *usual)
     assert made.code == 0, made.err
-    assert (tmp_path / "two" / "checkpoints" / "start.pt").is_file()
+    assert (tmp_path / "two" / "checkpoints" / "start.safetensors").is_file()
     assert dmn("train", world, "--out", tmp_path / "two", "--resume", "--ensemble", 2).code == 0
     fails(dmn("train", world, "--out", tmp_path / "new", "--start-from", tmp_path / "two", *usual), 2, "seed-1")

@@ -16,13 +16,15 @@ from commands import filled_in, seen
 from conftest import Dmn, Result, fails
 from schemas import SeedsTrained
 
+from dmn_cli.training import checkpoint
+
 OPTIONS = ("--epochs", 3, "--device", "cpu", "--set", "model.hidden=8", "--set", "training.steps=3")
 SEEDS = (3, 1, 2)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """Those of the last step, and of the model that was kept."""
-    last = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["network"]
+    last = checkpoint.load(checkpoint.found(run)[0], torch.device("cpu")).network
     return {**last, "model": torch.frombuffer(bytearray(model(run)), dtype=torch.uint8)}
 
 
@@ -126,11 +128,11 @@ def test_seeds_that_were_broken_off_go_on_to_the_same_end(
     kept = json.loads((run / "seeds.json").read_text())
     assert [len(one) > 1 for one in kept["seeds"]] == [True, False, False]
     assert model(run) == model(run / "seed-3")  # the best of those that are done
-    first = (run / "seed-3" / "checkpoints" / "last.pt").stat().st_mtime_ns
+    first = checkpoint.found(run / "seed-3")[0].stat().st_mtime_ns
     result = dmn(*command)
     assert result.code == 0, result.err
     assert f"seed 1, 2 of 3, resuming at {at}\n" in result.err
-    assert (run / "seed-3" / "checkpoints" / "last.pt").stat().st_mtime_ns == first
+    assert checkpoint.found(run / "seed-3")[0].stat().st_mtime_ns == first
     for seed in SEEDS:
         assert_same_weights(run / f"seed-{seed}", whole[0] / f"seed-{seed}")
     assert model(run) == model(whole[0])

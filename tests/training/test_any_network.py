@@ -21,13 +21,12 @@ from dmn_cli.records.network import Answered, Losses, Network, Sizes
 from dmn_cli.settings.load import load, to_toml
 from dmn_cli.settings.networks import NETWORKS, Kind
 from dmn_cli.settings.schema import NetworkSettings
-from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.checkpoint import Checkpoint, found
 from dmn_cli.training.checkpoint import load as load_checkpoint
 from dmn_cli.training.events import Stopped
 from dmn_cli.training.gradients import summed
 from dmn_cli.training.learner import USUAL, Learner
 from dmn_cli.training.loop import Training
-from dmn_cli.training.run import CHECKPOINT
 from dmn_cli.training.sampling import PlannedBatch
 
 CPU = torch.device("cpu")
@@ -151,7 +150,7 @@ def test_it_is_trained_evaluated_and_asked(dmn: Dmn, world: Path, config: Path, 
 
 def test_it_resumes_to_the_same_weights(dmn: Dmn, world: Path, config: Path, tmp_path: Path) -> None:
     def checkpoint(run: Path) -> Checkpoint:
-        return load_checkpoint(run / CHECKPOINT, CPU)
+        return load_checkpoint(found(run)[0], CPU)
 
     job = Training([DataSet(world)], tmp_path / "stopped", load(config=config), CPU)
     job.begin()

@@ -22,7 +22,6 @@ from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
 from dmn_cli.training.loop import Training
-from dmn_cli.training.run import CHECKPOINT
 
 CPU = torch.device("cpu")
 
@@ -70,7 +69,7 @@ def test_a_run_keeps_auto_and_its_model_and_checkpoint_what_it_came_to(dmn: Dmn,
     assert result.code == 0, result.err
     assert "decided: gates softmax, dropout 0.0, batch_size" in result.err
     assert tomllib.loads((run / "config.toml").read_text())["training"]["batch_size"] == AUTO
-    assert checkpoint.load(run / CHECKPOINT, CPU).decided["training.schedule"] == "solved"
+    assert checkpoint.load(checkpoint.found(run)[0], CPU).decided["training.schedule"] == "solved"
     assert directory.load(run).settings.model_dump()["gates"] == "softmax"
     fails(
         dmn("train", walks, "--out", tmp_path / "b", "--set", "training.batch_size=few"),

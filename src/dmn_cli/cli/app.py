@@ -47,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done · 1 below a required score or a baseline · 2 usage or configuration · 3 data · "
-    "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 interrupted.",
+    "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 Ctrl-C · 143 terminated.",
 )
 app.add_typer(prepare, name="prepare")
 app.command("train")(together(train.command))

@@ -161,6 +161,7 @@ def command(
 
     from dmn_cli.kernels.tune import tune as tune_kernels
     from dmn_cli.machine.device import choose_device
+    from dmn_cli.training.lock import locked
 
     where = choose_device(device)
     if processes and where.type != "cpu":
@@ -183,12 +184,13 @@ def command(
         processes=processes,
         started_again=launched(),
     )
-    if tune is not None or (resume and (out / "tune.json").is_file()):
-        train_tune(asked, tune, keys_given(config, set_ or [], chosen))
-    elif given or (resume and (out / "seeds.json").is_file()):
-        train_seeds(asked, seeds, restarts, ensemble)
-    else:
-        train_one(asked)
+    with locked(out):
+        if tune is not None or (resume and (out / "tune.json").is_file()):
+            train_tune(asked, tune, keys_given(config, set_ or [], chosen))
+        elif given or (resume and (out / "seeds.json").is_file()):
+            train_seeds(asked, seeds, restarts, ensemble)
+        else:
+            train_one(asked)
 
 
 def _refuse_under_torchrun(*, force: bool) -> NoReturn:

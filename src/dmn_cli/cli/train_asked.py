@@ -69,9 +69,17 @@ def new_settings(
     """Those of a new run, whose folder is free to be written. Raises: UsageError"""
     from dmn_cli.files import check_output
     from dmn_cli.settings.load import is_settings, load, parse_override
+    from dmn_cli.training.lock import half_begun
 
     settings = load(preset, config, [*map(parse_override, sets), *chosen])
-    check_output(out, force=force, ours=lambda run: is_settings(run / "config.toml"))
+    is_run, begun = is_settings(out / "config.toml"), half_begun(out)
+    if is_run and not force:
+        raise UsageError(
+            "there is a run here already",
+            where=out,
+            hint="Continue it with --resume, choose another --out, or overwrite it with --force.",
+        )
+    check_output(out, force=force or begun, ours=lambda _: is_run or begun)
     return settings
 
 
@@ -113,7 +121,7 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
             hint=f"Only {options} and --device can be given with it.",
         )
     if not (out / "config.toml").is_file():
-        raise UsageError("there is no run to resume", where=out)
+        raise UsageError("there is no run to resume", where=out, hint="Begin one by the same command without --resume.")
     if other_kind:
         kind = "of one seed" if changeable == _USUAL else f"that was made with --{changeable[0]}"
         raise UsageError(f"is a run {kind}", where=out, hint="Continue it with --resume alone.")

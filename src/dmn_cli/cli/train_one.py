@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from dmn_cli.cli.output import plural, wrapped
 from dmn_cli.cli.train_asked import Asked, then
 from dmn_cli.cli.train_read import read_first
-from dmn_cli.cli.train_stop import stopped, until_interrupted
+from dmn_cli.cli.train_stop import until_interrupted
 
 if TYPE_CHECKING:
     from dmn_cli.training.events import Finished
+    from dmn_cli.training.loop import Training
     from dmn_cli.training.start import Start
 
 
@@ -19,7 +20,6 @@ def train_one(asked: Asked) -> None:
     from dmn_cli.cli.train_progress import introduce, watch
     from dmn_cli.training.events import Stopped
     from dmn_cli.training.loop import Training
-    from dmn_cli.training.run import CHECKPOINT
 
     output = asked.output
     start = _started(asked)
@@ -27,22 +27,27 @@ def train_one(asked: Asked) -> None:
     training = Training(*known, processes=asked.processes, start=start)
     if start and not (start.read_here or asked.resume):
         output.note(wrapped(f"begins with {training.learner.taken}"))
-    there = (asked.out / CHECKPOINT).is_file()
-    resumed = asked.resume and (there or (start is None and not asked.started_again))
-    if resumed and asked.started_again:
+    if asked.resume and asked.started_again:
         training.take_up()
-    elif resumed:
+    elif asked.resume:
         training.resume()
-    if resumed:
-        output.note(f"resuming at epoch {training.state.epoch}, step {training.state.step}")
+    if asked.resume:
+        output.note(_resuming(training))
     elif start is None:
         training.begin(force=asked.force or asked.started_again)
     introduce(output, training)
-    with until_interrupted() as stop, output.warned():
+    with until_interrupted(asked) as stop, output.warned():
         last = watch(output, training, stop)
     if isinstance(last, Stopped):
-        raise stopped(last, asked.data, asked.out)
+        raise stop.stopped(last)
     _report(asked, last)
+
+
+def _resuming(training: Training) -> str:
+    state = training.state
+    if not state.network:
+        return "beginning: it was stopped before its first checkpoint"
+    return f"resuming at epoch {state.epoch}, step {state.step}"
 
 
 def _started(asked: Asked) -> Start | None:
@@ -61,11 +66,14 @@ def _started(asked: Asked) -> Start | None:
         if asked.read:
             to_read = ToRead.of(asked.read, asked.extra_words, asked.data_sets, asked.settings)
         if start or to_read:
-            Run(run).begin(asked.settings, asked.data_sets, force=asked.force)
-        if start:
-            start.save(run)
-        if to_read:
-            to_read.save(run)
+
+            def also() -> None:
+                if start:
+                    start.save(run)
+                if to_read:
+                    to_read.save(run)
+
+            Run(run).begin(asked.settings, asked.data_sets, force=asked.force, also=also)
     if to_read and not (start and start.read_here):
         read_first(asked, to_read, start)
         start = Start.load(run)

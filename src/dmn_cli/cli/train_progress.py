@@ -23,6 +23,8 @@ def introduce(output: Output, training: Training) -> None:
     machine = describe(training.device, learner.processes, compiled=compiled())
     weights = sum(parameter.numel() for parameter in learner.network.parameters())
     questions = plural(learner.questions, "question")
+    for remark in training.remarks:
+        output.warning(wrapped(remark))
     output.note(wrapped(f"{training.settings.preset} on {machine}: {weights:,} weights, {questions}"))
     if learner.decided:
         values = (f"{key.partition('.')[2]} {value}" for key, value in learner.decided.items())

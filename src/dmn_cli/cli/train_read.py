@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from dmn_cli.cli.output import Output, duration, plural, progress, stderr, wrapped
 from dmn_cli.cli.train_asked import Asked
-from dmn_cli.cli.train_stop import to_continue, until_interrupted
-from dmn_cli.errors import Interrupted
+from dmn_cli.cli.train_stop import Stop, until_interrupted
 
 if TYPE_CHECKING:
-    from dmn_cli.training.reading import Measured, Read, ReadingEvent, ReadingStopped
+    from dmn_cli.training.reading import Measured, Read, ReadingEvent
     from dmn_cli.training.start import Start
     from dmn_cli.training.to_read import ToRead
 
@@ -29,21 +28,18 @@ def read_first(asked: Asked, to_read: ToRead, start: Start | None) -> None:
         with progress(output, "splitting texts into words", to_read.unprepared(run)) as advance:
             texts = to_read.texts(run, asked.data_sets[0], advance)
     except KeyboardInterrupt as interrupt:
-        raise to_continue("while texts were split into words", asked.data, run) from interrupt
+        raise Stop(asked).to_continue("while texts were split into words") from interrupt
     reading = to_read.reading(texts, run, asked.data_sets, asked.settings, asked.device, start)
-    reading.resume()
+    for remark in reading.resume():
+        output.warning(wrapped(remark))
     words = len(reading.learner.joint.vocabulary.words)
     going_on = f", resuming at word {reading.state.words:,}" if reading.state.words else ""
-    with until_interrupted() as stop, output.warned(), _shown(output) as show:
+    with until_interrupted(asked) as stop, output.warned(), _shown(output) as show:
         output.note(wrapped(f"reading {plural(reading.words, 'word')}, {words:,} of them distinct{going_on}"))
         for event in reading.events(stop):
             if isinstance(event, ReadingStopped):
-                raise _stopped(event, asked)
+                raise stop.to_continue(f"after {plural(event.words, 'word')} were read")
             show(event)
-
-
-def _stopped(event: ReadingStopped, asked: Asked) -> Interrupted:
-    return to_continue(f"after {plural(event.words, 'word')} were read", asked.data, asked.out)
 
 
 @contextmanager

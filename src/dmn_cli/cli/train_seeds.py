@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import plural, rows, wrapped
 from dmn_cli.cli.train_asked import Asked, then
-from dmn_cli.cli.train_stop import stopped, until_interrupted
+from dmn_cli.cli.train_stop import until_interrupted
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
         )
     introduced = False
 
-    with until_interrupted() as stop, output.warned():
+    with until_interrupted(asked) as stop, output.warned():
 
         def finish(seed: int, training: Training) -> None:
             nonlocal introduced
@@ -78,7 +78,7 @@ def train_seeds(asked: Asked, seeds: str | None, restarts: int | None, ensemble:
             output.note(f"seed {seed}, {known.seeds.index(seed) + 1} of {len(known.seeds)}{going_on}")
             last = watch(output, training, stop)
             if isinstance(last, Stopped):
-                raise stopped(last, asked.data, asked.out, of=f"seed {seed}, ")
+                raise stop.stopped(last, of=f"seed {seed}, ")
             output.note(wrapped(f"seed {seed} is done after {plural(last.epochs, 'epoch')}: {last.reason}"))
 
         train(known, asked.device, finish, processes=asked.processes)

@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmn_cli.errors import Interrupted
+from dmn_cli.errors import Interrupted, Terminated
 
 if TYPE_CHECKING:
+    from dmn_cli.cli.train_asked import Asked
     from dmn_cli.training.events import Stopped
 
 
-@contextmanager
-def until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Yields what tells between steps whether Ctrl-C or a termination signal came, to this process or to another that
-    trains with it. A second one ends dmn at once."""
-    from dmn_cli.machine.distributed import stopping
+class Stop:
+    """Tells between steps whether Ctrl-C or a termination signal came, to this process or to another that trains with
+    it."""
 
-    asked = False
+    def __init__(self, asked: Asked | None) -> None:
+        self._asked = asked
+        self._signal: int | None = None
 
-    def handler(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
+    def __call__(self) -> bool:
+        from dmn_cli.machine.distributed import stopping
+
+        return self._signal is not None or stopping()
+
+    def handle(self, number: int, frame: object) -> None:
+        """The second one ends dmn at once. Raises: KeyboardInterrupt"""
+        if self._signal is not None:
             raise KeyboardInterrupt
-        asked = True
+        self._signal = number
 
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    def stopped(self, at: Stopped, *, of: str = "") -> Interrupted:
+        """What to raise once a training has saved itself. of: says which, where there are several"""
+        return self.to_continue(f"{of}at epoch {at.epoch}, step {at.step}")
+
+    def to_continue(self, where: str, saved: str = "everything is saved") -> Interrupted:
+        """The same, of any kind of run. where: it was stopped"""
+        error = Terminated if self._signal == signal.SIGTERM else Interrupted
+        hint = f"Continue with: {command_to_resume(self._asked)}" if self._asked else None
+        return error(f"{where}; {saved}", hint=hint)
+
+
+def command_to_resume(asked: Asked) -> str:
+    return shlex.join(["dmn", "train", *map(str, asked.data), "--out", str(asked.out), "--resume"])
+
+
+@contextmanager
+def until_interrupted(asked: Asked | None = None) -> Iterator[Stop]:
+    """Here the first signal lets a step be finished. asked: None in a process that takes part in what another runs
+
+    Raises: Interrupted where a second one came
+    """
+    stop = Stop(asked)
+    before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked or stopping()
+        yield stop
+    except KeyboardInterrupt as interrupt:
+        raise stop.to_continue("at once", "what was saved before is there") from interrupt
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-def stopped(at: Stopped, data: Sequence[Path], out: Path, *, of: str = "") -> Interrupted:
-    """What to raise once a training has saved itself. of: says which, where there are several"""
-    return to_continue(f"{of}at epoch {at.epoch}, step {at.step}", data, out)
-
-
-def to_continue(where: str, data: Sequence[Path], out: Path) -> Interrupted:
-    """The same, of any kind of run. where: it was stopped"""
-    import shlex
-
-    command = shlex.join(["dmn", "train", *map(str, data), "--out", str(out), "--resume"])
-    return Interrupted(f"{where}; everything is saved", hint=f"Continue with: {command}")

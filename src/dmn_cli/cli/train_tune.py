@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import Output, plural, rows, stderr, wrapped
 from dmn_cli.cli.train_asked import Asked
-from dmn_cli.cli.train_stop import stopped, to_continue, until_interrupted
+from dmn_cli.cli.train_stop import until_interrupted
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def train_tune(asked: Asked, tune: str | None, given: set[str]) -> None:
         search = Search(*known, budget, asked.device, wanted=lambda key: key not in given, processes=asked.processes)
         search.begin(force=asked.force)
     _introduce(asked.output, search)
-    with until_interrupted() as stop, asked.output.warned():
+    with until_interrupted(asked) as stop, asked.output.warned():
         trial, last = _watch(asked.output, search, stop)
         if stop() and isinstance(last, Stopped):
-            raise stopped(last, asked.data, asked.out, of=f"trial {trial}, ")
+            raise stop.stopped(last, of=f"trial {trial}, ")
         if stop():
-            raise to_continue(f"after {plural(len(search.trials), 'trial')}", asked.data, asked.out)
+            raise stop.to_continue(f"after {plural(len(search.trials), 'trial')}")
         found = conclude(search)
     if found is None:
         raise UsageError(

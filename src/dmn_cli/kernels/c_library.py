@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dmn_cli.files import cache_folder
+from dmn_cli.files import cache_folder, file_digest
 
 REALS = {torch.float32: "float", torch.float64: "double"}
 
@@ -69,6 +69,12 @@ def library(dtype: torch.dtype, recipe: Recipe = RECIPE) -> ctypes.CDLL | None:
             with suppress(OSError):
                 _libraries[dtype] = ctypes.CDLL(str(recipe.place(dtype)))
     return _libraries[dtype]
+
+
+def fingerprint(dtype: torch.dtype, recipe: Recipe = RECIPE) -> str | None:
+    """Of the library that is in use, which another compiler makes another; None: torch computes."""
+    place = recipe.place(dtype)
+    return f"C {file_digest(place)[:8]}" if library(dtype, recipe) and place.is_file() else None
 
 
 def use(dtype: torch.dtype, path: Path | None) -> None:

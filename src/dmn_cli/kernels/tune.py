@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 
@@ -31,3 +32,16 @@ def tune(hidden: int, *, build: bool = True) -> None:
 def compiled() -> bool:
     """Whether the kernels in C are there for the type that networks compute with."""
     return c_library.library(torch.float32) is not None
+
+
+def computing(device: torch.device) -> dict[str, Any]:
+    """What the last bits of a result depend on, beside what it is computed from."""
+    if device.type != "cpu":
+        return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
+    return {
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+        "kernels": c_library.fingerprint(torch.float32) or "torch's",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+    }

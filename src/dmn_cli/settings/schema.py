@@ -136,6 +136,9 @@ class TrainingSettings(_Strict):
     answers_from_epoch: int = Positive
     answers_from_gate_loss: float = Field(ge=0)
     seed: int = Field(ge=0, lt=2**63)
+    save_minutes: float = Field(default=5.0, ge=0)
+    checkpoints: int = Field(default=2, gt=0)
+    non_finite: Literal["stop", "skip"] = "stop"
 
 
 class ReadingSettings(_Strict):

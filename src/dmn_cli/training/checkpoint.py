@@ -1,12 +1,13 @@
-"""All that a killed training needs to reach the same weights: checkpoints/last.pt of a run.
+"""All that a killed training needs to reach the same weights: checkpoints/step-N.safetensors of a run.
 
-Written by torch.save and read with weights_only=True: tensors and plain values, nothing that could run code. It stays
-in the run; what is shipped is the model directory.
+The last few are kept, each named after the steps that are done. Where the newest is damaged, the one before is read: it
+leads to the same weights, later. They stay in the run; what is shipped is the model directory.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import torch
 from dmn_cli.errors import ModelError
 from dmn_cli.training import saved
 
-FORMAT_VERSION = 3
+FOLDER = "checkpoints"
+FORMAT_VERSION = 4
 _OLDEST = 2  # that can be read
+_OLD_NAME = "last.pt"  # of the only one that there was before version 4
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Totals:
 
     losses: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of the answers, of the gates
     supervised: int = 0  # steps whose batch had questions with known supporting facts
+    skipped: int = 0  # steps whose loss was not a number
 
 
 @dataclass
@@ -53,12 +57,51 @@ class Checkpoint:
     steps: int = 0  # done in all
     averaged: list[torch.Tensor] = field(default_factory=list)  # the running mean of the weights, where there is one
     decided: dict[str, Any] = field(default_factory=dict)  # what keys of "auto" came to
+    settings: dict[str, Any] = field(default_factory=dict)  # all of them, decided; empty: not known, of before
+    lowered: int = 0  # how often the learning rate was halved, since a loss was not a number
+    skipped_in_a_row: int = 0  # the last steps, whose loss was not a number
+    computed_by: dict[str, Any] = field(default_factory=dict)  # what the last bits depend on: `kernels/tune.py`
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
+def save(run: Path, checkpoint: Checkpoint, keep: int) -> None:
+    """Adds one to a run, of which the last `keep` stay. Raises: ResourceError, OSError"""
+    path = run / FOLDER / f"step-{checkpoint.steps:09}{saved.SUFFIX}"
     values = {f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}
-    values["totals"] = [*checkpoint.totals.losses, float(checkpoint.totals.supervised)]
+    values["totals"] = vars(checkpoint.totals)
     saved.save(path, FORMAT_VERSION, values)
+    others = found(run)
+    before = [other for other in others if _steps(other) < checkpoint.steps]
+    for other in others:
+        if other != path and other not in before[: keep - 1]:  # one of later steps was damaged
+            other.unlink(missing_ok=True)
+
+
+def found(run: Path) -> list[Path]:
+    """Those that a run has, the newest first."""
+    there = [path for path in (run / FOLDER).glob("*") if path.name == _OLD_NAME or _steps(path) >= 0]
+    return sorted(there, key=_steps, reverse=True)
+
+
+def _steps(path: Path) -> int:
+    """Those that are done, by the name of a checkpoint; -1: it has no such name."""
+    match = re.fullmatch(rf"step-(\d+){re.escape(saved.SUFFIX)}", path.name)
+    return int(match[1]) if match else -1
+
+
+def last(run: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]:
+    """The newest that can be read, or None where there is none yet; and what is to be said of those that can't.
+
+    Raises: ModelError where all of them are damaged, or the newest is of another format version.
+    """
+    there, remarks = found(run), []
+    for i, path in enumerate(there):
+        try:
+            return load(path, device), remarks
+        except saved.Damaged:
+            if path == there[-1]:
+                raise
+            remarks.append(f"{path} is damaged: going on from the one before, {there[i + 1].name}")
+    return None, []
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
@@ -72,5 +115,9 @@ def load(path: Path, device: torch.device) -> Checkpoint:
 
 
 def _of(values: dict[str, Any]) -> Checkpoint:
-    *losses, supervised = values.pop("totals")
-    return Checkpoint(**values, totals=Totals(losses, int(supervised)))
+    totals = values.pop("totals")
+    if isinstance(totals, list):  # of version 3
+        *losses, supervised = totals
+        totals = {"losses": losses, "supervised": int(supervised)}
+    pairs = {key: tuple(values.pop(key)) for key in ("highest", "lowest") if key in values}
+    return Checkpoint(**values, **pairs, totals=Totals(**totals))

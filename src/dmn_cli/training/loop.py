@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.metrics import judge
 from dmn_cli.evaluation.report import Judge, Report, evaluate
+from dmn_cli.kernels.tune import computing
 from dmn_cli.machine.distributed import Gone, world
+from dmn_cli.settings.load import as_dict
 from dmn_cli.settings.schema import Settings
-from dmn_cli.training import checkpoint
+from dmn_cli.training import checkpoint, resuming
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.distributed import Ranks
@@ -33,7 +33,8 @@ from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
-from dmn_cli.training.run import CHECKPOINT, Run
+from dmn_cli.training.non_finite import Watch
+from dmn_cli.training.run import CONFIG, Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import FALL, rate
 from dmn_cli.training.start import Start, joint_from
@@ -47,7 +48,6 @@ _WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to 
 _THINNED = 8  # times that the validation is thinned, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 _COPIES = 4  # of the validation, with other names
-_SAVE_EVERY = 300.0  # seconds, within an epoch; at the end of each it is saved anyway
 
 
 class Training:
@@ -77,6 +77,7 @@ class Training:
         decay = self.settings.training.averaging
         self.averaged = Averaged(self.learner.network, decay) if decay else None
         self.waiting = 0.0  # Epoch.waiting
+        self.remarks: list[str] = []  # what a user should know of how it was resumed
         self.helpers: Helpers | Ranks | None = None
         self._start_helpers = Ranks if ranks else helpers
         answers_from = None if self.learner.supervision else 1
@@ -87,29 +88,49 @@ class Training:
         self.run.begin(self.given, self.learner.joint.data, force=force)
 
     def resume(self) -> None:
-        """Continues from the last checkpoint. Raises as `Run.load` does."""
-        self.state = state = self.run.load(self.state.data, self.settings.training.epochs, self.device)
+        """Continues from the last checkpoint that can be read, or from the beginning where there is none yet.
+
+        Raises: ModelError where all checkpoints are damaged; UsageError where the data or the settings have changed, or
+        the training is over.
+        """
+        self._go_on(*checkpoint.last(self.run.path, self.device))
+
+    def _go_on(self, state: Checkpoint | None, remarks: list[str]) -> None:
+        self.remarks = remarks
+        resuming.check_data(self.run.path, state, self.learner.joint.data)
+        if state:
+            self._restore(state)
+        self.run.take_up(self.given, self.learner.joint.data, self.state)
+
+    def _restore(self, state: Checkpoint) -> None:
+        epochs = self.settings.training.epochs
+        resuming.check_settings(self.run.path, state, as_dict(self.settings))
+        resuming.check_epochs(self.run.path, state, epochs)
+        self.state = state
         self.learner.network.load_state_dict(state.network)
         self.learner.optimiser.load_state_dict(state.optimiser)
         if self.averaged:
             self.averaged.load(state.averaged)
+        epochs_before, rate_before = resuming.epochs_before(state, epochs), self.learner.optimiser.learning_rate
         if state.finished:
             state.finished = None
             self._next_epoch()
-        self.run.forget_metrics_from(state.epoch)
-        trained_on.write(self.run.path, self.learner.joint.data)  # which may have moved
+        if epochs_before != epochs:
+            next_rate = rate(self.settings.training, state, len(self.learner.plan(state.epoch)))
+            self.remarks.append(resuming.longer(epochs, epochs_before, next_rate, rate_before))
+        self.remarks += resuming.differently_computed(state, computing(self.device))
 
     def take_up(self) -> None:
-        """Begins, or continues from the last checkpoint if there is one. Its state then says whether the training is
-        over: it may have been killed before anybody took note of that. Raises as `resume` does"""
-        last = self.run.path / CHECKPOINT
-        state = checkpoint.load(last, self.device) if last.is_file() else None
-        if state is None:
+        """Begins, or resumes the run if there is one. Its state then says whether the training is over: it may have
+        been killed before anybody took note of that. Raises as `resume` does"""
+        if not (self.run.path / CONFIG).is_file():
             self.begin(force=True)
-        elif state.finished:
-            self.state = state
+            return
+        state, remarks = checkpoint.last(self.run.path, self.device)
+        if state and state.finished:
+            self.state, self.remarks = state, remarks
         else:
-            self.resume()
+            self._go_on(state, remarks)
 
     @property
     def last_epoch(self) -> int:
@@ -121,7 +142,8 @@ class Training:
         self.state.network = self.learner.network.state_dict()
         self.state.optimiser = self.learner.optimiser.state_dict()
         self.state.averaged = self.averaged.mean if self.averaged else []
-        self.run.save(self.state)
+        self.state.settings, self.state.computed_by = as_dict(self.settings), computing(self.device)
+        checkpoint.save(self.run.path, self.state, self.settings.training.checkpoints)
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Trains to the end. `stop` is asked between steps; once it is true, the state is saved and Stopped is last."""
@@ -177,6 +199,7 @@ class Training:
         spares, thin = (first is not None and state.epoch >= first for first in (state.spares_from, state.thin_from))
         phase = Phase(state.epoch, beta, state.in_order, spares or at_once, thin)
         self._losses = losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
+        watch = Watch(self.run.path, settings, state, at_once=self.device.type == "cpu")
         began = reported = saved = time.perf_counter()
         steps = range(state.step, len(plan))
         made = learner.in_turn(lambda step: self._made(plan[step], phase, step), steps)
@@ -187,23 +210,29 @@ class Training:
             asked = time.perf_counter()
             portions = next(made)
             waited += time.perf_counter() - asked
-            losses += self.step(plan[step], portions, phase, begun)
+            of_step = self.step(plan[step], portions, phase, begun)
+            if watch.counts(step, plan[step], of_step):
+                losses += of_step
             if self.averaged:
                 self.averaged.update(state.steps)
             state.steps += 1
             state.totals.supervised += portions[0].known > 0
             state.step += 1
             if stop():
+                watch.check()
                 state.totals.losses = losses.tolist()
                 yield Stopped(state.epoch, state.step)
                 return
             now = time.perf_counter()
-            if now - saved > _SAVE_EVERY:
+            if now - saved >= 60 * settings.save_minutes:
+                watch.check()
                 saved, state.totals.losses = now, losses.tolist()
                 self.save()
             if now - reported > _REPORT_EVERY:
+                watch.check()
                 reported = now
                 yield Step(state.epoch, state.step, len(plan), losses[0].item() / state.step)
+        watch.check()
         state.totals.losses = losses.tolist()
         self.waiting = waited / (time.perf_counter() - began)
 
@@ -215,7 +244,8 @@ class Training:
     def step(
         self, planned: PlannedBatch, portions: Sequence[Portion], phase: Phase, begun: Collection[int] = ()
     ) -> torch.Tensor:
-        """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64.
+        """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64; NaN where
+        the gradient isn't finite.
 
         portions: those parts of the batch that are made already, the others are made if needed; begun: the parts that
         helpers are computing
@@ -228,21 +258,12 @@ class Training:
             return learner.compute(portion, phase)
 
         whole = self.helpers.summed(begun, compute) if self.helpers else summed([*map(compute, range(learner.parts))])
-        learner.optimiser.step(whole.gradients)
-        return whole.losses
+        norm = learner.optimiser.step(whole.gradients)
+        return torch.where(norm.isfinite(), whole.losses, math.nan)
 
     def _end_epoch(self, began: float) -> Epoch:
-        """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state.
-
-        Raises: UsageError where the training has diverged; what was saved before remains.
-        """
+        """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state."""
         state = self.state
-        if not all(map(math.isfinite, state.totals.losses)):
-            raise UsageError(
-                f"the loss of epoch {state.epoch} is not a number",
-                where=self.run.path,
-                hint="Train with a lower training.learning_rate or training.clip.",
-            )
         with self.averaged.in_use() if self.averaged else nullcontext():
             reports = self._validated()
             score = [sum(r.accuracy for r in reports) / len(reports), -sum(r.loss for r in reports) / len(reports)]
@@ -254,7 +275,7 @@ class Training:
         flawless = all(report.accuracy == 1 for report in reports)
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
-        loss = state.totals.losses[0] / state.step
+        loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
         anew = self._leads_nowhere(loss)
         epoch = Epoch(
             epoch=state.epoch,

@@ -24,7 +24,7 @@ class Optimiser:
         """words: the network's table of them, if it has one; given: whether word vectors came from outside. They are
         trained at a rate of their own and without L2, which would pull the vectors of words that no batch has to zero.
         Large tables have no L2 for the same reason."""
-        self.network, self.clip = network, settings.clip
+        self.network, self.clip, self._skips = network, settings.clip, settings.non_finite == "skip"
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
         ngrams = [p for p in sparse_tables(network) if words is None or p is not words.weight]
@@ -64,16 +64,23 @@ class Optimiser:
         gradients = [parameter.grad for parameter in self.network.parameters()]
         return [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
 
-    def step(self, gradients: Sequence[torch.Tensor | None]) -> None:
-        """Clips a gradient, in place, and takes one step down it."""
+    def step(self, gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
+        """Clips a gradient, in place, and takes one step down it. Returns its norm before.
+
+        Where that isn't finite no step is taken; but on a GPU, which would have to be waited for, one is, unless such
+        batches are to be skipped.
+        """
         for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
             parameter.grad = gradient
         dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]
         norm = nn.utils.get_total_norm(dense, foreach=True)
+        if (self._skips or norm.is_cpu) and not norm.isfinite():
+            return norm
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
         for part in self.parts:
             part.step()
+        return norm
 
     def state_dict(self) -> dict[str, Any]:
         return {str(i): part.state_dict() for i, part in enumerate(self.parts)}

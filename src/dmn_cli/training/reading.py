@@ -4,15 +4,14 @@ The weights after step n depend on the settings, the texts and n alone: batches 
 words and dropout are drawn from (seed, epoch, step). So a reading that was stopped or killed and then resumed ends with
 the weights of one that ran through: bit for bit on a CPU with the same number of threads.
 
-reading.json             which texts, as they were given, and how many of their words the model takes in
-text/                    those that weren't prepared before
-reading.jsonl            a line a checkpoint
-checkpoints/reading.pt   what a resumed reading needs, until it is over; then checkpoints/start.pt has what was learnt
+reading.json            which texts, as they were given, and how many of their words the model takes in
+text/                   those that weren't prepared before
+reading.jsonl           a line a checkpoint
+checkpoints/reading.…   what a resumed reading needs, until it is over; then checkpoints/start.… has what was learnt
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,8 @@ import numpy as np
 import torch
 
 from dmn_cli.data.text.batches import TextBatches
-from dmn_cli.errors import UsageError
+from dmn_cli.errors import Diverged, UsageError
+from dmn_cli.files import append_line, json_line
 from dmn_cli.machine.device import seed
 from dmn_cli.machine.threads import cores_to_use, in_order
 from dmn_cli.model.language_model import LanguageModel
@@ -35,9 +35,9 @@ from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.run import keep_lines
 from dmn_cli.training.start import Start
 
-CHECKPOINT = Path("checkpoints") / "reading.pt"
+CHECKPOINT = Path("checkpoints") / "reading"  # with the suffix that `saved` gives it
 LOG = "reading.jsonl"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _REPORT_EVERY, _SAVE_EVERY = 0.5, 300.0  # seconds
 _RANDOM = 0x7EAD  # keeps its random numbers apart from those of training
 _DISTORTION = 0.75  # words are sampled by their frequency to this power (Mikolov et al. 2013)
@@ -114,26 +114,36 @@ class Reading:
         self.state = _State(texts=" ".join(text.fingerprint for text in batches.texts))
         self._save_every = save_every
 
-    def resume(self) -> None:
-        """Goes on from the last checkpoint, if there is one. Raises: UsageError, ModelError"""
-        path = self.run / CHECKPOINT
-        if not path.is_file():
-            return
-        state = saved.load(path, range(FORMAT_VERSION + 1), lambda values: _State(**values), self.device)
+    def resume(self) -> list[str]:
+        """Goes on from the last checkpoint, if there is one that can be read. Returns what is to be said if not.
+
+        Raises: UsageError where the texts have changed; ModelError where it is of another format version.
+        """
+        remarks = []
+        if path := saved.find(self.run / CHECKPOINT):
+            try:
+                state = saved.load(path, range(FORMAT_VERSION + 1), lambda values: _State(**values), self.device)
+            except saved.Damaged:
+                remarks.append(f"{path} is damaged: reading begins anew")
+            else:
+                self._restore(state)
+        keep_lines(self.run / LOG, lambda line: line["words"] <= self.state.words)
+        return remarks
+
+    def _restore(self, state: _State) -> None:
         if state.texts != self.state.texts:
-            raise UsageError("the texts have changed", where=path, hint="Train again with --force.")
+            raise UsageError("the texts have changed", where=self.run, hint="Train again with --force.")
         self.model.load_state_dict(state.model)
         self.optimiser.load_state_dict(state.optimiser)
         self.state = state
-        keep_lines(self.run / LOG, lambda line: line["words"] <= state.words)
 
     def save(self) -> None:
         state = self.state
         state.model, state.optimiser = self.model.state_dict(), self.optimiser.state_dict()
-        saved.save(self.run / CHECKPOINT, FORMAT_VERSION, vars(state))
+        saved.save((self.run / CHECKPOINT).with_suffix(saved.SUFFIX), FORMAT_VERSION, vars(state))
 
     def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[ReadingEvent]:
-        """Reads to the end; checkpoints/start.pt has what was learnt. `stop` is asked between steps; once it is
+        """Reads to the end; checkpoints/start.… has what was learnt. `stop` is asked between steps; once it is
         true, everything is saved and ReadingStopped is last."""
         threads = torch.get_num_threads()
         if self.device.type == "cpu":
@@ -161,10 +171,12 @@ class Reading:
                 now = time.perf_counter()
                 state.seconds = now - began
                 if stop():
+                    self._check(losses.item())
                     self.save()
                     yield ReadingStopped(state.words, of)
                     return
                 if now - reported > _REPORT_EVERY:
+                    self._check(losses.item())
                     speed = (state.words - words_at_start) / (now - at_start)
                     yield Read(state.words, of, losses.item() / count, speed, (of - state.words) / speed)
                     losses.zero_()
@@ -185,15 +197,15 @@ class Reading:
         return NextWords.of(*self.batches.take(sentences), sampled).to(self.device)
 
     def step(self, batch: NextWords) -> torch.Tensor:
-        """One step down the mean loss of a word foretold, which is returned."""
+        """One step down the mean loss of a word foretold, which is returned; NaN where its gradient isn't finite."""
         state = self.state
         number = np.random.SeedSequence([_RANDOM, self.seed, state.epoch, state.step]).generate_state(1)[0]
         seed(self.device, int(number))
         self.model.train()
         loss, count = self.model(batch, self.log_expected)
         loss = loss / max(1, count)
-        self.optimiser.step(self.optimiser.gradients(loss))
-        return loss.detach()
+        norm = self.optimiser.step(self.optimiser.gradients(loss))
+        return torch.where(norm.isfinite(), loss.detach(), math.nan)
 
     def perplexity(self) -> float:
         """Of the sentences that are held out, by the softmax over all words, in both directions."""
@@ -207,14 +219,9 @@ class Reading:
         return math.exp(min(loss / count, 700.0))
 
     def _measured(self, *, speed: float, over: bool = False) -> Measured:
-        """Raises: UsageError where it has diverged; what was saved before remains."""
+        """Raises: Diverged; what was saved before remains."""
         state, perplexity = self.state, self.perplexity()
-        if not math.isfinite(perplexity):
-            raise UsageError(
-                "the loss of the language model is not a number",
-                where=self.run,
-                hint="Read with a lower reading.learning_rate.",
-            )
+        self._check(perplexity)
         rate = self.optimiser.learning_rate
         event = Measured(
             min(state.epoch, self.settings.epochs),
@@ -226,13 +233,21 @@ class Reading:
             state.seconds,
             over,
         )
+        append_line(self.run / LOG, json_line(event.as_json()))
         if over:
             self._hand_over(perplexity)
         else:
             self.save()
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event.as_json()) + "\n")
         return event
+
+    def _check(self, figure: float) -> None:
+        """Raises: Diverged where a loss or a perplexity is not a number."""
+        if not math.isfinite(figure):
+            raise Diverged(
+                "the loss of the language model is not a number",
+                where=self.run,
+                hint="Read with a lower reading.learning_rate. What was saved before remains.",
+            )
 
     def _hand_over(self, perplexity: float) -> None:
         """Keeps what was learnt for the training to begin with."""
@@ -245,7 +260,8 @@ class Reading:
         read = [*learner.model.read, *({**text, "perplexity": round(perplexity, 2)} for text in texts)]
         vocabulary, settings = learner.joint.vocabulary, learner.settings.model
         Start.of(learner.network, vocabulary, settings, read, read_here=True).save(self.run)
-        (self.run / CHECKPOINT).unlink(missing_ok=True)
+        if path := saved.find(self.run / CHECKPOINT):
+            path.unlink()
 
 
 class Sampler:

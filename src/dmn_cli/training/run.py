@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import UsageError
-from dmn_cli.files import write_text
+from dmn_cli.files import append_line, clear, json_line, tidy, write_text
 from dmn_cli.settings.load import to_toml
 from dmn_cli.settings.schema import Settings
-from dmn_cli.training import checkpoint as checkpoints
-from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.checkpoint import FOLDER, Checkpoint
+from dmn_cli.training.lock import half_begun
 
-CHECKPOINT = Path("checkpoints") / "last.pt"
+CONFIG, METRICS = "config.toml", "metrics.jsonl"
+NON_FINITE = "non_finite.jsonl"  # questions of batches whose loss was not a number
 
 
 class Run:
@@ -32,55 +30,64 @@ class Run:
     def model(self) -> Path:
         return self.path / "model"
 
-    def begin(self, settings: Settings, data: Sequence[DataSet], *, force: bool = False) -> None:
-        """Makes the directory; with `force`, in place of the run that is there."""
-        make(self.path, settings, data, force=force)
-        (self.path / "metrics.jsonl").write_bytes(b"")
+    def begin(
+        self,
+        settings: Settings,
+        data: Sequence[DataSet],
+        *,
+        force: bool = False,
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Makes the directory, as `make` does."""
 
-    def save(self, state: Checkpoint) -> None:
-        checkpoints.save(self.path / CHECKPOINT, state)
+        def logs() -> None:
+            (self.path / METRICS).write_bytes(b"")
+            also()
 
-    def load(self, data: str, epochs: int, device: torch.device) -> Checkpoint:
-        """The last checkpoint. data: fingerprint of the data sets; epochs: how many are to be trained in all
+        make(self.path, settings, data, force=force, also=logs)
 
-        Raises: ModelError where there is none; UsageError where the data has changed or the training is over.
-        """
-        state = checkpoints.load(self.path / CHECKPOINT, device)
-        if state.data != data:
-            raise UsageError(
-                "this run was trained on other data",
-                where=self.path,
-                hint="Give the data set that it began with.",
-            )
-        if state.finished and state.epoch >= epochs:
-            raise UsageError(
-                f"the training is over: {state.finished}",
-                where=self.path,
-                hint="Go on for longer with --resume --epochs N.",
-            )
-        return state
+    def take_up(self, settings: Settings, data: Sequence[DataSet], state: Checkpoint) -> None:
+        """Makes the directory ready to go on from a state: what a killed process left is removed, and lines of what is
+        trained again are dropped. settings, data: those of before, but for how many epochs and where it is"""
+        for folder in (self.path, self.path / FOLDER):
+            tidy(folder)
+        keep_lines(self.path / METRICS, lambda line: line["epoch"] < state.epoch)
+        keep_lines(self.path / NON_FINITE, lambda line: (line["epoch"], line["step"]) <= (state.epoch, state.step))
+        write_text(self.path / CONFIG, to_toml(settings))
+        trained_on.write(self.path, data)
 
     def log(self, epoch: dict[str, Any]) -> None:
         """Adds a line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(epoch) + "\n")
-
-    def forget_metrics_from(self, epoch: int) -> None:
-        """Drops the lines of later epochs: a killed run may have logged one that is now trained again."""
-        keep_lines(self.path / "metrics.jsonl", lambda line: line["epoch"] < epoch)
+        append_line(self.path / METRICS, json_line(epoch))
 
 
 def keep_lines(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Drops the other lines of a log: a killed run may have written some that it now writes again."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    write_text(path, "".join(line for line in lines if wanted(json.loads(line))))
+    """Drops the other lines of a log: a killed run may have written some that it now writes again, and half a line."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    write_text(path, "".join(f"{line}\n" for line in lines if wanted(json.loads(line))))
 
 
-def make(path: Path, settings: Settings, data: Sequence[DataSet], *, force: bool) -> None:
+def make(
+    path: Path,
+    settings: Settings,
+    data: Sequence[DataSet],
+    *,
+    force: bool,
+    also: Callable[[], None] = lambda: None,
+) -> None:
     """A directory that says its settings and its data, and has nothing else in it; with `force`, in place of the run
-    that is there."""
-    if force and (path / "config.toml").is_file():
-        shutil.rmtree(path.resolve())
+    that is there. also: writes what else belongs to a run of its kind; with the settings, last of all, it is one
+
+    Raises: UsageError where another process has just made one.
+    """
+    there = (path / CONFIG).is_file()
+    if there and not force:
+        raise UsageError("the output exists already", where=path, hint="Choose another name.")
+    if there or half_begun(path):
+        clear(path, last=CONFIG)
     path.mkdir(parents=True, exist_ok=True)
-    write_text(path / "config.toml", to_toml(settings))
     trained_on.write(path, data)
+    also()
+    write_text(path / CONFIG, to_toml(settings))

@@ -17,6 +17,10 @@ _RISE = 100  # steps
 
 def rate(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
     """Of the step that comes next. steps: of its epoch"""
+    return _scheduled(settings, state, steps) * 0.5**state.lowered
+
+
+def _scheduled(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
     if settings.schedule == "cosine":
         return _fallen(settings, (state.epoch - 1) / max(1, settings.epochs - 1))
     if state.falls_from is None or state.epoch < state.falls_from:

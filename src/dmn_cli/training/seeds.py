@@ -22,10 +22,11 @@ from dmn_cli.artifact import directory, trained_on
 from dmn_cli.artifact.model import together
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import atomic_directory, load_versioned_json, write_json
+from dmn_cli.files import atomic_directory, load_versioned_json, tidy, write_json
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.keep import keep
+from dmn_cli.training.lock import locked
 from dmn_cli.training.loop import Training, score_of
 from dmn_cli.training.run import make
 from dmn_cli.training.start import Start, joint_from
@@ -119,9 +120,15 @@ class Seeds:
                 where=path,
                 hint="Give the data sets that they began with.",
             )
+        tidy(path)
         trained_on.write(path, data)  # which may have moved
         found.save()
         return found
+
+    def _records(self) -> None:
+        if self.start:
+            self.start.save(self.path)
+        self.save()
 
     def save(self) -> None:
         write_json(self.path / RECORD, {"format_version": FORMAT_VERSION, "data": self.fingerprint, **self.as_json()})
@@ -147,11 +154,10 @@ class Seeds:
     def run(self, seed: int) -> Path:
         return self.path / f"seed-{seed}"
 
-    def take_up(self, seed: int, device: torch.device, processes: int | None = None) -> Training:
-        """The training of a seed, begun, or continued from its last checkpoint. Its state says whether it is over: it
-        may have been killed before that was recorded. processes: as for `Learner`
+    def training(self, seed: int, device: torch.device, processes: int | None = None) -> Training:
+        """That of a seed, to be taken up; the directory is made for the first one. processes: as for `Learner`
 
-        Raises: as `Training` does; ModelError where the checkpoint is damaged.
+        Raises: as `Training` does
         """
         values = self.settings.training.model_copy(update={"seed": seed})
         settings = self.settings.model_copy(update={"training": values})
@@ -159,12 +165,8 @@ class Seeds:
         if self.ensemble:
             together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
-            make(self.path, self.settings, self.data, force=self._force)
-            if self.start:
-                self.start.save(self.path)
-            self.save()
+            make(self.path, self.settings, self.data, force=self._force, also=self._records)
             self._made = True
-        training.take_up()
         return training
 
     def record(self, seed: int, state: Checkpoint) -> None:
@@ -237,7 +239,8 @@ def train(
     seeds: Seeds, device: torch.device, finish: Callable[[int, Training], None], *, processes: int | None = None
 ) -> None:
     """Trains the seeds that aren't done, one after another. finish: takes a seed and its training, and trains it to its
-    end; where it stops before, this does too; processes: as for `Learner`. Raises: as `Seeds.take_up` does
+    end; where it stops before, this does too; processes: as for `Learner`. Raises: as `Seeds.training` and
+    `Training.take_up` do
     """
     while seeds.open and _trained(seeds, seeds.open[0], device, finish, processes):
         pass
@@ -249,9 +252,11 @@ def _trained(
     seeds: Seeds, seed: int, device: torch.device, finish: Callable[[int, Training], None], processes: int | None
 ) -> bool:
     """Whether it came to its end. (By itself, so that no two trainings are in memory at once.)"""
-    training = seeds.take_up(seed, device, processes)
-    if not training.state.finished:
-        finish(seed, training)
+    training = seeds.training(seed, device, processes)
+    with locked(seeds.run(seed)):
+        training.take_up()
+        if not training.state.finished:
+            finish(seed, training)
     if training.state.finished:
         seeds.record(seed, training.state)
     return bool(training.state.finished)

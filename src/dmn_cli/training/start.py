@@ -1,8 +1,8 @@
 """What a network begins from: weights of one that has read, or that was trained on something else.
 
 Words are mapped by name. Of the other parameters those are taken that have the same name and shape and that another
-task can use too (`Network.transferable`). checkpoints/start.pt of a run keeps all of it, so that `--resume` needs
-nothing else.
+task can use too (`Network.transferable`). checkpoints/start.safetensors of a run keeps all of it, so that `--resume`
+needs nothing else.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from dmn_cli.records.network import Network
 from dmn_cli.settings.schema import NetworkSettings, Settings
 from dmn_cli.training import saved
 
-START = Path("checkpoints") / "start.pt"
-FORMAT_VERSION = 1
+START = Path("checkpoints") / "start"  # with the suffix that `saved` gives it
+FORMAT_VERSION = 2
 _SHAPES = ("network", "hidden", "reader", "sentence", "reset")  # settings that must be the same
 
 
@@ -123,14 +123,13 @@ class Start:
         return ", ".join([f"the vectors of {len(known):,} words", *sorted(parts - {"word vectors"})])
 
     def save(self, run: Path) -> None:
-        saved.save(run / START, FORMAT_VERSION, asdict(self))
+        saved.save((run / START).with_suffix(saved.SUFFIX), FORMAT_VERSION, asdict(self))
 
     @classmethod
     def load(cls, run: Path) -> Start | None:
         """That of a run; None where it has none. Raises: ModelError where it is damaged or of a newer dmn."""
-        if not (run / START).is_file():
-            return None
-        return saved.load(run / START, range(FORMAT_VERSION + 1), lambda values: cls(**values), what="")
+        path = saved.find(run / START)
+        return path and saved.load(path, range(FORMAT_VERSION + 1), lambda values: cls(**values), what="")
 
 
 def joint_from(

@@ -99,7 +99,8 @@ class ToRead:
         known = joint_from(start, data, settings).vocabulary.words
         joint = joint_from(start, data, settings, frequent(texts, known, self.extra_words))
         learner = Learner(joint, settings, device, processes=1, start=start)
-        return Reading(learner, TextBatches(texts, joint.vocabulary), run)
+        save_every = 60 * settings.training.save_minutes
+        return Reading(learner, TextBatches(texts, joint.vocabulary), run, save_every=save_every)
 
 
 def _same_words(text: Text, spec: object, data: Path) -> Text:

@@ -26,13 +26,14 @@ import torch
 from dmn_cli.artifact import trained_on
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import atomic_directory, load_versioned_json, write_json
+from dmn_cli.errors import Diverged, ModelError, UsageError
+from dmn_cli.files import atomic_directory, load_versioned_json, tidy, write_json
 from dmn_cli.settings.load import to_toml
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Event, Step, Stopped
+from dmn_cli.training.lock import locked
 from dmn_cli.training.loop import Training, score_of
 from dmn_cli.training.run import make
 from dmn_cli.training.tuning import halving, trials
@@ -124,6 +125,7 @@ class Search:
             raise UsageError(
                 "this search was made on other data", where=path, hint="Give the data sets that it began with."
             )
+        tidy(path)
         trained_on.write(path, data)  # which may have moved
         found.trials = trials.trials_of(trials.read(path))
         found.save()
@@ -138,8 +140,7 @@ class Search:
                 f"--tune {self.budget.text} is less than {self._epochs(self.ends[0])}: {first:,.0f} questions",
                 hint=f"A whole training has {self._cost(0, self.ends[-1]):,.0f}; give it several times as much.",
             )
-        make(self.path, self.given, self.joint.data, force=force)
-        self.save()
+        make(self.path, self.given, self.joint.data, force=force, also=self.save)
 
     def save(self, found: dict[str, Any] | None = None) -> None:
         record = {"data": self.joint.fingerprint, "budget": self.budget.text, "keys": [*self.ranges], **(found or {})}
@@ -189,13 +190,14 @@ class Search:
         failed, training = None, None
         try:
             training = Training(self.data, self.run(number), settings, self.device, processes=self._processes)
-            training.take_up()
-            yield Begun(number, values, training, epochs)
-            yield from self._trained(training, number, epochs, stop)
-        except (UsageError, MemoryError, RuntimeError) as error:
+            with locked(self.run(number)):
+                training.take_up()
+                yield Begun(number, values, training, epochs)
+                yield from self._trained(training, number, epochs, stop)
+        except (Diverged, MemoryError, RuntimeError) as error:
             if number == 0 or not _of_the_trial(error):
                 raise
-            failed = error.message if isinstance(error, UsageError) else "memory ran out"
+            failed = error.message if isinstance(error, Diverged) else "memory ran out"
         if not failed and training and not training.state.finished and training.state.epoch <= epochs:
             return
         stage = self._outcome(number, values, training, failed, epochs)
@@ -313,4 +315,4 @@ class Search:
 def _of_the_trial(error: Exception) -> bool:
     """Whether it is its settings that don't work: the loss became no number, or the memory ran out."""
     text = str(error)
-    return isinstance(error, UsageError | MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
+    return isinstance(error, Diverged | MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
