@@ -68,7 +68,7 @@ def test_an_interrupted_reading_goes_on_as_it_said(
         assert said, "it ended before it read"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    fails(Result(process.returncode, out.decode(), err.decode()), 130, "words were read; everything is saved")
+    fails(Result(process.returncode, out.decode(), err.decode()), 128 + number, "words were read; everything is saved")
     config = (run / "config.toml").read_text()
     assert "[reading]\nepochs = 300" in config
     (run / "config.toml").write_text(config.replace("epochs = 300", "epochs = 1").replace("words = 64", "words = 4096"))

@@ -147,7 +147,7 @@ def test_a_finished_run_is_over_and_extended_the_same_way_each_time(data: DataSe
     going = half.events()
     while not isinstance(next(going), Epoch):
         pass
-    going.close()  # as if it were killed: what --resume alone then does is in config.toml
+    del going  # as if it were killed: what --resume alone then does is in config.toml
     assert "epochs = 4" in (runs[1] / "config.toml").read_text()
     again, _ = resumed(data, runs[1], epochs=4)
     assert again.remarks == []

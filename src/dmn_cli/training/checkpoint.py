@@ -119,5 +119,5 @@ def _of(values: dict[str, Any]) -> Checkpoint:
     if isinstance(totals, list):  # of version 3
         *losses, supervised = totals
         totals = {"losses": losses, "supervised": int(supervised)}
-    pairs = {key: tuple(values.pop(key)) for key in ("highest", "lowest") if key in values}
-    return Checkpoint(**values, **pairs, totals=Totals(**totals))
+    values |= {key: tuple(values[key]) for key in ("highest", "lowest") if key in values}
+    return Checkpoint(**values, totals=Totals(**totals))
