@@ -218,6 +218,6 @@ def test_what_cannot_be_started_from_says_what_to_write(data: DataSet, text: Pat
     with pytest.raises(UsageError) as caught:
         Training([data], tmp_path / "run", settings(model__hidden=8), CPU, start=start)
     assert caught.value.hint == "Give its settings: --set model.hidden=16"
-    (tmp_path / "read" / START).write_bytes(b"nonsense")
+    (tmp_path / "read" / START).with_suffix(saved.SUFFIX).write_bytes(b"nonsense")
     with pytest.raises(ModelError, match="damaged"):
         Start.load(tmp_path / "read")
