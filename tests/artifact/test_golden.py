@@ -35,10 +35,10 @@ FORMATS = {
     "data/text/store.py": ["reading-1/text"],
     "data/words/rules.py": ["data-1/rules.json"],
     "data/words/vocabulary.py": ["data-1/vocabulary.json"],
-    "training/checkpoint.py": [None, "run-2", "run-3"],
-    "training/reading.py": ["reading-1"],
+    "training/checkpoint.py": [None, "run-2", "run-3", "run-4"],
+    "training/reading.py": ["reading-1", "reading-2"],
     "training/seeds.py": ["seeds-1"],
-    "training/start.py": ["start-1"],
+    "training/start.py": ["start-1", "start-2"],
     "training/to_read.py": ["reading-1/reading.json"],
     "training/tuning/search.py": ["tune-1"],
 }
@@ -105,8 +105,9 @@ def test_a_run_goes_on_to_where_it_would_have_got(dmn: Dmn, path: Path, tmp_path
     assert {key: last[key] for key in recorded} == pytest.approx(recorded, rel=1e-3)
 
 
-def test_a_run_goes_on_reading(dmn: Dmn, tmp_path: Path) -> None:
-    run = shutil.copytree(GOLDEN / "reading-1", tmp_path / "run")
+@pytest.mark.parametrize("name", FORMATS["training/reading.py"])
+def test_a_run_goes_on_reading(dmn: Dmn, tmp_path: Path, name: str) -> None:
+    run = shutil.copytree(GOLDEN / name, tmp_path / "run")
     assert dmn("info", run / "text", "--json").document["words"] == 480
     result = dmn("train", GOLDEN / "data-1", "--out", run, "--resume", "--epochs", 1, "--device", "cpu", "--json")
     assert result.code == 0, result.err
@@ -114,10 +115,11 @@ def test_a_run_goes_on_reading(dmn: Dmn, tmp_path: Path) -> None:
     assert (read["name"], read["words"]) == ("text.txt", 480)
 
 
-def test_a_training_starts_from_what_was_read(dmn: Dmn, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FORMATS["training/start.py"])
+def test_a_training_starts_from_what_was_read(dmn: Dmn, tmp_path: Path, name: str) -> None:
     asked = ("--set", "model.hidden=6", "--set", "model.sentence=gru", "--epochs", 1, "--device", "cpu", "--json")
-    start = GOLDEN / "start-1"
-    result = dmn("train", GOLDEN / "data-1", "--out", tmp_path / "run", "--start-from", start, *asked)
+    read = GOLDEN / name
+    result = dmn("train", GOLDEN / "data-1", "--out", tmp_path / "run", "--start-from", read, *asked)
     assert result.code == 0, result.err
     assert "begins with the vectors of" in result.err
 

@@ -26,7 +26,7 @@ from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.evaluation.report import evaluate
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
-from dmn_cli.training import checkpoint, reading, seeds, start
+from dmn_cli.training import checkpoint, reading, saved, seeds, start
 from dmn_cli.training.loop import Training
 from dmn_cli.training.reading import ReadingStopped
 from dmn_cli.training.to_read import ToRead
@@ -110,8 +110,9 @@ def read(data: DataSet, stopped: Path, done: Path) -> None:
         keep(path, stopped)
         for _ in to_read.reading(texts, path, [data], settings, CPU, None).events():
             pass
-        (done / start.START).parent.mkdir(parents=True)
-        shutil.copy(path / start.START, done / start.START)
+        made = (path / start.START).with_suffix(saved.SUFFIX)
+        (done / made.relative_to(path)).parent.mkdir(parents=True)
+        shutil.copy(made, done / made.relative_to(path))
     record = json.loads((stopped / "reading.json").read_text())
     (stopped / "reading.json").write_text(json.dumps({**record, "paths": ["text.txt"]}, indent=1) + "\n")
 
