@@ -179,7 +179,8 @@ class Training:
                     yield event
             except Gone:  # the last step that all took is still there
                 state.seconds, state.totals.losses = time.perf_counter() - began, self._losses.tolist()
-                self.save()
+                if all(map(math.isfinite, state.totals.losses)):
+                    self.save()
                 raise
             yield self._end_epoch(began)
             if stop() and not state.finished:
