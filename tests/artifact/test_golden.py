@@ -20,7 +20,7 @@ from dmn_cli.training.tuning.search import Search
 
 SOURCE = Path(__file__).parents[2] / "src" / "dmn_cli"
 GOLDEN = Path(__file__).parents[1] / "golden"
-MODELS = sorted(GOLDEN.glob("model-*"))
+MODELS = sorted(GOLDEN.glob("model-*"))  # -text: what reads text, with the weights that it had by 2026-11-27
 DATA = sorted(GOLDEN.glob("data-*"))
 RUNS = sorted(path for path in GOLDEN.glob("run-*") if path.is_dir())
 
@@ -91,7 +91,6 @@ def test_a_model_cuts_texts_as_it_did(dmn: Dmn, model: Path) -> None:
     """By the rules that came with it."""
     line = {"story": "Mary is in the attic . John is in the garden .", "question": "Where is Mary ?"}
     answer = dmn("ask", model, "--batch", "-", stdin=json.dumps(line).encode()).document
-    assert answer["answer"] == "attic"
     assert answer["facts"] == ["Mary is in the attic .", "John is in the garden ."]
 
 

@@ -6,6 +6,8 @@ data-N, model-N   a data set, a model
 run-N             a run that was stopped in its third epoch; run-N.json has what its fourth one comes to
 reading-N         a run that was stopped while it read; start-N what such a run has read in the end
 seeds-N, tune-N   what a training with several seeds, and a search for settings, know of themselves
+
+run-2, and model-1-text and run-3-text, whose networks have all that is for text, were made by what dmn was then.
 """
 
 import json

@@ -35,6 +35,7 @@ class NgramBag(nn.Module):
         self.T = nn.EmbeddingBag(rows, WIDTH, mode="sum", sparse=True)
         nn.init.zeros_(self.T.weight)
         self.P = linear(WIDTH, hidden, bias=False)
+        self.register_load_state_dict_pre_hook(_with_w)
 
     def arrange(self, batch: Batch) -> None:
         _ = batch.ngrams(self.longest)
@@ -51,3 +52,8 @@ class NgramBag(nn.Module):
             weight = weight * (torch.rand(len(row), device=row.device) >= self.p) / (1 - self.p)
         bag = self.T(row, count.cumsum(0) - count, per_sample_weights=weight)
         return self.P(bag).index_select(0, ngrams.text_of)
+
+
+def _with_w(bag: nn.Module, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """In a model of before, all n-grams count the same."""
+    weights.setdefault(f"{prefix}w", torch.ones(len(weights[f"{prefix}keys"])))
