@@ -104,6 +104,7 @@ def command(
     output = Output(as_json=json, quiet=quiet)
     measuring = {"DATA": data, "--fail-under": fail_under, "--predictions": predictions, "--plot": plot}
     measuring |= {"--baseline": baseline, "--summary": summary, "--why": why, "--abstain-below": abstain_below}
+    measuring |= {"--max-drop": max_drop, "--no-bind": no_bind, "--processes": processes}
     if verify:
         _check_alone(measuring)
         show_verified(output, model, device)
