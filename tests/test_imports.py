@@ -87,6 +87,7 @@ PLACES = {
     "urllib3": {"data/sources/download.py"},
     "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
     "pydantic": {"settings"},
+    "orjson": {"answering/stream.py"},
     "safetensors": {"data/store", "artifact/directory.py", "artifact/stored.py", "training/saved.py"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from dmn_cli.answering import stream
 from dmn_cli.answering.answer import Answer
+from dmn_cli.answering.encoder import Asked
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE
@@ -37,7 +38,12 @@ def predictor(run: Path) -> Predictor:
 
 
 def answers(predictor: Predictor, lines: Iterable[bytes], **limits: int) -> list[dict[str, Any]]:
-    return [json.loads(answer) for batch in stream.answers(predictor, lines, **limits) for answer in batch]
+    return [json.loads(answer) for batch in streamed(predictor, lines, **limits) for answer in batch]
+
+
+def streamed(predictor: Predictor, lines: Iterable[bytes], **limits: int) -> Iterator[list[bytes]]:
+    """The answers to lines that come one by one."""
+    return stream.answers(predictor, ([line] for line in lines), **limits)
 
 
 def line(**record: Any) -> bytes:
@@ -133,7 +139,7 @@ def test_any_batch_size_gives_the_same_answers(predictor: Predictor, run: Path, 
     lines = (run / "model" / "golden.jsonl").read_bytes().splitlines(keepends=True)
     lines[2:2] = [BAD["not JSON"], line(id="new", **GOOD)]
     usual = answers(predictor, lines)
-    batches = list(stream.answers(Predictor(run, max_batch=size), lines, at_once=2 * size))
+    batches = list(streamed(Predictor(run, max_batch=size), lines, at_once=2 * size))
     assert max(map(len, batches)) <= 2 * size
     small = [json.loads(answer) for batch in batches for answer in batch]
     for one, other in zip(usual, small, strict=True):
@@ -150,7 +156,7 @@ def test_it_answers_before_the_next_line_comes(predictor: Predictor) -> None:
         assert released.wait(20), "the first line waits for the second"
         yield line(id=2, **GOOD)
 
-    answered = stream.answers(predictor, lines())
+    answered = streamed(predictor, lines())
     assert [json.loads(answer)["id"] for answer in next(answered)] == [1]
     released.set()
     assert [json.loads(answer)["id"] for answer in next(answered)] == [2]
@@ -167,7 +173,7 @@ def test_it_reads_only_so_far_ahead(predictor: Predictor) -> None:
             yield line(id=read, **GOOD)
 
     answered = 0
-    for results in itertools.islice(stream.answers(predictor, endless(), at_once=8, few=1), 40):
+    for results in itertools.islice(streamed(predictor, endless(), at_once=8, few=1), 40):
         answered += len(results)
         assert read - answered <= 8 * 6
 
@@ -181,7 +187,7 @@ def test_sentences_are_not_remembered_for_ever(run: Path, monkeypatch: pytest.Mo
     def held_after(first: int) -> int:
         stories = ([f"Mary went to the room{i}."] for i in range(first, first + 1000))
         lines = (line(story=story, question=QUESTION) for story in stories)
-        assert sum(b'"answer"' in result for results in stream.answers(forgetful, lines) for result in results) == 1000
+        assert sum(b'"answer"' in result for results in streamed(forgetful, lines) for result in results) == 1000
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
@@ -198,7 +204,7 @@ def test_a_story_and_its_beginnings_are_read_once(predictor: Predictor) -> None:
     story = [f"{name} went to the {place}." for name in ("Mary", "John") for place in ("kitchen", "garden", "office")]
     other = ["John went to the garden.", *story[:2]]
     asked = [(told, QUESTION) for told in (story[:4], other, story, story[:1], story, other[:2])]
-    [(places, batch, _)] = predictor.encoder.batches(asked)
+    [(places, batch, _)] = predictor.encoder.batches([predictor.encoder.asked(*one) for one in asked])
     assert batch.story_length.tolist() == [3, 6]
     assert batch.facts_seen.tolist() == [len(asked[place][0]) for place in places]
     together, alone = predictor.answer_all(asked), [predictor.answer(*one) for one in asked]
@@ -216,9 +222,9 @@ def test_other_processes_answer_the_same(run: Path) -> None:
     here: list[object] = []
 
     class Watched(Predictor):
-        def answer_all(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+        def answer_encoded(self, asked: Sequence[Asked]) -> list[Answer]:
             here.extend(asked)
-            return super().answer_all(asked)
+            return super().answer_encoded(asked)
 
     results = answers(Watched(run), lines, **TWO_PROCESSES)
     assert [result["id"] for result in results] == [i if i % 5 else None for i in range(103)]
@@ -234,7 +240,7 @@ def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
         return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
     before = children()
-    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
+    answered = streamed(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
     for _ in range(20):
         next(answered)
     assert len(children() - before) == 2
@@ -244,7 +250,7 @@ def test_the_other_processes_end_with_the_stream(predictor: Predictor) -> None:
 
 def test_a_process_that_is_killed_is_an_error(predictor: Predictor) -> None:
     before = set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
-    answered = stream.answers(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
+    answered = streamed(predictor, (line(id=i, **GOOD) for i in itertools.count()), **TWO_PROCESSES)
     for _ in range(20):
         next(answered)
     for process in set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()) - before:

@@ -56,8 +56,7 @@ class Needs:
         }
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What the model answers, and what the answer rests on."""
 
     text: str
@@ -93,19 +92,19 @@ class Answer:
         return same_answer(self.words, other.words, any_order=self.any_order)
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            **self._answer_as_json(),
-            "confidence": round(self.confidence, 6),
-            **({} if self.top is None else {"top": [{"answer": a, "confidence": round(p, 6)} for a, p in self.top]}),
-            "gates": self.gates,
-            "facts": self.facts,
-            "read": self.read,
-            **(self.needs.as_json() if self.needs else {}),
-            "unknown_words": self.unknown,
-            **(self.names.as_json() if self.names else {}),
-        }
+        document = self.brief_as_json()
+        document |= {"gates": self.gates, "facts": self.facts, "read": self.read}
+        if self.needs:
+            document |= self.needs.as_json()
+        document["unknown_words"] = self.unknown
+        return document | self.names.as_json() if self.names else document
 
-    def _answer_as_json(self) -> dict[str, Any]:
-        if self.abstains:
-            return {"answer": None, "best": self.text}
-        return {"answer": self.text, **({} if self.by_fact is None else {"answers": self.by_fact})}
+    def brief_as_json(self) -> dict[str, Any]:
+        """The answer and how sure it is, alone."""
+        document: dict[str, Any] = {"answer": None, "best": self.text} if self.abstains else {"answer": self.text}
+        if self.by_fact is not None and not self.abstains:
+            document["answers"] = self.by_fact
+        document["confidence"] = round(self.confidence, 6)
+        if self.top is not None:
+            document["top"] = [{"answer": text, "confidence": round(p, 6)} for text, p in self.top]
+        return document

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from dmn_cli.answering.bound import Bound, Sentence
+from dmn_cli.answering.grouping import parts, shared
 from dmn_cli.answering.known_names import union
 from dmn_cli.answering.names import Binder
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError
-from dmn_cli.records.batch import FACTS, Batch, cuts, from_arrays, padded, rectangle
+from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
 from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import Form
 
-MAX_BATCH = 512  # questions
-REMEMBERED = 4_000_000  # characters of distinct sentences
+MAX_BATCH = 1024  # questions
+REMEMBERED = 4_000_000  # characters of distinct sentences, each of which counts for a few more
+MOST_WORDS = 1_000_000  # of a story and its question
+_MOST_CELLS = 16 * MOST_WORDS  # facts x words of the longest one
+_FEW_CHARACTERS = MOST_WORDS // 4  # that can't be too many words
+_KEPT_WITH = 32  # characters that what is kept of a sentence counts for, beside its own
 
 
 class Encoded(NamedTuple):
     """A sentence, or a question."""
 
+    number: int  # no other has it
+    text: str  # without blanks around it; of one that was given as words, nothing
     ids: np.ndarray  # (words,) word ids
     affix: np.ndarray  # (words,) True for those that say the form of the word before
     unknown: list[str]  # its words that the vocabulary lacks
@@ -33,6 +41,25 @@ class Encoded(NamedTuple):
     named: int  # which known names are in it, as the bits of a number
     asked: int  # those that it is about, where it is a question
     words: list[str]  # where the model reads letters
+
+
+class Asked(NamedTuple):
+    """A question about a story."""
+
+    story: list[Encoded]
+    question: Encoded
+
+    @property
+    def facts(self) -> list[str]:
+        return [*map(_TEXT, self.story)]
+
+    @property
+    def unknown_words(self) -> list[str]:
+        """The words that never occurred in training, each once."""
+        return [*dict.fromkeys(word for sentence in (*self.story, self.question) for word in sentence.unknown)]
+
+
+_NUMBER, _TEXT = itemgetter(0), itemgetter(1)  # of `Encoded`; an attribute takes longer
 
 
 class AskedBatch(NamedTuple):
@@ -54,19 +81,21 @@ class Encoder:
     def __init__(
         self, model: Model, *, max_batch: int = MAX_BATCH, remembered: int = REMEMBERED, bind: bool = True
     ) -> None:
-        """max_batch: questions; remembered: characters of distinct sentences, past which all are forgotten; bind:
-        whether names that the model doesn't know are bound to spares, where it has any."""
+        """max_batch: questions; remembered: characters of distinct sentences (`REMEMBERED`), past which all are
+        forgotten; bind: whether names that the model doesn't know are bound to spares, where it has any."""
         self.model, self.max_batch, self.remembered = model, max_batch, remembered
         self.binder = Binder(model.names, frozenset(model.vocabulary.words.ids)) if bind and model.names else None
         self._spares = model.vocabulary.spare_answers()
         self._letters = bool(dict(model.settings).get("characters"))
+        self._affixes = bool(model.tokenizer_spec.get("affixes"))
+        self._count = 0  # of all sentences that were encoded
         self._forget()
         self._forms = {tuple(self.tokenizer(question)): form for question, form in model.forms.items()}
 
     def _forget(self) -> None:
         """Starts anew with the tokenizer too, which may remember words: memory doesn't grow with an endless stream."""
         self.tokenizer = self.model.tokenizer()
-        self._encoded: dict[str, Encoded] = {}
+        self._encoded: dict[str | tuple[str, ...], Encoded] = {}
         self._remembered = 0
 
     def form(self, question: str) -> Form:
@@ -80,46 +109,79 @@ class Encoder:
             return [fact.strip() for fact in value]
         return self.tokenizer.words(value) if self.form(question).facts_are_words else self.tokenizer.sentences(value)
 
+    def asked(self, story: str | Sequence[str], question: str) -> Asked:
+        """A question about a story, encoded. Raises: DataError where the story has no facts or too many words, or a
+        fact or the question has no words."""
+        if not isinstance(story, str) and (known := self.recalled(story, question)):
+            return known
+        facts = self.story(story, question)
+        if not facts:
+            raise DataError("the story is empty", hint="Give at least one fact before the question.")
+        asked = Asked([*map(self.encode, facts)], self.encode(question))
+        _check_size(asked)
+        return asked
+
+    def recalled(self, story: Sequence[str], question: str) -> Asked | None:
+        """The same where all facts and the question are remembered, and are few; else None."""
+        recall = self._encoded.get
+        try:
+            facts, about = [*map(recall, story)], recall(question)
+            few = sum(map(len, story)) < _FEW_CHARACTERS
+        except TypeError:  # what isn't text
+            return None
+        return Asked(facts, about) if few and about and facts and all(facts) else None  # type: ignore[arg-type]
+
     def encode(self, text: str) -> Encoded:
         """A sentence as word ids. Raises: DataError where it has no words."""
         encoded = self._encoded.get(text)
         if encoded is None:
-            if self._remembered > self.remembered:
-                self._forget()
-            encoded = self._encoded[text] = self._encode(text)
-            self._remembered += len(text)
+            words = self.tokenizer(text)
+            if not words:
+                raise DataError(f"a fact or question without words: {text!r}")
+            encoded = self._remember(text, self._encode(text.strip(), words), len(text))
         return encoded
 
-    def _encode(self, text: str) -> Encoded:
-        words = self.tokenizer(text)
-        if not words:
-            raise DataError(f"a fact or question without words: {text!r}")
+    def encode_words(self, words: tuple[str, ...]) -> Encoded:
+        """A sentence that was cut into words, some of which may stand for others."""
+        encoded = self._encoded.get(words)
+        return encoded or self._remember(words, self._encode("", words), sum(map(len, words)))
+
+    def _remember(self, sentence: str | tuple[str, ...], encoded: Encoded, length: int) -> Encoded:
+        if self._remembered > self.remembered:
+            self._forget()
+        self._encoded[sentence] = encoded
+        self._remembered += length + _KEPT_WITH
+        return encoded
+
+    def _encode(self, text: str, words: Sequence[str]) -> Encoded:
+        self._count += 1
         known = self.model.vocabulary.words.ids
         ids = np.array([known.get(word, known[UNKNOWN]) for word in words])
         runs = [list(run) for is_known, run in groupby(words, known.__contains__) if not is_known]
         unknown = [word for run in runs for word in self.tokenizer.spelled(run)]
+        affix = np.array([*map(is_affix, words)])
         named = asked = 0
-        if self.binder:
+        if self.binder and text:
             plain, names = [word for word in words if not is_affix(word)], self.binder.known_names
             named, asked = (union(name.which for name in find(plain)) for find in (names.named, names.asked_about))
-        affix, form = np.array([*map(is_affix, words)]), self._forms.get(tuple(words), Form())
-        return Encoded(ids, affix, unknown, form, named, asked, words if self._letters else [])
+        form, spelled = self._forms.get(tuple(words), Form()), [*words] if self._letters else []
+        return Encoded(self._count, text, ids, affix, unknown, form, named, asked, spelled)
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """The words of some sentences that never occurred in training, each once."""
         unknown = [word for encoded in map(self.encode, texts) for word in encoded.unknown]
         return list(dict.fromkeys(unknown))
 
-    def nowhere(self, facts: Sequence[str], question: str) -> list[str]:
+    def nowhere(self, asked: Asked) -> list[str]:
         """The names that a question is about, of those that the model knows, that no fact has; as written."""
-        asked, told = self.encode(question).asked, 0
-        for fact in reversed(facts):
-            if not asked & ~told:
+        about, told = asked.question.asked, 0
+        for fact in reversed(asked.story):
+            if not about & ~told:
                 break
-            told |= self.encode(fact).named
-        if not self.binder or not asked & ~told:
+            told |= fact.named
+        if not self.binder or not about & ~told:
             return []
-        sentence = Sentence.of(question, self.tokenizer)
+        sentence = Sentence.of(asked.question.text, self.tokenizer)
         names = self.binder.known_names.asked_about(sentence.words)
         return [sentence.as_written(name.start, name.end) for name in names if not told & name.which]
 
@@ -131,75 +193,64 @@ class Encoder:
         told = [Sentence.of(text, self.tokenizer) for text in facts]
         return self.binder.bind(told, None if question is None else Sentence.of(question, self.tokenizer))
 
-    def batches(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[AskedBatch]:
-        """(facts, question) pairs as batches of stories of similar length. A story, and any other that is the beginning
-        of it, is read once for all of its questions.
-
-        Raises: DataError where a story has no facts, or a fact or a question has no words.
-        """
+    def batches(self, asked: Sequence[Asked]) -> list[AskedBatch]:
+        """Questions as batches of stories of similar length. A story, and any other that is the beginning of it, is
+        read once for all of its questions."""
         if not asked:
             return []
-        facts, questions = _Sentences(), _Sentences()
-        stories = [facts.numbers(story) for story, _ in asked]
-        if not all(stories):
-            raise DataError("the story is empty", hint="Give at least one fact before the question.")
-        question = questions.numbers([text for _, text in asked])
-        strange = self._strange(asked, facts, questions, stories, question)
-        fact_ids, question_ids = ([self._ids(text) for text in part.texts] for part in (facts, questions))
-        texts = list(facts.texts)
-        affixes = [self._affixes(text) for text in facts.texts] if self.model.tokenizer_spec.get("affixes") else None
-        per_fact = np.array([self.form(text).per_fact for _, text in asked])
-        groups = _shared(stories, self.max_batch)
-        lengths = np.array([len(stories[group[0]]) for group in groups])
+        strange: dict[int, Bound] = {}
+        facts, questions = _numbered(asked)
+        per_fact = np.array([sentence.form.per_fact for sentence in questions.distinct])[questions.number]
+        if any(sentence.unknown for sentence in (*facts.distinct, *questions.distinct)):
+            strange, read = self._strange(asked)
+            facts, questions = _numbered(read)
+        length = np.array([len(story) for story, _ in asked])
+        start = length.cumsum() - length
+        groups = shared(facts.number, start, length, self.max_batch)
+        first = np.array([group[0] for group in groups])
         sizes = np.array([len(group) for group in groups])
+        words = np.array([len(sentence.ids) for sentence in facts.distinct])
+        longest = np.maximum.reduceat(words[facts.number], start)[first]
         batches = []
-        for chosen in np.split(np.arange(len(groups)), cuts(lengths, sizes, self.max_batch, FACTS)):
+        for chosen in parts(length[first], sizes, longest, self.max_batch):
             places = [place for i in chosen for place in groups[i]]
-            longest = [stories[groups[i][0]] for i in chosen]
-            sentences, story = np.unique(np.concatenate(longest), return_inverse=True)
-            question_sentences, question_of = np.unique([question[place] for place in places], return_inverse=True)
+            whole = [facts.number[start[i] : start[i] + length[i]] for i in first[chosen]]
+            sentences, story = np.unique(np.concatenate(whole), return_inverse=True)
+            told = [facts.distinct[number] for number in sentences]
+            wordings, question_of = np.unique(questions.number[places], return_inverse=True)
             batch = from_arrays(
-                sentences=rectangle([fact_ids[number] for number in sentences], 0),
-                story=padded(story, lengths[chosen], 0),
-                story_length=lengths[chosen],
-                question_sentences=rectangle([question_ids[number] for number in question_sentences], 0),
+                sentences=rectangle([sentence.ids for sentence in told], 0),
+                story=padded(story, length[first[chosen]], 0),
+                story_length=length[first[chosen]],
+                question_sentences=rectangle([questions.distinct[number].ids for number in wordings], 0),
                 question=question_of,
                 story_of=np.repeat(np.arange(len(chosen)), sizes[chosen]),
-                facts_seen=np.array([len(stories[place]) for place in places]),
+                facts_seen=length[places],
                 per_fact=per_fact[places],
                 answer=np.zeros((len(places), 1)),
                 support=np.full((len(places), 1), -1),
                 task=np.zeros(len(places)),
                 barred=self._barred([strange.get(place) for place in places]),
-                affix=None if affixes is None else rectangle([affixes[number] for number in sentences], 0),
-                spelled=self._spelled([texts[number] for number in sentences]) if self._letters else None,
+                affix=rectangle([sentence.affix for sentence in told], 0) if self._affixes else None,
+                spelled=_spelled(told) if self._letters else None,
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
 
-    def _strange(
-        self,
-        asked: Sequence[tuple[Sequence[str], str]],
-        facts: _Sentences,
-        questions: _Sentences,
-        stories: list[list[int]],
-        question: list[int],
-    ) -> dict[int, Bound]:
-        """What becomes of the names of those questions that have words which the model doesn't know. Has `stories` and
-        `question` say what is read in the place of what was written."""
-        strange, strange_questions = (
-            {number for text, number in part.texts.items() if self.encode(str(text)).unknown}
-            for part in (facts, questions)
-        )
-        found: dict[int, Bound] = {}
-        if not strange and not strange_questions:
-            return found
-        for place, (story, text) in enumerate(asked):
-            if question[place] in strange_questions or not strange.isdisjoint(stories[place]):
-                found[place] = self.bound(story, text)
-                *told, last = found[place].sentences
-                stories[place], question[place] = facts.numbers(told), questions.numbers([last])[0]
-        return found
+    def _strange(self, asked: Sequence[Asked]) -> tuple[dict[int, Bound], Sequence[Asked]]:
+        """What becomes of the names of those questions that have words which the model doesn't know; and what is read
+        in the place of what was written."""
+        strange: dict[int, Bound] = {}
+        read = [*asked]
+        for place, (story, question) in enumerate(asked):
+            if question.unknown or any(fact.unknown for fact in story):
+                bound = strange[place] = self.bound(asked[place].facts, question.text)
+                *told, last = (
+                    self.encode(sentence) if isinstance(sentence, str) else self.encode_words(sentence)
+                    for sentence in bound.sentences
+                )
+                read[place] = Asked(told, last)
+        return strange, read
 
     def _barred(self, strange: Sequence[Bound | None]) -> np.ndarray | None:
         """`Batch.barred`: the spares that stand for nothing in each story. strange: what became of its names"""
@@ -213,46 +264,44 @@ class Encoder:
             row[[ids[spare] for spare in (bound.said if bound else ()) if spare in ids]] = False
         return barred
 
-    def _spelled(self, sentences: Sequence[str | tuple[str, ...]]) -> Spelled:
-        """`Batch.spelled` of texts, or of words."""
-        told = [self.encode(one).words if isinstance(one, str) else one for one in sentences]
-        numbers: dict[str, int] = {}
-        ids = [numbers.setdefault(word, len(numbers)) for words in told for word in words]
-        return Spelled(np.array(ids), Spelling(list(numbers)))
 
-    def _affixes(self, sentence: str | tuple[str, ...]) -> np.ndarray:
-        """`Batch.affix` of a text, or of words."""
-        return self.encode(sentence).affix if isinstance(sentence, str) else np.array([*map(is_affix, sentence)])
-
-    def _ids(self, sentence: str | tuple[str, ...]) -> np.ndarray:
-        """The word ids of a text, or of words, some of which may stand for others."""
-        if isinstance(sentence, str):
-            return self.encode(sentence).ids
-        known = self.model.vocabulary.words.ids
-        return np.array([known.get(word, known[UNKNOWN]) for word in sentence])
+def _check_size(asked: Asked) -> None:
+    """Raises: DataError where memory might not hold what it takes to answer"""
+    lengths = [len(fact.ids) for fact in asked.story]
+    words, facts, longest = sum(lengths) + len(asked.question.ids), len(lengths), max(lengths)
+    if words > MOST_WORDS:
+        raise DataError(f"has {words:,} words, and at most {MOST_WORDS:,} can be read together")
+    if facts * longest > _MOST_CELLS:
+        raise DataError(f"has {facts:,} facts, the longest of {longest:,} words: too many for one that long")
 
 
-def _shared(stories: list[list[int]], max_batch: int) -> list[list[int]]:
-    """Groups of questions that share a story: the places of equal stories, and of the beginnings of the longest one,
-    which comes first. Groups are in the order of that story's length."""
-    groups: list[list[int]] = []
-    longest: list[int] = []
-    for place in sorted(range(len(stories)), key=stories.__getitem__, reverse=True):
-        story = stories[place]
-        if longest[: len(story)] == story and len(groups[-1]) < min(max_batch, FACTS // len(longest)):
-            groups[-1].append(place)
-        else:
-            longest = story
-            groups.append([place])
-    return sorted(groups, key=lambda group: len(stories[group[0]]))
+class _Numbered(NamedTuple):
+    """Sentences, numbered in the order of their first use."""
+
+    number: np.ndarray  # (sentences,)
+    distinct: list[Encoded]
+
+    @classmethod
+    def of(cls, sentences: list[Encoded]) -> _Numbered:
+        numbers = np.fromiter(map(_NUMBER, sentences), np.int64, len(sentences))
+        _, first, number = np.unique(numbers, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        distinct = [sentences[i] for i in first[order]]
+        return cls(place[number], distinct)
 
 
-class _Sentences:
-    """Distinct texts, or sentences as words, numbered in the order of their first use."""
+def _numbered(asked: Sequence[Asked]) -> tuple[_Numbered, _Numbered]:
+    """The facts of all stories, one after the other, and the questions."""
+    return (
+        _Numbered.of([*chain.from_iterable(story for story, _ in asked)]),
+        _Numbered.of([question for _, question in asked]),
+    )
 
-    def __init__(self) -> None:
-        self.texts: dict[str | tuple[str, ...], int] = {}
 
-    def numbers(self, texts: Sequence[str | tuple[str, ...]]) -> list[int]:
-        known = self.texts
-        return [known.setdefault(text, len(known)) for text in texts]
+def _spelled(sentences: Sequence[Encoded]) -> Spelled:
+    """`Batch.spelled`"""
+    numbers: dict[str, int] = {}
+    ids = [numbers.setdefault(word, len(numbers)) for sentence in sentences for word in sentence.words]
+    return Spelled(np.array(ids), Spelling(list(numbers)))

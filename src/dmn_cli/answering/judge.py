@@ -56,7 +56,7 @@ class BindingJudge:
         def judged(some: np.ndarray) -> list[Judged]:
             threads = 1 if self.processes else networks_at_once(device)
             examples = batches.data.examples(batches.split, some)
-            parts = encoder.batches([(example.facts, example.question) for example in examples])
+            parts = encoder.batches([encoder.asked(example.facts, example.question) for example in examples])
             work = partial(self._judged, network, batches, encoder, some, examples, device=device)
             return [*in_order(work, parts, threads)]
 
@@ -113,7 +113,7 @@ class BindingJudge:
 
         def changes(left: LeftOut) -> np.ndarray:
             with self._encoding:
-                parts = encoder.batches(shortened(asked, left))
+                parts = encoder.batches([encoder.asked(*one) for one in shortened(asked, left)])
             changed = np.empty(len(left), bool)
             for part in parts:
                 others = self._words(network.answer(part.batch.to(device)), part.said)

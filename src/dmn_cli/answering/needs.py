@@ -7,7 +7,6 @@ Where each fact is answered, none is left out: the answer would have another len
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def _explained(asked: Asked, answers: Sequence[Answer], answer_all: AnswerAll) -
     seen = np.array([len(answer.facts) if answer.by_fact is None else 0 for answer in answers])
     search(_chance(answers), seen, changes)
     return [
-        answer if answer.by_fact is not None else replace(answer, needs=Needs(without))
+        answer if answer.by_fact is not None else answer._replace(needs=Needs(without))
         for answer, without in zip(answers, told, strict=True)
     ]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 
 from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.bound import Bound
-from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, AskedBatch, Encoder
+from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Asked, AskedBatch, Encoder
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import NOTHING, answer_text
@@ -26,9 +26,13 @@ class Computed(NamedTuple):
 
     words: np.ndarray  # (questions, steps) answer ids
     confidence: np.ndarray  # (questions,)
-    gates: np.ndarray  # (questions, passes, facts) as they counted, to six decimals; no passes where there are no gates
+    gates: np.ndarray  # (questions, passes, facts) as they counted; no passes where there are no gates
     read: np.ndarray  # (questions, facts)
     top: tuple[np.ndarray, np.ndarray] | None = None  # the likeliest answers: see `records.network.Likeliest`
+
+
+Shown = tuple[list[str], list[list[float]], list[int]]
+"""What an answer rests on: facts, `Answer.gates`, and positions of the facts that were read."""
 
 
 class Predictor:
@@ -52,16 +56,18 @@ class Predictor:
         top: int = 0,
         abstain_below: float = 0.0,
         why: bool = False,
+        brief: bool = False,
     ) -> None:
         """path: a run, a model directory, or "demo" for the model that comes with dmn; or a model that is on the
         device already; device: cpu, cuda or cuda:N;
         max_batch, remembered, bind: see `Encoder`; top: how many of the likeliest answers are told, beside the one
         that is given; abstain_below: the confidence that an answer needs, or the model abstains; why: whether answers
-        say which facts they need.
+        say which facts they need; brief: whether they lack facts, gates, and what is said of words and names.
 
         Raises: ModelError where the model is missing, damaged or too new."""
         self.model = path if isinstance(path, Model) else directory.load(Path(path), device)
-        self.device, self.top, self.abstain_below, self.why = torch.device(device), top, abstain_below, why
+        self.device, self.top, self.abstain_below = torch.device(device), top, abstain_below
+        self.why, self.brief = why, brief
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
     def answer(self, story: str | Sequence[str], question: str) -> Answer:
@@ -70,23 +76,32 @@ class Predictor:
 
     def answer_all(self, asked: Sequence[tuple[str | Sequence[str], str]]) -> list[Answer]:
         """Answers (story, question) pairs, in their order, many of them at once. Raises as `answer` does."""
-        told = [(self.encoder.story(s, question) if isinstance(s, str) else s, question) for s, question in asked]
-        answers = self._answered(told, self.top)
-        return self.explained(told, answers) if self.why else answers
+        return self.answer_encoded([self.encoder.asked(story, question) for story, question in asked])
+
+    def answer_encoded(self, asked: Sequence[Asked]) -> list[Answer]:
+        """The same for what the encoder has read."""
+        answers = self._answered(asked, self.top)
+        if not self.why or self.brief:
+            return answers
+        return self.explained([(one.facts, one.question.text) for one in asked], answers)
 
     def explained(self, asked: Sequence[tuple[Sequence[str], str]], answers: Sequence[Answer]) -> list[Answer]:
         """Answers to (facts, question) pairs with the facts that they need."""
         from dmn_cli.answering.needs import with_needs
 
-        return with_needs(asked, answers, partial(self._answered, top=0))
+        return with_needs(asked, answers, self._answered_alone)
 
     def likeliest(self, facts: Sequence[str], question: str, k: int) -> list[tuple[str, float]]:
         """The k likeliest answers and their probabilities; none where each fact is answered. Raises as `answer` does,
         and UsageError where the network tells its first answer alone."""
-        [answer] = self._answered([(facts, question)], k)
+        [answer] = self._answered([self.encoder.asked(facts, question)], k)
         return answer.top or []
 
-    def _answered(self, asked: Sequence[tuple[Sequence[str], str]], top: int) -> list[Answer]:
+    def _answered_alone(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+        """Without other answers that are likely."""
+        return self._answered([self.encoder.asked(facts, question) for facts, question in asked], top=0)
+
+    def _answered(self, asked: Sequence[Asked], top: int) -> list[Answer]:
         batches = self.encoder.batches(asked)
         return self.answers(asked, batches, [self.compute(part.batch, top) for part in batches])
 
@@ -103,41 +118,63 @@ class Predictor:
         if top and not batch.per_fact_among[1]:
             several, probability = self.model.network.likeliest(batch, top)
             likeliest = several.cpu().numpy(), probability.cpu().numpy()
-        return Computed(words, confidence, gates.astype(np.float64).round(6), read, likeliest)
+        return Computed(words, confidence, gates, read, likeliest)
 
     def answers(
-        self,
-        asked: Sequence[tuple[Sequence[str], str]],
-        batches: Sequence[AskedBatch],
-        computed: Sequence[Computed],
+        self, asked: Sequence[Asked], batches: Sequence[AskedBatch], computed: Sequence[Computed]
     ) -> list[Answer]:
-        """The answers to (facts, question) pairs, in their order, from what the network computed for their batches."""
-        answers: list[Answer | None] = [None] * len(asked)
-        for (places, batch, strange), columns in zip(batches, computed, strict=True):
-            rows = zip(places, batch.per_fact.tolist(), *(column.tolist() for column in columns[:4]), strict=True)
-            for row, (place, per_fact, words, confidence, gates, read) in enumerate(rows):
-                facts, question = asked[place]
-                names, unknown = strange.get(place), list[str]()
-                if names is not None:
-                    unknown = self.encoder.unknown_words([*facts, question])
-                elif nowhere := self.encoder.nowhere(facts, question):
-                    names = Bound(nowhere=nowhere)
-                said = self.model.vocabulary.answer_words(words, names.said if names else NOTHING)
+        """The answers to questions, in their order, from what the network computed for their batches."""
+        answers: dict[int, Answer] = {}
+        said: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}  # by the ids: much is said again and again
+        for (places, _, strange), columns in zip(batches, computed, strict=True):
+            told = [asked[place] for place in places]
+            ids, confidence = columns.words.tolist(), columns.confidence.tolist()
+            rows = zip(places, told, ids, confidence, self._shown(columns, told), strict=True)
+            for row, (place, one, ids, confidence, (facts, gates, read)) in enumerate(rows):
+                names = self._names(one, strange.get(place))
+                _, per_fact, any_order = one.question.form
+                key = (per_fact, *ids)
+                spoken = said.get(key) if names is None else None
+                if spoken is None:
+                    words = tuple(self.model.vocabulary.answer_words(ids, names.said if names else NOTHING))
+                    spoken = words, answer_text(words, per_fact=per_fact)
+                    if names is None:
+                        said[key] = spoken
+                words, text = spoken
                 answers[place] = Answer(
-                    text=answer_text(said, per_fact=per_fact),
+                    text=text,
                     confidence=confidence,
-                    facts=list(facts),
-                    gates=[gate[: len(facts)] for gate in gates],
-                    read=[fact for fact, was_read in enumerate(read[: len(facts)]) if was_read],
-                    unknown=unknown,
-                    names=names,
-                    words=tuple(said),
-                    by_fact=said if per_fact else None,
+                    facts=facts,
+                    gates=gates,
+                    read=read,
+                    unknown=[] if self.brief or place not in strange else one.unknown_words,
+                    names=None if self.brief else names,
+                    words=words,
+                    by_fact=[*words] if per_fact else None,
                     top=None if columns.top is None or per_fact else self._top(columns.top, row, names),
                     abstains=confidence < self.abstain_below,
-                    any_order=self.encoder.form(question).any_order,
+                    any_order=any_order,
                 )
-        return [answer for answer in answers if answer is not None]
+        return [answers[place] for place in range(len(asked))]
+
+    def _names(self, asked: Asked, bound: Bound | None) -> Bound | None:
+        """What became of the names of a story. bound: where it has words that the model doesn't know"""
+        if bound is None and asked.question.asked and (nowhere := self.encoder.nowhere(asked)):
+            return Bound(nowhere=nowhere)
+        return bound
+
+    def _shown(self, columns: Computed, asked: Sequence[Asked]) -> Iterator[Shown]:
+        """Facts, gates and positions of the facts that were read, of each question; nothing of these where it is brief."""
+        if self.brief:
+            yield from repeat(([], [], []), len(asked))
+            return
+        row, fact = np.nonzero(columns.read)
+        ends, facts_read = np.searchsorted(row, np.arange(len(asked)), "right").tolist(), fact.tolist()
+        start = 0
+        for one, gates, end in zip(asked, columns.gates.astype(np.float64).round(6).tolist(), ends, strict=True):
+            facts = one.facts
+            yield facts, [gate[: len(facts)] for gate in gates], facts_read[start:end]
+            start = end
 
     def _top(self, top: tuple[np.ndarray, np.ndarray], row: int, names: Bound | None) -> list[tuple[str, float]]:
         """The likeliest answers to the question in a row of a batch, and their probabilities."""

@@ -8,36 +8,50 @@ of the work is done in Python, which threads can't share.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing import Pipe
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+import orjson
+
+from dmn_cli.answering.encoder import Asked
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError
-from dmn_cli.files import json_line, load_object
+from dmn_cli.files import json_line, load_object, to_json
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-AT_ONCE = 1024  # lines answered together, at most
+AT_ONCE = 2048  # lines answered together, at most
 FEW = 64  # lines: fewer are answered sooner here than by another process
+LONGEST = 1 << 26  # bytes of a line
+_TOGETHER = 1 << 22  # bytes of the lines that are answered together, but for one that is longer
 L = TypeVar("L")  # a line
 R = TypeVar("R")  # what is answered to it
-Answering = Callable[[Predictor, list[tuple[int, L]]], list[R]]
-"""Answers some lines, each with its number, from 1."""
-_Result = dict[str, Any]
+_LIKE = '{"story": [...], "question": "..."}'
+
+
+class Lines(NamedTuple, Generic[L]):
+    """Consecutive lines."""
+
+    number: int  # of the first one, from 1
+    lines: list[L]
+    full: bool = False  # as many as are answered together
+
+
+Answering = Callable[[Predictor, Lines[L]], list[R]]
+"""Answers some lines."""
 
 
 def answers(
     predictor: Predictor,
-    lines: Iterable[bytes],
+    lines: Iterable[list[bytes]],
     *,
     at_once: int = AT_ONCE,
     few: int = FEW,
@@ -46,49 +60,50 @@ def answers(
     """Yields the answers to the lines that had arrived, batch by batch; one line of JSON, in UTF-8, for each line.
 
     A line is {"id"?, "story": [fact, …] | text, "question": text}; the question may be missing where the model knows
-    but one. A bad line is answered by {"id", "error"}.
+    but one. A bad line is answered by {"id", "error"}. Where the predictor is brief, so are the answers.
 
-    at_once, few, processes: as `in_order` takes them.
+    lines, at_once, few, processes: as `in_order` takes them.
     """
-    return in_order(predictor, lines, _answered, at_once=at_once, few=few, processes=processes)
+    return in_order(predictor, lines, _answered, size=len, at_once=at_once, few=few, processes=processes)
 
 
 def in_order(
     predictor: Predictor,
-    lines: Iterable[L],
+    lines: Iterable[list[L]],
     answered: Answering[L, R],
     *,
+    size: Callable[[L], int],
     at_once: int = AT_ONCE,
     few: int = FEW,
     processes: int | None = None,
 ) -> Iterator[list[R]]:
-    """Yields what is `answered` to the lines that had arrived, batch by batch. Lines may be anything that can be sent
-    to another process.
+    """Yields what is `answered` to the lines that had arrived, batch by batch.
 
-    at_once: lines answered together, at most; few: fewer lines than this never go to another process; processes: how
-    many others may help, by default as many as there are cores for.
+    lines: some at a time, as they come; they may be anything that can be sent to another process; size: of a line, in
+    bytes or so; at_once: lines answered together, at most; few: fewer lines than this never go to another process;
+    processes: how many others may help, by default as many as there are cores for.
     """
     if processes is None:
         processes = networks_at_once(predictor.device) if predictor.device.type == "cpu" else 1
     to_start = processes if processes > 1 and can_fork() else 0
-    arriving = _Arriving(lines, at_once)
+    arriving = _Arriving(lines, size, at_once)
     idle: deque[_Process[L, R]] = deque()
     begun: deque[_Process[L, R] | list[R]] = deque()
     with ExitStack() as stack:
         while True:
             arrived = arriving.take(wait=not begun)
-            if to_start and len(arrived) == at_once:  # more than can be answered here
+            if to_start and arrived.full:  # more than can be answered here
                 idle.extend(_Process(predictor, answered, stack) for _ in range(to_start))
                 to_start = 0
-            if arrived and idle and len(arrived) >= few:
+            if arrived.lines and idle and (arrived.full or len(arrived.lines) >= few):
                 process = idle.popleft()
                 process.begin(arrived)
                 begun.append(process)
-            elif arrived:
+            elif arrived.lines:
                 begun.append(answered(predictor, arrived))
             elif not begun:
                 break
-            if not arrived or not idle:
+            if not arrived.lines or not idle:
                 oldest = begun.popleft()
                 if isinstance(oldest, _Process):
                     idle.append(oldest)
@@ -108,7 +123,7 @@ class _Process(Generic[L, R]):
         receiver.close()
         stack.callback(self._sender.close)
 
-    def begin(self, lines: list[tuple[int, L]]) -> None:
+    def begin(self, lines: Lines[L]) -> None:
         with suppress(BrokenPipeError):  # it has died: `end` will say so
             self._sender.send(lines)
 
@@ -134,77 +149,114 @@ def _answered_in_turn(
 
 
 class _Arriving(Generic[L]):
-    """Lines, read by a thread that is up to 2 `at_once` of them ahead."""
+    """Lines, read by a thread that is up to about twice as far ahead as lines are answered together."""
 
-    def __init__(self, lines: Iterable[L], at_once: int) -> None:
+    def __init__(self, lines: Iterable[list[L]], size: Callable[[L], int], at_once: int) -> None:
         self.error: BaseException | None = None  # that ended the lines
-        self._at_once = at_once
-        self._lines: list[tuple[int, L]] = []
+        self._size, self._at_once = size, at_once
+        self._lines: deque[L] = deque()
+        self._bytes = 0  # of these
+        self._number = 1  # of the first
         self._ended = False
         self._changed = threading.Condition()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
 
-    def _read(self, lines: Iterable[L]) -> None:
-        most = 2 * self._at_once
+    def _read(self, lines: Iterable[list[L]]) -> None:
         try:
-            for numbered in enumerate(lines, start=1):
+            for some in lines:
+                size = sum(map(self._size, some))
                 with self._changed:
-                    self._lines.append(numbered)
+                    self._lines.extend(some)
+                    self._bytes += size
                     self._changed.notify()
-                    if len(self._lines) == most:
-                        self._changed.wait_for(lambda: len(self._lines) < most)
+                    self._changed.wait_for(self._may_read_on)
         except BaseException as error:
             self.error = error
         with self._changed:
             self._ended = True
             self._changed.notify()
 
-    def take(self, *, wait: bool) -> list[tuple[int, L]]:
-        """The numbered lines that have arrived, in order, at most `at_once`. With `wait` there is at least one, or
-        they have ended."""
+    def _may_read_on(self) -> bool:
+        return len(self._lines) < 2 * self._at_once and self._bytes < 2 * _TOGETHER
+
+    def take(self, *, wait: bool) -> Lines[L]:
+        """The lines that have arrived and can be answered together. With `wait` there is at least one, or they have
+        ended."""
+        taken: list[L] = []
+        size = 0
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._lines or self._ended)
-            taken, self._lines = self._lines[: self._at_once], self._lines[self._at_once :]
+            number = self._number
+            while self._lines and len(taken) < self._at_once:
+                next_size = self._size(self._lines[0])
+                if taken and size + next_size > _TOGETHER:
+                    break
+                taken.append(self._lines.popleft())
+                size += next_size
+            self._number += len(taken)
+            self._bytes -= size
+            full = len(taken) == self._at_once or bool(self._lines)
             self._changed.notify()
-        return taken
+        return Lines(number, taken, full)
 
 
-def _answered(predictor: Predictor, lines: list[tuple[int, bytes]]) -> list[bytes]:
-    """The answers to some numbered lines."""
-    results: list[_Result] = []
+def _answered(predictor: Predictor, lines: Lines[bytes]) -> list[bytes]:
+    results: list[dict[str, Any]] = []
     places: list[int] = []
-    asked: list[tuple[list[str], str]] = []
-    for place, (number, line) in enumerate(lines):
-        record: _Result = {}
+    asked: list[Asked] = []
+    for place, line in enumerate(lines.lines):
+        record: dict[str, Any] = {}
         try:
-            record = load_object(line, '{"story": [...], "question": "..."}')
-            asked.append(_question(predictor, record))
+            record = _record(line)
+            asked.append(_asked(predictor, record))
             places.append(place)
             results.append({"id": record["id"]} if "id" in record else {})
         except DataError as error:
-            results.append({"id": record.get("id"), "error": f"line {number}: {error.message}"})
-    for place, answer in zip(places, predictor.answer_all(asked), strict=True):
-        results[place].update(answer.as_json())
-    return [json_line(result) for result in results]
+            message = f"line {lines.number + place}: {error.message}"
+            results.append({"id": record.get("id"), "error": message})
+    for place, answer in zip(places, predictor.answer_encoded(asked), strict=True):
+        results[place] |= answer.brief_as_json() if predictor.brief else answer.as_json()
+    return [*map(_written, results)]
 
 
-def _question(predictor: Predictor, record: _Result) -> tuple[list[str], str]:
+def _record(line: bytes) -> dict[str, Any]:
+    """Raises: DataError where it isn't one, or has an `id` that can't be given back."""
+    if len(line) > LONGEST:
+        raise DataError(f"is longer than {LONGEST >> 20} MiB")
+    try:
+        record = orjson.loads(line)
+        if isinstance(record, dict) and not isinstance(record.get("id"), float | list | dict):
+            return record
+    except orjson.JSONDecodeError:
+        pass  # what Python takes for JSON, and how it says what is wrong, stays; so do numbers of any size in `id`
+    record = load_object(line, _LIKE)
+    try:
+        to_json(record.get("id")).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise DataError('"id" holds what JSON in UTF-8 can\'t represent') from error
+    return record
+
+
+def _written(result: dict[str, Any]) -> bytes:
+    """A line of JSON."""
+    try:
+        return orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # an `id` beyond 64 bits, or nested deeply
+        return json_line(result)
+
+
+def _asked(predictor: Predictor, record: dict[str, Any]) -> Asked:
     """Facts and question. Raises: DataError where the record has none, or what UTF-8 can't represent."""
     story, question = record.get("story"), record.get("question", predictor.model.question)
+    if isinstance(story, list) and (known := predictor.encoder.recalled(story, question)):
+        return known
     if not isinstance(question, str):
         raise DataError('"question" is not a text')
     if not isinstance(story, str | list) or not all(isinstance(fact, str) for fact in story):
         raise DataError('"story" is neither a text nor a list of texts')
     try:
         "".join((question, *story)).encode()
-        if isinstance(record.get("id"), str | list | dict):
-            json.dumps(record["id"], ensure_ascii=False).encode()
-    except (UnicodeEncodeError, RecursionError) as error:
+    except UnicodeEncodeError as error:
         raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)") from error
-    facts = predictor.encoder.story(story, question)
-    for text in (*facts, question):
-        predictor.encoder.encode(text)
-    if not facts:
-        raise DataError("the story is empty")
-    return facts, question
+    return predictor.encoder.asked(story, question)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dmn_cli.answering.answer import ABSTAINED
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.answering.stream import in_order
+from dmn_cli.answering.stream import Lines, in_order
 
 
 class Labelled(NamedTuple):
@@ -30,14 +30,13 @@ def labelled(
     rows: the cells of the columns that are read, cut into facts as `dmn prepare table` does; separator: between the
     words of an answer that has several; None: as elsewhere
     """
-    return in_order(predictor, rows, partial(_labelled, question=question, separator=separator))
+    answered = partial(_labelled, question=question, separator=separator)
+    return in_order(predictor, ([row] for row in rows), answered, size=lambda cells: sum(map(len, cells)))
 
 
-def _labelled(
-    predictor: Predictor, rows: list[tuple[int, Sequence[str]]], question: str, separator: str | None
-) -> list[Labelled]:
+def _labelled(predictor: Predictor, rows: Lines[Sequence[str]], question: str, separator: str | None) -> list[Labelled]:
     story = predictor.encoder.story
-    told = [[fact for cell in cells if cell.strip() for fact in story(cell.strip(), question)] for _, cells in rows]
+    told = [[fact for cell in cells if cell.strip() for fact in story(cell.strip(), question)] for cells in rows.lines]
     answers = iter(predictor.answer_all([(facts, question) for facts in told if facts]))
     results: list[Labelled] = []
     for facts in told:

@@ -84,6 +84,9 @@ def command(
             metavar="K", help="With --json or --batch: also the K likeliest answers.", min=0, show_default=False
         ),
     ] = 0,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="With --batch: answers and confidences alone, sooner and in fewer bytes.")
+    ] = False,
     why: Annotated[
         bool,
         typer.Option("--why", help="Show how far each pass let each fact through, and which facts the answer needs."),
@@ -125,6 +128,8 @@ def command(
     _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
     if why and table is not None:
         raise UsageError("--why is for facts, and a table gets no more than answers")
+    if brief and (why or batch is None):
+        raise UsageError("--brief is for --batch, and leaves out what --why shows")
     if data is not None and not (story is None and batch is None and table is None):
         raise UsageError("--data is for /sample at the prompt")
     if processes and batch is None:
@@ -151,7 +156,9 @@ def command(
         from dmn_cli.machine.device import choose_device
 
         where = choose_device(device)
-        predictor = Predictor(model, where, bind=not no_bind, top=top, abstain_below=abstain_below, why=why)
+        predictor = Predictor(
+            model, where, bind=not no_bind, top=top, abstain_below=abstain_below, why=why, brief=brief
+        )
         with output.warned():
             tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
     if batch is not None:
@@ -244,10 +251,10 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, *, wh
 
 
 def _stream(predictor: Predictor, name: str, processes: int | None) -> None:
-    from dmn_cli.answering.stream import answers
+    from dmn_cli.answering.stream import LONGEST, answers
     from dmn_cli.cli.input import lines_of
 
     gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
-    with lines_of(name) as lines:
+    with lines_of(name, LONGEST) as lines:
         for results in answers(predictor, lines, processes=processes):
             write_lines(b"".join(results))

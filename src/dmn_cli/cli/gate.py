@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def read_predictions(path: Path) -> Predictions:
     from dmn_cli.evaluation.marked import Predictions
 
     with lines_of(str(path)) as lines:
-        return Predictions.read(str(path), lines)
+        return Predictions.read(str(path), chain.from_iterable(lines))
 
 
 class Against:

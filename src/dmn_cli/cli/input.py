@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +12,27 @@ from typing import Any
 
 from dmn_cli.errors import DataError, UsageError
 
+_BLOCK = 1 << 18  # bytes that are read together
+
 
 @contextmanager
-def lines_of(name: str) -> Iterator[Iterator[bytes]]:
-    """Yields the lines, each as soon as it comes; their line ends may be missing. Raises: UsageError"""
+def lines_of(name: str, longest: int | None = None) -> Iterator[Iterator[list[bytes]]]:
+    """Yields the lines, those that have come together, as soon as they come; their line ends may be missing. longest:
+    bytes past which a line may be cut off, so that memory holds it; None: none is. Raises: UsageError"""
     if name == "-":
-        yield _lines(sys.stdin.buffer)
+        yield _lines(sys.stdin.buffer, longest)
         return
     path = Path(name)
     if not path.exists() or path.is_dir():  # a named pipe will do
         raise UsageError("there is no such file", where=name)
     with path.open("rb", buffering=0) as file:
-        yield _lines(file)
+        yield _lines(file, longest)
 
 
 def text_of(name: str) -> str:
     """The whole text. Raises: UsageError; DataError where it isn't UTF-8"""
     with lines_of(name) as lines:
-        raw = b"\n".join(line.rstrip(b"\r\n") for line in lines)
+        raw = b"\n".join(line.rstrip(b"\r\n") for some in lines for line in some)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -36,19 +40,32 @@ def text_of(name: str) -> str:
         raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{name}:{line}") from error
 
 
-def _lines(file: Any) -> Iterator[bytes]:
+def _lines(file: Any, longest: int | None) -> Iterator[list[bytes]]:
     """Reads without the file's own lock: a thread that waits for more lines never keeps the program from ending."""
     try:
         number = file.fileno()
     except OSError:  # not a real file
-        yield from file
+        yield from ([line] for line in file)
         return
-    parts: list[bytes] = []
-    while block := os.read(number, 1 << 16):
-        first, *others = block.split(b"\n")
-        parts.append(first)
-        for other in others:
-            yield b"".join(parts)
-            parts = [other]
-    if any(parts):
-        yield b"".join(parts)
+    begun: list[bytes] = []  # of the line that hasn't ended
+    length = 0
+    while block := _read(number):
+        *lines, last = block.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*begun, lines[0]])
+            begun, length = [], 0
+            yield lines
+        if longest is None or length <= longest:
+            begun.append(last)
+            length += len(last)
+    if length:
+        yield [b"".join(begun)]
+
+
+def _read(number: int) -> bytes:
+    """What has come, once something has; nothing at the end."""
+    while True:
+        try:
+            return os.read(number, _BLOCK)
+        except BlockingIOError:  # whoever shares the pipe doesn't want to wait for it
+            select.select([number], [], [])
