@@ -132,12 +132,13 @@ class Encoder:
         return Asked(facts, about) if few and about and facts and all(facts) else None  # type: ignore[arg-type]
 
     def encode(self, text: str) -> Encoded:
-        """A sentence as word ids. Raises: DataError where it has no words."""
+        """A sentence as word ids. Raises: DataError where it has no words, or too many."""
         encoded = self._encoded.get(text)
         if encoded is None:
             words = self.tokenizer(text)
             if not words:
                 raise DataError(f"a fact or question without words: {text!r}")
+            _check_words(len(words))
             encoded = self._remember(text, self._encode(text.strip(), words), len(text))
         return encoded
 
@@ -174,16 +175,16 @@ class Encoder:
 
     def nowhere(self, asked: Asked) -> list[str]:
         """The names that a question is about, of those that the model knows, that no fact has; as written."""
-        about, told = asked.question.asked, 0
-        for fact in reversed(asked.story):
-            if not about & ~told:
-                break
-            told |= fact.named
-        if not self.binder or not about & ~told:
+        missing = asked.question.asked
+        for fact in reversed(asked.story):  # what is asked about was often told of lately
+            missing &= ~fact.named
+            if not missing:
+                return []
+        if not self.binder or not missing:
             return []
         sentence = Sentence.of(asked.question.text, self.tokenizer)
         names = self.binder.known_names.asked_about(sentence.words)
-        return [sentence.as_written(name.start, name.end) for name in names if not told & name.which]
+        return [sentence.as_written(name.start, name.end) for name in names if not name.which & ~missing]
 
     def bound(self, facts: Sequence[str], question: str | None = None) -> Bound:
         """What becomes of the names of a story."""
@@ -265,12 +266,17 @@ class Encoder:
         return barred
 
 
+def _check_words(words: int) -> None:
+    """Raises: DataError"""
+    if words > MOST_WORDS:
+        raise DataError(f"has {words:,} words, and at most {MOST_WORDS:,} can be read together")
+
+
 def _check_size(asked: Asked) -> None:
     """Raises: DataError where memory might not hold what it takes to answer"""
     lengths = [len(fact.ids) for fact in asked.story]
     words, facts, longest = sum(lengths) + len(asked.question.ids), len(lengths), max(lengths)
-    if words > MOST_WORDS:
-        raise DataError(f"has {words:,} words, and at most {MOST_WORDS:,} can be read together")
+    _check_words(words)
     if facts * longest > _MOST_CELLS:
         raise DataError(f"has {facts:,} facts, the longest of {longest:,} words: too many for one that long")
 

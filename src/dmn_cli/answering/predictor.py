@@ -164,7 +164,7 @@ class Predictor:
         return bound
 
     def _shown(self, columns: Computed, asked: Sequence[Asked]) -> Iterator[Shown]:
-        """Facts, gates and positions of the facts that were read, of each question; nothing of these where it is brief."""
+        """Facts, gates and positions of the facts that were read, of each question; none of these where it is brief."""
         if self.brief:
             yield from repeat(([], [], []), len(asked))
             return
