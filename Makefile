@@ -11,6 +11,8 @@
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
+#   make bench-stream lines a second of dmn ask --batch; BEFORE=src of another checkout to compare with
+#   make soak         LINES=1000000 through dmn ask --batch: as many must come out, and memory must not grow
 #   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 #   make results-babi the whole of bAbI, one model a task, from the archive to the tables; goes on where it stopped;
 #                     ROWS='--rows "en-10k;joint, en-10k" --seeds 1' for other rows of tools/babi_results.py
@@ -25,8 +27,9 @@ BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
 SHARED ?= ../shared/data
 BIN := .venv/bin
 BUILD := build
+LINES ?= 1000000
 
-.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs bench bench-gpu growth results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -95,6 +98,12 @@ bench-gpu: setup
 
 growth: setup
 	$(BIN)/python -m benchmarks growth --out docs/growth.svg
+
+bench-stream: setup
+	$(BIN)/python -m benchmarks stream $(if $(BEFORE),--before $(BEFORE))
+
+soak: setup
+	$(BIN)/python tools/soak.py --lines $(LINES)
 
 results: setup
 	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results

@@ -4,6 +4,7 @@
     python -m benchmarks --full             every network at every batch size, width and number of threads: hours
     python -m benchmarks --data qa1 --hidden 80,256     these networks and no others
     python -m benchmarks growth             time and memory as facts, questions and passes grow
+    python -m benchmarks stream             lines a second of dmn ask --batch, beside another checkout's
 
 Each figure stands next to its floor (`floors.py`). Machines are shared and noisy: whatever is compared is measured in
 turns, the best of several rounds counts, and ratios are what to quote.
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str]) -> int:
             from benchmarks import growth
 
             growth.main(arguments[1:])
+        elif arguments[:1] == ["stream"]:
+            from benchmarks import stream
+
+            stream.main(arguments[1:])
         else:
             speed(arguments)
     except DmnError as error:

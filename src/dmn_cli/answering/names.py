@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from dmn_cli.answering.bound import Bound, Sentence
 from dmn_cli.answering.fits import LONGEST, Fit, KnownSentences
@@ -21,6 +21,7 @@ from dmn_cli.answering.spelling import alike, one_letter_apart, with_capital_of
 from dmn_cli.data.words.affixes import affixes, is_affix
 from dmn_cli.records.names import Names, Place
 
+_REMEMBERED = 4096  # unknown words, with the known ones that they are near to
 _EXAMPLES = 3  # names of a kind that are told
 
 
@@ -32,6 +33,7 @@ class Binder:
         self.kinds, self.known = names.kinds, known
         self.known_names = KnownNames(names)
         self.known_sentences = KnownSentences(names, known)
+        self._near = lru_cache(_REMEMBERED)(self._one_letter_apart)
 
     def bind(self, facts: Sequence[Sentence], question: Sentence | None = None) -> Bound:
         """The binding depends on nothing but this story and question."""
@@ -67,7 +69,7 @@ class Binder:
                     return fits
         return []
 
-    def _near(self, word: str) -> list[str]:
+    def _one_letter_apart(self, word: str) -> list[str]:
         """Known words that differ by a letter."""
         lengths = (len(word) + n for n in (-1, 0, 1))
         return [o for length in lengths for o in self._by_length.get(length, ()) if one_letter_apart(word, o)]
