@@ -93,11 +93,13 @@ class Answer(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         document = self.brief_as_json()
-        document |= {"gates": self.gates, "facts": self.facts, "read": self.read}
+        document["gates"], document["facts"], document["read"] = self.gates, self.facts, self.read
         if self.needs:
             document |= self.needs.as_json()
         document["unknown_words"] = self.unknown
-        return document | self.names.as_json() if self.names else document
+        if self.names:
+            document |= self.names.as_json()
+        return document
 
     def brief_as_json(self) -> dict[str, Any]:
         """The answer and how sure it is, alone."""

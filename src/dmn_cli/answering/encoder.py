@@ -122,14 +122,16 @@ class Encoder:
         return asked
 
     def recalled(self, story: Sequence[str], question: str) -> Asked | None:
-        """The same where all facts and the question are remembered, and are few; else None."""
+        """The same where all facts and the question are remembered, and as few that they can't be too many; else
+        None."""
         recall = self._encoded.get
         try:
             facts, about = [*map(recall, story)], recall(question)
-            few = sum(map(len, story)) < _FEW_CHARACTERS
         except TypeError:  # what isn't text
             return None
-        return Asked(facts, about) if few and about and facts and all(facts) else None  # type: ignore[arg-type]
+        if not (facts and about and all(facts)) or sum(map(len, story)) > _FEW_CHARACTERS:
+            return None
+        return Asked(facts, about)  # type: ignore[arg-type]
 
     def encode(self, text: str) -> Encoded:
         """A sentence as word ids. Raises: DataError where it has no words, or too many."""

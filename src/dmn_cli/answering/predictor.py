@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import NOTHING, answer_text
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.output import facts_read
+from dmn_cli.records.text import Form
 
 
 class Computed(NamedTuple):
@@ -125,56 +126,54 @@ class Predictor:
     ) -> list[Answer]:
         """The answers to questions, in their order, from what the network computed for their batches."""
         answers: dict[int, Answer] = {}
-        said: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}  # by the ids: much is said again and again
+        spoken: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}  # by the ids: much is said again and again
         for (places, _, strange), columns in zip(batches, computed, strict=True):
             told = [asked[place] for place in places]
-            ids, confidence = columns.words.tolist(), columns.confidence.tolist()
-            rows = zip(places, told, ids, confidence, self._shown(columns, told), strict=True)
-            for row, (place, one, ids, confidence, (facts, gates, read)) in enumerate(rows):
-                names = self._names(one, strange.get(place))
-                _, per_fact, any_order = one.question.form
-                key = (per_fact, *ids)
-                spoken = said.get(key) if names is None else None
-                if spoken is None:
-                    words = tuple(self.model.vocabulary.answer_words(ids, names.said if names else NOTHING))
-                    spoken = words, answer_text(words, per_fact=per_fact)
-                    if names is None:
-                        said[key] = spoken
-                words, text = spoken
+            rows = zip(places, told, map(tuple, columns.words.tolist()), columns.confidence.tolist(), strict=True)
+            for row, ((place, one, ids, confidence), shown) in enumerate(
+                zip(rows, self._shown(columns, told), strict=True)
+            ):
+                question = one.question
+                names = strange.get(place)
+                if names is not None or question.form.per_fact:
+                    words, text = self._spoken(ids, question.form, names)
+                elif ids in spoken:
+                    words, text = spoken[ids]
+                else:
+                    words, text = spoken[ids] = self._spoken(ids, question.form, None)
+                if names is None and question.asked and (nowhere := self.encoder.nowhere(one)):
+                    names = Bound(nowhere=nowhere)
                 answers[place] = Answer(
-                    text=text,
-                    confidence=confidence,
-                    facts=facts,
-                    gates=gates,
-                    read=read,
-                    unknown=[] if self.brief or place not in strange else one.unknown_words,
-                    names=None if self.brief else names,
-                    words=words,
-                    by_fact=[*words] if per_fact else None,
-                    top=None if columns.top is None or per_fact else self._top(columns.top, row, names),
-                    abstains=confidence < self.abstain_below,
-                    any_order=any_order,
+                    text,
+                    confidence,
+                    *shown,
+                    [] if self.brief or place not in strange else one.unknown_words,
+                    None if self.brief else names,
+                    words,
+                    [*words] if question.form.per_fact else None,
+                    None if columns.top is None or question.form.per_fact else self._top(columns.top, row, names),
+                    confidence < self.abstain_below,
+                    question.form.any_order,
                 )
         return [answers[place] for place in range(len(asked))]
 
-    def _names(self, asked: Asked, bound: Bound | None) -> Bound | None:
-        """What became of the names of a story. bound: where it has words that the model doesn't know"""
-        if bound is None and asked.question.asked and (nowhere := self.encoder.nowhere(asked)):
-            return Bound(nowhere=nowhere)
-        return bound
+    def _spoken(self, ids: Sequence[int], form: Form, names: Bound | None) -> tuple[tuple[str, ...], str]:
+        """An answer in words, and as text."""
+        words = tuple(self.model.vocabulary.answer_words(ids, names.said if names else NOTHING))
+        return words, answer_text(words, per_fact=form.per_fact)
 
-    def _shown(self, columns: Computed, asked: Sequence[Asked]) -> Iterator[Shown]:
+    def _shown(self, columns: Computed, asked: Sequence[Asked]) -> Iterable[Shown]:
         """Facts, gates and positions of the facts that were read, of each question; none of these where it is brief."""
         if self.brief:
-            yield from repeat(([], [], []), len(asked))
-            return
+            return repeat(([], [], []), len(asked))
         row, fact = np.nonzero(columns.read)
-        ends, facts_read = np.searchsorted(row, np.arange(len(asked)), "right").tolist(), fact.tolist()
-        start = 0
-        for one, gates, end in zip(asked, columns.gates.astype(np.float64).round(6).tolist(), ends, strict=True):
-            facts = one.facts
-            yield facts, [gate[: len(facts)] for gate in gates], facts_read[start:end]
-            start = end
+        read, ends = fact.tolist(), np.searchsorted(row, np.arange(len(asked)), "right").tolist()
+        gates = columns.gates.astype(np.float64).round(6).tolist()
+        facts = [one.facts for one in asked]
+        return [
+            (told, [gate[: len(told)] for gate in passes], read[start:end])
+            for told, passes, start, end in zip(facts, gates, [0, *ends[:-1]], ends, strict=True)
+        ]
 
     def _top(self, top: tuple[np.ndarray, np.ndarray], row: int, names: Bound | None) -> list[tuple[str, float]]:
         """The likeliest answers to the question in a row of a batch, and their probabilities."""
