@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from conftest import Dmn
 
+from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.hints import Hints, Span
 from dmn_cli.answering.in_words import confidence_in_words
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.repl import COMMANDS, HELP, Reply, Session
 from dmn_cli.answering.samples import Samples
+from dmn_cli.errors import UsageError
 
 FACTS = ["Mary went to the kitchen.", "John went to the office.", "Mary moved to the garden."]
 QUESTION = "Where is Mary?"
@@ -22,9 +24,13 @@ def predictor(run: Path) -> Predictor:
     return Predictor(run)
 
 
+def nothing_drawn(path: Path, question: str, answer: Answer) -> None:
+    raise AssertionError(path)
+
+
 @pytest.fixture
 def session(predictor: Predictor, run: Path) -> Session:
-    return Session(predictor, Samples(run, seed=1), live=True)
+    return Session(predictor, Samples(run, seed=1), nothing_drawn, live=True)
 
 
 def replies(session: Session, *lines: str) -> list[Reply]:
@@ -49,8 +55,70 @@ def test_the_question_is_asked_again_after_each_change(session: Session) -> None
     assert said(session.reply("?")) == ("hallway", None)
 
 
+def test_another_story_is_asked_nothing_by_itself(session: Session, tmp_path: Path) -> None:
+    """Until it is asked; and the story before, which comes back with its question, until then."""
+    file = tmp_path / "story.txt"
+    file.write_text("Sandra went to the hallway.\nMary went to the bathroom.\n")
+    replies(session, *FACTS)
+    assert said(session.reply(QUESTION)) == ("garden", None)
+    loaded = session.reply(f"/load {file}")
+    assert (loaded.answer, loaded.text, session.story.facts) == (None, "Read 2 facts.", file.read_text().splitlines())
+    assert session.reply("John went to the office.").answer is None
+    assert [session.reply(line).text for line in ("/why", "/probs", "/plot why.png")] == ["Nothing was asked yet."] * 3
+    assert said(session.reply("Where is Sandra?")) == ("hallway", None)
+    assert said(session.reply("/without 3")) == ("hallway", "hallway")
+    replies(session, "/undo", "/undo")
+    back = session.reply("/undo")
+    assert (said(back), session.question) == (("garden", None), QUESTION)
+    assert session.story.facts == FACTS
+    assert said(session.reply("/undo")) == ("kitchen", "garden")
+
+
+def test_a_story_that_nothing_was_asked_of_comes_back_so(session: Session, tmp_path: Path) -> None:
+    replies(session, *FACTS, "/sample")
+    assert session.question
+    assert session.reply("/undo").answer is None
+    assert session.story.facts == FACTS
+
+
+def test_the_last_question_can_be_asked_of_another_story(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "story.txt"
+    file.write_text("Mary went to the bathroom.")
+    replies(session, *FACTS, QUESTION, f"/load {file}")
+    assert said(session.reply("?")) == ("bathroom", None)
+    assert said(session.reply(FACTS[0])) == ("kitchen", "bathroom")
+
+
+def test_a_file_without_facts_is_no_story(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "empty.txt"
+    file.write_text("\n \n")
+    replies(session, *FACTS, QUESTION)
+    reply = session.reply(f"/load {file}")
+    assert (reply.error, session.story.facts) == (True, FACTS)
+    assert said(session.reply("?")) == ("garden", None)
+
+
+def test_the_last_answer_is_drawn(predictor: Predictor, run: Path, tmp_path: Path) -> None:
+    drawn: list[tuple[Path, str, str]] = []
+
+    def draw(path: Path, question: str, answer: Answer) -> None:
+        if path.suffix != ".png":
+            raise UsageError("a plot is a .png file")
+        drawn.append((path, question, answer.text))
+
+    session = Session(predictor, Samples(run), draw)
+    there = tmp_path / "there.png"
+    there.write_text("mine")
+    replies(session, *FACTS, QUESTION)
+    mistakes = replies(session, "/plot", f"/plot {there}", f"/plot {tmp_path / 'why.gif'}")
+    assert [reply.error for reply in mistakes] == [True] * 3
+    assert [word in reply.text for word, reply in zip(("FILE", "exists", ".png"), mistakes, strict=True)] == [True] * 3
+    assert session.reply(f"/plot {tmp_path / 'why.png'}").text == f"{tmp_path / 'why.png'} is drawn."
+    assert drawn == [(tmp_path / "why.png", QUESTION, "garden")]
+
+
 def test_behind_a_pipe_nothing_is_asked_again(predictor: Predictor, run: Path) -> None:
-    session = Session(predictor, Samples(run))
+    session = Session(predictor, Samples(run), nothing_drawn)
     replies(session, *FACTS, QUESTION)
     for line in ("/without 3", "/undo", "/move 1 2", f"/edit 1 {FACTS[0]}", FACTS[0]):
         reply = session.reply(line)
@@ -133,14 +201,14 @@ def test_samples_come_from_all_of_the_split(run: Path, world: Path) -> None:
 
 def test_without_its_data_a_model_asks_for_them(predictor: Predictor, model: Path, world: Path) -> None:
     """The model was copied out of its run."""
-    reply = Session(predictor, Samples(model)).reply("/sample")
+    reply = Session(predictor, Samples(model), nothing_drawn).reply("/sample")
     assert reply.error
     assert "--data DIR" in reply.text
-    assert Session(predictor, Samples(model, world)).reply("/sample").right
+    assert Session(predictor, Samples(model, world), nothing_drawn).reply("/sample").right
 
 
 def test_every_command_has_its_help() -> None:
-    assert {"/why", "/probs", "/edit", "/without", "/move", "/undo", "/load", "/save", "/sample", "/help"} <= {
+    assert {"/why", "/probs", "/edit", "/without", "/move", "/undo", "/load", "/save", "/plot", "/sample", "/help"} <= {
         *COMMANDS
     }
     assert max(map(len, HELP.splitlines())) <= 75

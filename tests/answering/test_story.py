@@ -55,14 +55,14 @@ def test_what_is_taken_back_is_said() -> None:
         "Fact 1 is again: A",
         "Took back: B",
         "Took back: A",
-        "There is no fact to take back.",
+        "",
     ]
 
 
 def test_a_story_that_was_forgotten_cannot_be_taken_back() -> None:
     story = told("A")
     story.clear()
-    assert story.undo() == "There is no fact to take back."
+    assert story.undo() == ""
     assert story.facts == []
 
 

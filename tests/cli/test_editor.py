@@ -22,6 +22,7 @@ from dmn_cli.answering.hints import Hints, Span
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.samples import Samples
 from dmn_cli.cli import editor
+from dmn_cli.cli.editor_view import View
 from dmn_cli.cli.output import Output
 
 ENTER, TAB, CTRL_C, CTRL_D, HOME = "\r", "\t", "\x03", "\x04", "\x01"
@@ -77,11 +78,23 @@ def test_of_a_long_story_what_has_changed_is_shown(typed: Typed, tmp_path: Path)
     story.write_text("".join(f"Mary went to the {place}.\n" for place in ["garden", "kitchen"] * 50))
     out = typed(lines(f"/load {story}", "/edit 30 John went to the office."), CTRL_D)
     loaded, edited = out.removeprefix("\n").split("\n\n")
-    assert [line.split()[0] for line in loaded.splitlines() if line] == ["…", *map(str, range(81, 101))]
+    assert [line.split()[0] for line in loaded.splitlines() if line] == [*map(str, range(1, 21)), "…"]
     assert [line.split()[0] for line in edited.splitlines() if line] == ["…", *map(str, range(20, 40)), "…"]
     assert " 30  John went to the office." in edited
     assert edited.endswith("100 facts; /story shows them all\n")
     assert "  1  Mary went to the garden." in typed(lines(f"/load {story}", "/story"), CTRL_D)
+
+
+def test_long_lines_go_on_beside_the_margin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    View(Output()).say("New names: Aisha (like bill, daniel, fred), Bob (like bill, daniel, fred)")
+    assert capsys.readouterr().out.splitlines() == [
+        "     New names: Aisha (like bill,",
+        "     daniel, fred), Bob (like bill,",
+        "     daniel, fred)",
+    ]
 
 
 def test_why_and_probs_and_a_sample(typed: Typed) -> None:
@@ -150,6 +163,7 @@ def test_what_tab_offers(predictor: Predictor, text: str, expected: list[str]) -
 def test_tab_offers_files_to_load(predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "story.txt").touch()
     assert completions(predictor, f"/load {tmp_path}/sto") == ["ry.txt"]
+    assert completions(predictor, f"/plot {tmp_path}/sto") == ["ry.txt"]
 
 
 def styled(predictor: Predictor, line: str) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from commands import QUESTION, disk_that_fills_up
+from commands import QUESTION, STORY, disk_that_fills_up
 from conftest import Dmn, fails
 
 from dmn_cli.reporting.plots import style
@@ -26,6 +26,26 @@ def test_an_answer_is_drawn_beside_what_is_printed(
     assert (tmp_path / name).read_bytes().startswith(begins)
     as_json = dmn(*asked, "--plot", tmp_path / name, "--force", "--json", "--quiet")
     assert (as_json.document["answer"], as_json.err) == ("kitchen", "")
+
+
+def test_the_prompt_draws_the_same_picture(dmn: Dmn, run: Path, story: Path, tmp_path: Path) -> None:
+    asked, at_the_prompt = tmp_path / "asked.svg", tmp_path / "plots" / "prompt.svg"
+    assert dmn("ask", run, "--story", story, "--question", QUESTION, "--plot", asked).out == "kitchen\n"
+    lines = f"{STORY}{QUESTION}\n/plot {at_the_prompt}\n/plot {tmp_path}/why.gif\n/plot {asked}\n"
+    prompted = dmn("ask", run, stdin=lines.encode())
+    assert prompted.out == f"kitchen\n{at_the_prompt} is drawn.\n"
+    assert at_the_prompt.read_bytes() == asked.read_bytes()
+    assert [".svg file" in line or "exists" in line for line in prompted.err.splitlines()].count(True) == 2
+    assert {path.name for path in tmp_path.iterdir()} >= {"asked.svg", "plots"}
+    assert not (tmp_path / "why.gif").exists()
+
+
+@pytest.mark.usefixtures("no_matplotlib")
+def test_the_prompt_says_how_to_install_matplotlib(dmn: Dmn, run: Path, tmp_path: Path) -> None:
+    prompted = dmn("ask", run, stdin=f"{STORY}{QUESTION}\n/plot {tmp_path}/why.png\n?\n".encode())
+    assert prompted.out == "kitchen\n" * 2
+    assert "pip install 'dmn-cli[plot]'" in prompted.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_evaluation_is_drawn_as_one_plot_or_as_a_folder_of_them(

@@ -40,7 +40,7 @@ def test_the_prompt_takes_facts_back(dmn: Dmn, run: Path) -> None:
         "Took back: Mary went to the garden.",
         "kitchen",
         "Took back: Mary went to the kitchen.",
-        "There is no fact to take back.",
+        "There is no change to take back.",
     ]
 
 
@@ -62,7 +62,7 @@ def test_the_prompt_saves_and_loads(dmn: Dmn, run: Path, tmp_path: Path) -> None
 
 def test_the_prompt_helps(dmn: Dmn, run: Path) -> None:
     result = typed(dmn, run, "/help")
-    for command in ("/why", "/story", "/undo", "/clear", "/load", "/save", "/help", "/quit"):
+    for command in ("/why", "/story", "/undo", "/clear", "/load", "/save", "/plot", "/help", "/quit"):
         assert command in result.out
 
 
@@ -81,6 +81,7 @@ def test_quit_ends_the_prompt(dmn: Dmn, run: Path) -> None:
         ("/save", "/save FILE"),
         ("/save nowhere/story.txt", "nowhere"),
         ("/load LATIN-1", "UTF-8"),
+        ("/plot", "/plot FILE"),
     ],
 )
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])

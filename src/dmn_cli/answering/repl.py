@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dmn_cli.answering.answer import Answer, same_answer
 from dmn_cli.answering.bound import Bound
@@ -29,12 +30,17 @@ Type facts, one a line. A line that ends with ? asks; ? alone asks again.
   /undo             take the last change back
   /clear            forget all facts
   /sample [TASK]    a test story, its question and its right answer
-  /load FILE        read facts from a file, one or more sentences a line
+  /load FILE        the story of a file, one or more sentences a line
   /save FILE        write the facts to a file
+  /plot FILE        draw what /why shows, as .png or .svg
   /help             show this
   /quit             leave (so does Ctrl-D)"""
 COMMANDS = re.findall(r"^ +(/\w+)", HELP, re.MULTILINE)
 LIKELIEST = 5  # answers that /probs shows
+NOTHING_ASKED = "Nothing was asked yet."
+
+Draw = Callable[[Path, str, Answer], None]
+"""Writes a picture of what the answer to a question rests on. Raises: UsageError"""
 
 
 @dataclass
@@ -63,10 +69,11 @@ class Session:
 
     predictor: Predictor
     samples: Samples
-    live: bool = False  # a person sees it: the last question is asked again whenever the story changes
+    draw: Draw
+    live: bool = False  # a person sees it: what was asked of the story is asked again whenever that changes
     story: Story = field(default_factory=Story)
-    last: Answer | None = None
-    question: str = ""  # that it answers
+    last: Answer | None = None  # to what was asked of this story
+    question: str = ""  # that was asked last, of this story or the one before
     heard: set[str] = field(default_factory=set)  # what was said of names
 
     def reply(self, line: str) -> Reply:
@@ -90,33 +97,37 @@ class Session:
         if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
         answer = self.last = self.predictor.answer(facts, question)
-        self.question = question
+        self.question = self.story.question = question
         return Reply(answer=answer, warning=self._new(answer.names or Bound()))
 
     def _ask_again(self) -> Reply:
         """The last question, or the only one that the model knows."""
         question = self.question or self.predictor.model.question or ""
         if not question:
-            return Reply("Nothing was asked yet.")
+            return Reply(NOTHING_ASKED)
         reply = self._ask(question)
         reply.question = question
         return reply
 
     def _add(self, facts: list[str]) -> Reply:
-        encoder = self.predictor.encoder
-        unknown = encoder.unknown_words(facts)
         self.story.add(facts)
-        return self._changed(Reply(warning=self._new(encoder.bound(self.story.facts)) if unknown else ""))
+        return self._changed(Reply(warning=self._new_in(facts)))
 
     def _changed(self, reply: Reply) -> Reply:
-        """Asks the last question again, where that is wanted."""
-        if not (self.live and self.question and self.story.facts):
+        """Asks what was asked of the story again, where that is wanted."""
+        question = self.story.question
+        if not (self.live and question and self.story.facts):
             return reply
-        reply.before = self.last
-        asked = self._ask(self.question)
+        reply.before = self.last if question == self.question else None
+        asked = self._ask(question)
         reply.answer = asked.answer
         reply.warning = "\n".join(filter(None, (reply.warning, asked.warning)))
         return reply
+
+    def _new_in(self, facts: list[str]) -> str:
+        """What there is to say of names and words in facts that the story got."""
+        encoder = self.predictor.encoder
+        return self._new(encoder.bound(self.story.facts)) if encoder.unknown_words(facts) else ""
 
     def _new(self, names: Bound) -> str:
         """What there is to say of names and wasn't said before."""
@@ -133,11 +144,12 @@ class Session:
             "edit": self._edit,
             "without": self._without,
             "move": self._move,
-            "undo": lambda _: self._changed(Reply(self.story.undo(), told=True)),
+            "undo": self._undo,
             "clear": self._clear,
             "sample": self._sample,
             "load": self._load,
             "save": self._save,
+            "plot": self._plot,
             "help": lambda _: Reply(HELP),
             "quit": lambda _: Reply(end=True),
         }
@@ -147,14 +159,14 @@ class Session:
 
     def _why(self, _: str) -> Reply:
         if self.last is None:
-            return Reply("Nothing was asked yet.")
+            return Reply(NOTHING_ASKED)
         if self.last.needs is None:
             [self.last] = self.predictor.explained([(self.last.facts, self.question)], [self.last])
         return Reply(answer=self.last, why=True)
 
     def _probs(self, _: str) -> Reply:
         if self.last is None:
-            return Reply("Nothing was asked yet.")
+            return Reply(NOTHING_ASKED)
         if self.last.by_fact is not None:
             raise UsageError("Each fact has an answer of its own: there is no list of the likeliest.")
         found = self.predictor.likeliest(self.last.facts, self.question, LIKELIEST)
@@ -167,10 +179,8 @@ class Session:
             if not self.live:
                 raise UsageError(f"Say what fact {at} becomes: /edit {at} TEXT")
             return Reply(line=f"/edit {at} {self.story.fact(at)}")
-        unknown = self.predictor.encoder.unknown_words([fact])
         self.story.edit(at, fact.strip())
-        warning = self._new(self.predictor.encoder.bound(self.story.facts)) if unknown else ""
-        return self._changed(Reply(warning=warning, told=True))
+        return self._changed(Reply(warning=self._new_in([fact]), told=True))
 
     def _without(self, argument: str) -> Reply:
         return self._changed(Reply(f"Left out: {self.story.leave_out(_number(argument, '/without 3'))}", told=True))
@@ -179,6 +189,10 @@ class Session:
         number, _, to = argument.partition(" ")
         self.story.move(*(_number(text, "/move 3 1") for text in (number, to)))
         return self._changed(Reply(told=True))
+
+    def _undo(self, _: str) -> Reply:
+        undone = self.story.undo()
+        return self._changed(Reply(undone, told=True)) if undone else Reply("There is no change to take back.")
 
     def _clear(self, _: str) -> Reply:
         self.story.clear()
@@ -199,10 +213,13 @@ class Session:
     def _load(self, name: str) -> Reply:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
-        facts = self.predictor.encoder.tokenizer.sentences(as_path(name).expanduser().read_text(encoding="utf-8"))
-        reply = self._add(facts)
-        reply.text, reply.told = f"Read {facts_of(len(facts))}.", True
-        return reply
+        path = as_path(name).expanduser()
+        facts = self.predictor.encoder.tokenizer.sentences(path.read_text(encoding="utf-8"))
+        if not facts:
+            return Reply(f"{path} has no facts.", error=True)
+        self.story.replace(facts)
+        self.last = None
+        return Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
 
     def _save(self, name: str) -> Reply:
         if not name:
@@ -212,6 +229,17 @@ class Session:
             return Reply(f"{path} exists already; choose another name.", error=True)
         write_text(path, "".join(f"{fact}\n" for fact in self.story.facts))
         return Reply(f"Wrote {facts_of(len(self.story.facts))} to {path}.")
+
+    def _plot(self, name: str) -> Reply:
+        if not name:
+            return Reply("Say which file: /plot FILE.png", error=True)
+        if self.last is None:
+            return Reply(NOTHING_ASKED)
+        path = as_path(name).expanduser()
+        if path.exists():
+            return Reply(f"{path} exists already; choose another name.", error=True)
+        self.draw(path, self.question, self.last)
+        return Reply(f"{path} is drawn.")
 
 
 def _number(text: str, how: str) -> int:

@@ -15,6 +15,7 @@ class _Change(NamedTuple):
     before: list[str]
     after: list[str]
     undone: str  # what is said when it is taken back
+    question: str | None = None  # what was asked of the story before, where this is another one
 
 
 class Story:
@@ -22,6 +23,7 @@ class Story:
 
     def __init__(self) -> None:
         self.facts: list[str] = []
+        self.question = ""  # what was last asked of this story
         self.changed_at = 0  # the position where the last change began
         self._changes: list[_Change] = []
 
@@ -52,24 +54,27 @@ class Story:
         self._change(start, end - start, moved, f"Moved back: {self.facts[source]}")
 
     def replace(self, facts: Sequence[str]) -> None:
-        """Has it be another story."""
-        self._change(0, len(self.facts), list(facts), "The story is again the one before.")
+        """Has it be another story, of which nothing was asked yet."""
+        self._change(0, len(self.facts), list(facts), "The story is again the one before.", self.question)
+        self.question = ""
 
     def undo(self) -> str:
-        """Takes the last change back, and says which."""
+        """Takes the last change back, and says which; nothing where there is none."""
         if not self._changes:
-            return "There is no fact to take back."
-        start, before, after, undone = self._changes.pop()
-        self.facts[start : start + len(after)] = before
-        self.changed_at = start
-        return undone
+            return ""
+        last = self._changes.pop()
+        self.facts[last.start : last.start + len(last.after)] = last.before
+        self.changed_at = last.start
+        if last.question is not None:
+            self.question = last.question
+        return last.undone
 
     def clear(self) -> None:
         """Forgets everything, what can be undone too."""
-        self.facts, self._changes = [], []
+        self.facts, self.question, self._changes = [], "", []
 
-    def _change(self, start: int, count: int, after: list[str], undone: str) -> None:
-        self._changes.append(_Change(start, self.facts[start : start + count], after, undone))
+    def _change(self, start: int, count: int, after: list[str], undone: str, question: str | None = None) -> None:
+        self._changes.append(_Change(start, self.facts[start : start + count], after, undone, question))
         self.facts[start : start + count] = after
         self.changed_at = start
 

@@ -237,7 +237,8 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, *, wh
     if plot is not None:
         from dmn_cli.cli.plots import draw_why
 
-        draw_why(output, plot, question, answer, words=predictor.encoder.form(question).facts_are_words)
+        draw_why(output, predictor, plot, question, answer)
+        output.note(f"{plot} is drawn")
     output.json(answer.as_json())
     if output.as_json:
         return

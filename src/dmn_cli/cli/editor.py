@@ -25,6 +25,7 @@ from dmn_cli.answering.repl import COMMANDS, Session
 from dmn_cli.answering.samples import Samples
 from dmn_cli.cli.editor_view import View, margin
 from dmn_cli.cli.output import Output
+from dmn_cli.cli.plots import drawing
 from dmn_cli.cli.prompt import greeting, state_folder
 
 _STYLE = Style.from_dict(
@@ -38,7 +39,7 @@ _STYLE = Style.from_dict(
 )
 _KEYS = "Tab completes   /help   Ctrl-D leaves"
 _EDITED = re.compile(r"/edit\s+\d+\s")  # before the text of a fact
-_FILE = re.compile(r"/(load|save)\s+")
+_FILE = re.compile(r"/(load|save|plot)\s+")
 _TASK = re.compile(r"/sample\s+")
 
 Unknown = Callable[[str], list[Span]]
@@ -47,7 +48,7 @@ Unknown = Callable[[str], list[Span]]
 
 def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence[str] = (), *, why: bool) -> None:
     """Replies to lines until they end. story: facts to begin with; why: answers are shown with what they rest on"""
-    session, view = Session(predictor, samples, live=True), View(output)
+    session, view = Session(predictor, samples, drawing(output, predictor), live=True), View(output)
     hints = Hints(predictor.encoder)
     unknown = lru_cache(64)(partial(unknown_in, hints))
 

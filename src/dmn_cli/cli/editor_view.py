@@ -82,10 +82,16 @@ class View:
             parts.append((f"  the right answer is {reply.right}", "red"))
         self._print(*parts)
 
-    def _print(self, *parts: str | tuple[str, str]) -> None:
+    def _print(self, sign: str | tuple[str, str] = "", *parts: str | tuple[str, str]) -> None:
+        """What stands in the margin, and a line, which goes on beside the margin where it is too long."""
         from rich.text import Text
 
-        self._console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+        width = max(20, self._console.width - len(margin()))
+        lines = Text.assemble(*parts).wrap(self._console, width)
+        for n, line in enumerate(lines or [Text()]):
+            line.rstrip()
+            whole = Text.assemble(margin() if n else sign, line)
+            self._console.print(whole, soft_wrap=True, highlight=False)
 
 
 def _colour(confidence: float) -> str:

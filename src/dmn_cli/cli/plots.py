@@ -11,16 +11,32 @@ from dmn_cli.cli.output import Output
 if TYPE_CHECKING:
     from dmn_cli.answering.answer import Answer
     from dmn_cli.answering.predictor import Predictor
+    from dmn_cli.answering.repl import Draw
     from dmn_cli.data.batches import Batches
     from dmn_cli.evaluation.metrics import Judged
     from dmn_cli.evaluation.report import Report
     from dmn_cli.reporting.questions import Collected
 
 
-def draw_why(output: Output, path: Path, question: str, answer: Answer, *, words: bool) -> None:
-    """What an answer rests on. words: whether the facts are the words of a text"""
+def drawing(output: Output, predictor: Predictor) -> Draw:
+    """What /plot at the prompt draws with."""
+
+    def draw(path: Path, question: str, answer: Answer) -> None:
+        from dmn_cli.reporting.plots.style import check
+
+        check(path, force=False)
+        draw_why(output, predictor, path, question, answer)
+
+    return draw
+
+
+def draw_why(output: Output, predictor: Predictor, path: Path, question: str, answer: Answer) -> None:
+    """What an answer rests on and needs."""
     from dmn_cli.reporting.plots.style import save
     from dmn_cli.reporting.plots.why import Explained, why
+
+    if answer.needs is None:
+        [answer] = predictor.explained([(answer.facts, question)], [answer])
 
     said = f"{answer.shown} ({answer.text})" if answer.abstains else answer.text
     needed = {fact for one in answer.needs.changing for fact in one.facts} if answer.needs else set[int]()
@@ -32,12 +48,11 @@ def draw_why(output: Output, path: Path, question: str, answer: Answer, *, words
         answer.gates,
         answer.read,
         needed=needed,
-        words=words,
+        words=predictor.encoder.form(question).facts_are_words,
         tags=answer.by_fact,
     )
     with output.warned():
         save(why(explained), path)
-    output.note(f"{path} is drawn")
 
 
 class MeasuredPlots:

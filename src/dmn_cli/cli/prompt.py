@@ -15,6 +15,7 @@ from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.repl import Reply, Session
 from dmn_cli.answering.samples import Samples
 from dmn_cli.cli.output import Output
+from dmn_cli.cli.plots import drawing
 from dmn_cli.cli.why import show_why
 
 
@@ -27,7 +28,7 @@ def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequen
     """Replies to lines until they end. story: facts to begin with; why: each answer is shown with
     what it rests on"""
     typed = sys.stdin.isatty()
-    session = Session(predictor, samples)
+    session = Session(predictor, samples, drawing(output, predictor))
     if typed:
         output.note(greeting(predictor))
     if story:
