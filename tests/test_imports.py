@@ -103,10 +103,10 @@ PLACES = {
     ("args", "environment", "shows"),
     [
         (["--help"], {}, "Usage: dmn"),
-        (["train", "--help"], {}, "Usage: dmn train"),
+        *(([name, "--help"], {}, f"Usage: dmn {name}") for name in ("train", "eval", "compare", "report", "export")),
+        *(([name, "--help"], {}, f"Usage: dmn {name}") for name in ("ask", "info", "doctor")),
         ([], COMPLETION, "train\n"),
     ],
-    ids=["help", "help of a command", "completion"],
 )
 def test_help_and_completion_import_nothing_heavy(args: list[str], environment: dict[str, str], shows: str) -> None:
     said, imported = run_and_watch(*args, **environment)

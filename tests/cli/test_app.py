@@ -16,18 +16,8 @@ def test_version(dmn: Dmn) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "",
-        "prepare",
-        "prepare babi",
-        "prepare jsonl",
-        "prepare sst",
-        "prepare tagged",
-        "prepare story",
-        "train",
-        "eval",
-        "ask",
-        "info",
-        "doctor",
+        *(f"prepare {name}" for name in ("babi", "jsonl", "sst", "story", "table", "tagged", "text")),
+        *("train", "eval", "compare", "ask", "report", "export", "info", "doctor"),
     ],
 )
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -35,6 +25,16 @@ def test_help_of_every_command(dmn: Dmn, command: str, option: str) -> None:
     result = dmn(*command.split(), option)
     assert (result.code, result.err) == (0, "")
     assert "Usage:" in result.out
+    assert f"Example: dmn {command} " in f"{result.out} ".replace("\n", " ")
+    assert "--json" in result.out
+    assert "--quiet" in result.out
+
+
+@pytest.mark.parametrize("group", ["", "prepare"])
+def test_help_names_every_command(dmn: Dmn, group: str) -> None:
+    result = dmn(*group.split(), "--help")
+    names = ("babi", "text") if group else ("train", "eval", "compare", "ask", "report", "export", "info", "doctor")
+    assert all(f" {name} " in result.out for name in names)
 
 
 def test_python_m_dmn_cli_is_dmn(dmn_process: Process) -> None:

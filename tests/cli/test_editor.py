@@ -110,8 +110,10 @@ def test_each_answer_with_its_reasons_where_they_were_asked_for(typed: Typed) ->
 
 
 def test_mistakes_and_new_names_are_told(typed: Typed) -> None:
-    out = typed(lines("/dance", "Mary waved to Zaphod."), CTRL_D)
+    out = typed(lines("/dance", "/sample qa99", "/load no.txt", "Mary waved to Zaphod."), CTRL_D)
     assert "There is no command /dance." in out
+    assert "     There is no task 'qa99'" in out
+    assert "     no.txt: No such file" in out
     assert "The model doesn't know: " in out
     quiet = typed(lines("/dance", "Mary waved to Zaphod."), CTRL_D, quiet=True)
     assert "/dance" in quiet

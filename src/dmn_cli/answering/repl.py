@@ -216,7 +216,7 @@ class Session:
         path = as_path(name).expanduser()
         facts = self.predictor.encoder.tokenizer.sentences(path.read_text(encoding="utf-8"))
         if not facts:
-            return Reply(f"{path} has no facts.", error=True)
+            raise UsageError("has no facts", where=path)
         self.story.replace(facts)
         self.last = None
         return Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
@@ -226,7 +226,7 @@ class Session:
             return Reply("Say which file: /save FILE", error=True)
         path = as_path(name).expanduser()
         if path.exists():
-            return Reply(f"{path} exists already; choose another name.", error=True)
+            raise UsageError("exists already", where=path, hint="Choose another name.")
         write_text(path, "".join(f"{fact}\n" for fact in self.story.facts))
         return Reply(f"Wrote {facts_of(len(self.story.facts))} to {path}.")
 
@@ -237,7 +237,7 @@ class Session:
             return Reply(NOTHING_ASKED)
         path = as_path(name).expanduser()
         if path.exists():
-            return Reply(f"{path} exists already; choose another name.", error=True)
+            raise UsageError("exists already", where=path, hint="Choose another name.")
         self.draw(path, self.question, self.last)
         return Reply(f"{path} is drawn.")
 

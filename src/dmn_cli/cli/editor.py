@@ -66,10 +66,12 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
         bottom_toolbar=lambda: f"{margin()}{_remark(unknown(typed()), typed()) or _KEYS}",
         reserve_space_for_menu=4,
     )
-    output.note(f"{greeting(predictor)}\n")
+    output.note(greeting(predictor))
     if story:
         session.story.add(story)
         view.show(session.reply("/story"), session, why=False)
+    else:
+        output.note("")
     waiting = ""  # a line that is to be changed
     while True:
         try:

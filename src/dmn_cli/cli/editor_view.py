@@ -31,7 +31,7 @@ class View:
     def show(self, reply: Reply, session: Session, *, why: bool) -> None:
         """A reply to a line of a session. why: answers with what they rest on"""
         if reply.error:
-            self.say(reply.text[:1].upper() + reply.text[1:], "red")
+            self.say(_as_sentence(reply.text), "red")
             return
         if not self._quiet:
             self.say(reply.warning, "yellow")
@@ -92,6 +92,11 @@ class View:
             line.rstrip()
             whole = Text.assemble(margin() if n else sign, line)
             self._console.print(whole, soft_wrap=True, highlight=False)
+
+
+def _as_sentence(text: str) -> str:
+    """With a capital, unless it begins with the name of a file."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
 
 
 def _colour(confidence: float) -> str:

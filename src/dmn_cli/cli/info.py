@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from dmn_cli.cli.options import Json, Quiet
-from dmn_cli.cli.output import Output, plural, rows, size
+from dmn_cli.cli.output import WIDTH, Output, plural, rows, size, wrapped
 
+_WIDTH = WIDTH - len("fingerprint  ")
 _HASH = 16  # digits of a SHA-256 that a person is shown
 _STATES = {"changed": "; the data have changed since", "gone": "; not there any more"}
 
@@ -32,7 +33,12 @@ def command(
     about = describe(path)
     output.json(about)
     if not json:
-        output.result(rows([*_SHOWN[about["kind"]](about)], texts=2))
+        lines = [line for name, text in _SHOWN[about["kind"]](about) for line in _one_a_line(name, _cut(text))]
+        output.result(rows(lines, texts=2))
+
+
+def _cut(text: str) -> list[str]:
+    return wrapped(text, _WIDTH).splitlines() or [""]
 
 
 def _one_a_line(name: str, lines: list[str]) -> Iterator[tuple[str, str]]:
@@ -45,7 +51,7 @@ def _data(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
     yield "data set", f"{about['path']}, {size(about['bytes'])}"
     yield "made from", ", ".join(f"{key} {_value(value)}" for key, value in about.get("source", {}).items())
-    yield from _one_a_line("has", describe(about).splitlines())
+    yield from _one_a_line("has", describe(about, _WIDTH).splitlines())
     for split, seen in about.get("seen_in_training", {}).items():
         if seen:
             yield "in training", f"too: {plural(sum(seen.values()), 'question')} of {split}, with the same story"

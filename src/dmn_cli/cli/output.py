@@ -133,12 +133,16 @@ def _printable(text: str) -> str:
     return as_text(text)
 
 
-def wrapped(text: str) -> str:
-    """Each line cut into lines of at most 80 columns, but for names that are longer; those that go on are indented."""
+WIDTH = 80  # columns, that what is written for a person fits
+
+
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """Each line cut into lines of at most so many columns, but for names that are longer; those that go on are
+    indented."""
     import textwrap
 
     return "\n".join(
-        textwrap.fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         for line in text.splitlines()
     )
 

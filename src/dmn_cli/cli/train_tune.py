@@ -101,7 +101,7 @@ def _shown(output: Output, search: Search) -> Iterator[Callable[[Any], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
-        bar = progress.add_task("", total=search.budget.amount, completed=int(search.spent))
+        bar = progress.add_task("starting", total=search.budget.amount, completed=int(search.spent))
         trial, epochs = 0, 0
 
         def show(event: Any) -> None:
