@@ -19,6 +19,7 @@ from dmn_cli.cli import editor
 from dmn_cli.cli.output import Output
 
 DEMO = Path(dmn_cli.__file__).parent / "demo"
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ASKED = {  # of its own story
     "Where is the violin?": "observatory",
     "Where is Aisha?": "observatory",
@@ -84,15 +85,20 @@ def test_in_a_pipe_there_is_no_story(dmn: Dmn) -> None:
     assert "violin" not in result.err
 
 
-def test_at_a_terminal_its_story_is_there(
+def test_at_a_terminal_its_story_is_there_as_the_readme_shows_it(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "80")
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text("Where is the violin?\r/without 5\r\x04")
         editor.edit(Output(), predictor, Samples(Path("demo")), demo_story(), why=False)
-    shown = capsys.readouterr().out
+    shown, noted = capsys.readouterr()
     for number, fact in enumerate(demo_story(), start=1):
         assert f"  {number}  {fact}" in shown
     assert "observatory" in shown.partition("Bob is no longer in the garden.")[2]
     assert "was observatory" in shown  # without the last move it is still in the kitchen
+    _, *readme = README.partition("$ dmn ask demo\n")[2].partition("```")[0].splitlines()
+    for typed in ("  ?  Where is the violin?", "  ›  /without 5"):
+        readme.remove(typed)
+    assert [line for line in readme if line] == [line for line in f"{noted}{shown}".splitlines() if line]
