@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from conftest import Dmn, fails
+from rich.console import Console
 from schemas import Compared
+
+from dmn_cli.cli import output
+from dmn_cli.cli.output import Output, show_rows
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -77,7 +81,32 @@ def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
     assert "What A has right and B hasn't:" in shown
     assert "What B has right and A hasn't, 3 of 10:" in shown
     assert "qa2: Where is Mary?   A: garden   B: office   right: garden\n    Mary went to garden 0." in shown
-    assert "qa2" in dmn("compare", a, b, terminal=True).out
+    on_a_terminal = dmn("compare", a, b, terminal=True).out
+    assert "A: garden   B: office   right: garden\n" in on_a_terminal
+    assert max(map(len, on_a_terminal.splitlines())) <= 80
+
+
+def test_a_table_on_a_terminal_has_room(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its header goes on in a second line, where one is too long; no figure is ever cut."""
+    monkeypatch.setattr(Output, "table", True)
+    lines = [("task", "95 % interval", "only A"), ("qa1", "+49.51 to +77.87", "3"), ("qa2", "-2.00 to +3.00", "1,000")]
+    monkeypatch.setattr(output, "stdout", lambda: Console(width=80))
+    show_rows(Output(), lines)
+    assert capsys.readouterr().out.splitlines() == [
+        "task     95 % interval  only A",
+        "──────────────────────────────",
+        "qa1   +49.51 to +77.87       3",
+        "qa2     -2.00 to +3.00   1,000",
+    ]
+    monkeypatch.setattr(output, "stdout", lambda: Console(width=29))
+    show_rows(Output(), lines)
+    assert capsys.readouterr().out.splitlines() == [
+        "                         only",
+        "task     95 % interval      A",
+        "─────────────────────────────",
+        "qa1   +49.51 to +77.87      3",
+        "qa2     -2.00 to +3.00  1,000",
+    ]
 
 
 def test_a_question_that_is_there_twice_is_matched_twice(dmn: Dmn, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_shell_pipeline_gets_plain_text(dmn: Dmn, run: Path, world: Path) -> N
 def test_eval_on_a_terminal_is_a_table(dmn: Dmn, run: Path, world: Path) -> None:
     result = dmn("eval", run, world, terminal=True)
     assert result.code == 0
-    assert re.search(r"│ qa1 +│ +50 │ +\d+\.\d % │", seen(result))
+    assert re.search(r"\n─+\n+qa1 +50 +\d+\.\d %", seen(result))
     assert dmn("eval", run, world, "--json", terminal=True).document["questions"] == 50
 
 

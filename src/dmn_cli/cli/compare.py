@@ -103,7 +103,7 @@ def _show(output: Output, comparison: Comparison, found: dict[str, Any]) -> None
         output.note(f"{plural(found['repeated'], 'question')} {verb} there more than once; each time counts")
     a, b = (f"{100 * accuracy:.2f} %" for accuracy in comparison.accuracy)
     low, high = comparison.interval
-    output.result(
+    output.prose(
         f"mean over {plural(len(lines), 'task')}: A {a}, B {b}; B is {_difference(comparison.difference)}\n"
         f"95 % interval {points(low)} to {points(high)} points, "
         f"exact McNemar {'p < ' if comparison.p < 1e-4 else 'p = '}{_p(comparison.p).removeprefix('< ')}"
@@ -142,7 +142,7 @@ def _show_examples(output: Output, title: str, questions: list[dict[str, Any]], 
     for one in questions:
         facts = one["story"][-_FACTS:]
         before = len(one["story"]) - len(facts)
-        output.result(f"\n  {one['task']}: {one['question']}   A: {one['a']}   B: {one['b']}   right: {one['answer']}")
+        output.prose(f"\n  {one['task']}: {one['question']}   A: {one['a']}   B: {one['b']}   right: {one['answer']}")
         if before:
             output.result(f"    … {plural(before, 'fact')} before")
-        output.result("\n".join(f"    {fact}" for fact in facts))
+        output.prose("\n".join(f"    {fact}" for fact in facts))

@@ -151,7 +151,7 @@ def command(
     if not json:
         _show(output, report)
     if gate:
-        output.result(f"{gate.difference}\n{gate.verdict}: {gate.meaning}\n{gate.sees}")
+        output.prose(f"{gate.difference}\n{gate.verdict}: {gate.meaning}\n{gate.sees}")
     if summary is not None:
         from dmn_cli.evaluation.summary import markdown
         from dmn_cli.files import write_text
@@ -224,7 +224,7 @@ def _show(output: Output, report: Report) -> None:
     show_classes(output, report)
     failed = f"{len(report.failed)} failed (under 95 %)" if report.failed else "none failed"
     judged = f", {failed}" if any(map(is_babi, report.tasks)) else ""
-    output.result(
+    output.prose(
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
         f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}{_unanswered(report)}"

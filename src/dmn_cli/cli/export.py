@@ -57,7 +57,7 @@ def command(
         written = export(loaded, onnx)
     output.json({"model": str(model), "out": str(onnx), **written.as_json()})
     theirs, ours = (written.milliseconds[name] for name in ("onnxruntime", "dmn"))
-    output.result(
+    output.prose(
         f"checked in onnxruntime on {plural(written.questions, 'question')}"
         f"{', the golden ones of the model among them' if written.golden else ''}: "
         f"logits and gates differ by {written.difference:.1e} at most\n"

@@ -51,7 +51,7 @@ def _data(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
     yield "data set", f"{about['path']}, {size(about['bytes'])}"
     yield "made from", ", ".join(f"{key} {_value(value)}" for key, value in about.get("source", {}).items())
-    yield from _one_a_line("has", describe(about, _WIDTH).splitlines())
+    yield from _one_a_line("has", describe(about).splitlines())
     for split, seen in about.get("seen_in_training", {}).items():
         if seen:
             yield "in training", f"too: {plural(sum(seen.values()), 'question')} of {split}, with the same story"

@@ -10,7 +10,7 @@ import codecs
 import io
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,10 @@ class Output:
         if not self.as_json:
             sys.stdout.write(_printable(text) + "\n")
             sys.stdout.flush()
+
+    def prose(self, text: str) -> None:
+        """Lines of the result that may be long: on a terminal they are cut between words."""
+        self.result(wrapped(text) if self.table else text)
 
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
@@ -139,40 +143,62 @@ WIDTH = 80  # columns, that what is written for a person fits
 def wrapped(text: str, width: int = WIDTH) -> str:
     """Each line cut into lines of at most so many columns, but for names that are longer; those that go on are
     indented."""
+    return "\n".join(_cut(line, width) for line in text.splitlines())
+
+
+def _cut(line: str, width: int) -> str:
     import textwrap
 
-    return "\n".join(
-        textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-        for line in text.splitlines()
-    )
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def rows(lines: list[tuple[str, ...]], texts: int = 1) -> str:
+def rows(lines: Sequence[tuple[str, ...]], texts: int = 1, gap: int = 2) -> str:
     """Columns as wide as what is in them; the first `texts` are aligned to the left and the others to the right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    widths = _widths(lines)
     return "\n".join(
-        "  ".join(
+        (" " * gap)
+        .join(
             cell.ljust(w) if i < texts else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        )
+        .rstrip()
         for line in lines
     )
 
 
+def _widths(lines: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
 def show_rows(output: Output, lines: list[tuple[str, ...]], *, texts: int = 1, marked: Collection[int] = ()) -> None:
-    """A table with a header: on a terminal with lines around it, elsewhere as columns. texts: as for `rows`; marked:
-    its lines in red"""
+    """A table with a header, on a terminal with a line below that. texts: as for `rows`; marked: its lines in red"""
     if not output.table:
         output.result(rows(lines, texts))
         return
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for i, name in enumerate(lines[0]):
-        table.add_column(name, justify="left" if i < texts else "right")
-    for n, line in enumerate(lines[1:], start=1):
-        table.add_row(*(Text(_printable(cell), "red" if n in marked else "") for cell in line))
-    stdout().print(table)
+    console = stdout()
+    printable = [tuple(map(_printable, line)) for line in lines]
+    head, gap = _fitted(printable, console.width)
+    drawn = rows([*head, *printable[1:]], texts, gap).splitlines()
+    drawn.insert(len(head), "─" * max(map(len, drawn)))
+    for n, line in enumerate(drawn, start=-len(head)):
+        style = "bold" if n < 0 else "dim" if n == 0 else "red" if n in marked else ""
+        console.print(Text(line, style), soft_wrap=True, highlight=False)
+
+
+def _fitted(lines: Sequence[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
+    """The header of a table, in several lines where it is too wide in one, and the blanks between columns."""
+    import textwrap
+
+    head, body = lines[0], lines[1:]
+    if sum(_widths(lines)) + 2 * (len(head) - 1) <= width:
+        return [head], 2
+    longest = [max(map(len, (*title.split(), *cells))) for title, *cells in zip(*lines, strict=True)]
+    parts = [textwrap.wrap(title, max(1, w)) for title, w in zip(head, longest, strict=True)]
+    tallest = max(map(len, parts))
+    heads = list(zip(*([""] * (tallest - len(part)) + part for part in parts), strict=True))
+    return heads, 2 if sum(_widths([*heads, *body])) + 2 * (len(head) - 1) <= width else 1
 
 
 @contextmanager

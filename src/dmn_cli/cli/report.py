@@ -73,7 +73,7 @@ def command(
     size = len(text.encode())
     where = {"out": str(out), "model": str(model), "measured_on": found.of}
     output.json({**where, **figures, "bytes": size, "seconds": seconds})
-    output.result(
+    output.prose(
         f"{out} is ready: {100 * figures['accuracy']:.2f} % on {found.of}, "
         f"with {plural(listed, 'question')} to look at ({size / 1e6:.2f} MB)"
     )

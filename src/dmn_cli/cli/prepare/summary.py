@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dmn_cli.cli.output import WIDTH, Output, plural, rows, wrapped
+from dmn_cli.cli.output import Output, plural, rows
 
 SPLITS = ("train", "valid", "test")
 _CLASSES = 20  # of a table, that are shown
@@ -25,8 +25,8 @@ def warn(output: Output, summary: dict[str, Any]) -> None:
         output.warning(f"{', '.join(counts)} also occur in training, with the same story")
 
 
-def describe(summary: dict[str, Any], width: int = WIDTH) -> str:
-    """How much was read, as a table and a few lines of at most so many columns."""
+def describe(summary: dict[str, Any]) -> str:
+    """How much was read, as a table and a few lines."""
     table = [("", "stories", "questions", "facts")]
     table += [
         (split, *(f"{counts[k]:,}" for k in ("stories", "questions", "facts")))
@@ -34,16 +34,15 @@ def describe(summary: dict[str, Any], width: int = WIDTH) -> str:
     ]
     counts = {"task": len(summary["tasks"]), "word": summary["words"], "answer": summary["answers"]}
     counts["distinct sentence"] = summary["sentences"]
-    said = ", ".join(plural(n, noun) for noun, n in counts.items())
-    parts = [rows(table), f"{said}; the longest story has {plural(summary['longest_story'], 'fact')}."]
-    if "vectors" in summary:
-        parts += _coverage(summary["vectors"])
-    if "unanswerable" in summary:
-        parts.append(_unanswerable(summary["unanswerable"]))
-    parts += _symmetries(summary)
-    if "table" in summary:
-        parts += _table(summary["table"])
-    return "\n".join(part if "\n" in part else wrapped(part, width) for part in parts)  # tables stay as they are
+    return (
+        rows(table)
+        + f"\n{', '.join(plural(n, noun) for noun, n in counts.items())}; "
+        + f"the longest story has {plural(summary['longest_story'], 'fact')}."
+        + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
+        + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
+        + _symmetries(summary)
+        + (f"\n{_table(summary['table'])}" if "table" in summary else "")
+    )
 
 
 def _unanswerable(unanswerable: dict[str, Any]) -> str:
@@ -55,13 +54,13 @@ def _unanswerable(unanswerable: dict[str, Any]) -> str:
     )
 
 
-def _table(table: dict[str, Any]) -> list[str]:
+def _table(table: dict[str, Any]) -> str:
     """The classes of a table, and what stands in the way of learning them."""
     classes = table["classes"]
     shown = dict(list(classes.items())[:_CLASSES])
     lines = [(table["label"], *SPLITS)]
     lines += [(label, *(f"{counts[split]:,}" for split in SPLITS)) for label, counts in shown.items()]
-    said = list[str]()
+    said = [rows(lines)]
     if len(classes) > len(shown):
         said.append(f"and {len(classes) - len(shown):,} classes that have fewer rows (dataset.json counts them)")
     said.append(_SPLITS_BY[table["splits_by"]])
@@ -77,20 +76,20 @@ def _table(table: dict[str, Any]) -> list[str]:
             said.append(f"{plural(n, f'{split} row')} whose text is in training too")
     shares = ", ".join(f"{100 * share:.1f} % of {split}" for split, share in table["majority"]["share"].items())
     said.append(f"who always answers {', '.join(table['majority']['answer'])!r} is right for {shares}")
-    return [rows(lines), *said]
+    return "\n".join(said)
 
 
-def _symmetries(summary: dict[str, Any]) -> list[str]:
+def _symmetries(summary: dict[str, Any]) -> str:
     """What can change places, tasks that say the same together."""
     from dmn_cli.data.symmetries.files import describe, symmetries_of
 
     tasks: dict[str, list[str]] = {}
     for task, symmetries in symmetries_of(summary, "").items():
         tasks.setdefault(describe(symmetries), []).append(task)
-    return [f"In {', '.join(names)} can change places: {said}." for said, names in tasks.items()]
+    return "".join(f"\nIn {', '.join(names)} can change places: {said}." for said, names in tasks.items())
 
 
-def _coverage(vectors: dict[str, Any]) -> list[str]:
+def _coverage(vectors: dict[str, Any]) -> str:
     """How many of the words have a vector, split by split."""
     table = [("vectors", "words", "found", "of all tokens")]
     table += [
@@ -99,5 +98,8 @@ def _coverage(vectors: dict[str, Any]) -> list[str]:
         if n["tokens"]
     ]
     by_case = f" ({vectors['by_case']:,} of them spelled in another case)" if vectors["by_case"] else ""
-    found = f"{plural(vectors['found'], 'word')} with a vector of size {vectors['size']:,}{by_case}"
-    return [rows(table), f"{found}, {plural(vectors['extra'], 'extra word')}."]
+    return (
+        rows(table)
+        + f"\n{plural(vectors['found'], 'word')} with a vector of size {vectors['size']:,}{by_case}, "
+        + f"{plural(vectors['extra'], 'extra word')}."
+    )

@@ -46,7 +46,7 @@ def write(
     )
     warn(shared.output, summary)
     shared.output.json({"out": str(shared.out), **summary})
-    shared.output.result(describe(summary))
+    shared.output.prose(describe(summary))
     shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
