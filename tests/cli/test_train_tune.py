@@ -74,6 +74,23 @@ def test_what_is_recorded_and_said(whole: tuple[Path, Result]) -> None:
     assert model(run) == model(run / f"trial-{said.best.trial}")
 
 
+def test_info_and_report_are_of_the_best_trial(
+    dmn: Dmn, whole: tuple[Path, Result], copied: Path, world: Path, tmp_path: Path
+) -> None:
+    said = Tuned.model_validate_json(whole[1].out)
+    best = said.best.trial
+    about = dmn("info", copied, "--json").document
+    found = {key: one["value"] for key, one in about["changed"].items()}
+    assert {key: found[key] for key in said.changed} == said.changed
+    assert f"the best is {best}" in dmn("info", copied).out
+    page = tmp_path / "page.html"
+    assert dmn("report", copied, world, "--out", page).code == 0
+    assert f"Of several trials this is the best one, {best}." in page.read_text()
+    shutil.rmtree(copied / f"trial-{best}")  # its epochs are gone, its settings aren't
+    assert dmn("report", copied, world, "--out", page, "--force").code == 0
+    assert "Of several trials" not in page.read_text()
+
+
 def test_trial_0_is_the_training_without_tuning(
     dmn: Dmn, world: Path, whole: tuple[Path, Result], tmp_path: Path
 ) -> None:

@@ -87,10 +87,9 @@ def _run(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _one_a_line("seeds", [*_seeds(about["seeds"])])
     if "search" in about:
         found = about["search"]
-        yield (
-            "search",
-            f"--tune {found['budget']}" + (f", {plural(found['trials'], 'trial')}" if "trials" in found else ""),
-        )
+        best = f", the best is {found['best']['trial']}" if "best" in found else ""
+        trials = f", {plural(found['trials'], 'trial')}" if "trials" in found else ""
+        yield "search", f"--tune {found['budget']}{trials}{best}"
     if "missing" in about["model"]:
         yield "model", about["model"]["missing"]
     else:

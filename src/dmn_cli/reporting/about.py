@@ -13,7 +13,8 @@ from dmn_cli.errors import ModelError
 from dmn_cli.files import load_versioned_json
 from dmn_cli.settings.load import as_dict, load
 
-_SEEDS_VERSION = 1  # of seeds.json
+_SEVERAL = {"seeds.json": "seed", "tune.json": "trial"}  # records of runs of several trainings, and what each is
+_VERSION = 1  # of these
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class About:
     preset: str
     settings: list[Setting]
     epochs: list[dict[str, Any]]  # lines of metrics.jsonl
-    seed: int | None  # of which they are, where there were several: the best
+    best: tuple[str, int] | None  # the seed or the trial that they are of, where there were several
     validation: dict[str, Any]  # of the model that is kept: a `Report` as JSON
     trained_on: list[TrainedOn]  # empty: unknown
 
@@ -54,25 +55,31 @@ def about(path: Path) -> About:
             raise KeyError("accuracy")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError("is damaged: not the metrics that dmn writes", where=folder / "metrics.json") from error
-    seed = _best_seed(path)
+    best = _best(path)
     name = path.resolve().name if folder != path else path.resolve().parent.name
     return About(
         name=name,
         path=path,
         preset=config["preset"],
         settings=_settings(path, config),
-        epochs=epochs_of(path if seed is None else path / f"seed-{seed}"),
-        seed=seed,
+        epochs=epochs_of(path / f"{best[0]}-{best[1]}" if best else path),
+        best=best,
         validation=validation,
         trained_on=trained_on.read(path),
     )
 
 
+def settings_file(run: Path) -> Path:
+    """What its model was trained with: after a search, what that found."""
+    found = run / "tuned.toml"
+    return found if found.is_file() else run / "config.toml"
+
+
 def _settings(path: Path, config: dict[str, Any]) -> list[Setting]:
-    """Those of config.toml; of a model without its run, those of the network alone."""
+    """Those of the run; of a model without its run, those of the network alone."""
     preset = flat(as_dict(load(config["preset"])))
     decided = flat({"model": config["model"]})
-    toml = path / "config.toml"
+    toml = settings_file(path)
     values = flat(as_dict(load(config=toml))) if toml.is_file() else decided
     return [
         Setting(key, value, preset.get(key), decided.get(key) if value == "auto" else None)
@@ -90,15 +97,18 @@ def flat(tables: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _best_seed(path: Path) -> int | None:
-    """None where it was trained with one seed alone. Raises: ModelError where seeds.json is damaged"""
-    record = path / "seeds.json"
-    if not record.is_file():
-        return None
-    try:
-        return int(load_versioned_json(record, _SEEDS_VERSION, ModelError)["best"]["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError("is damaged: not the record that dmn writes", where=record) from error
+def _best(path: Path) -> tuple[str, int] | None:
+    """None where there was one training alone, or nothing is found yet. Raises: ModelError where a record is damaged"""
+    for name, kind in _SEVERAL.items():
+        if (path / name).is_file():
+            record = load_versioned_json(path / name, _VERSION, ModelError)
+            if kind == "trial" and "best" not in record:
+                return None
+            try:
+                return kind, int(record["best"][kind])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ModelError("is damaged: not the record that dmn writes", where=path / name) from error
+    return None
 
 
 def epochs_of(run: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from dmn_cli.data.text.store import Text, is_prepared
 from dmn_cli.data.words.vocabulary import SPARE, Vocabulary
 from dmn_cli.errors import DmnError, ModelError, UsageError
 from dmn_cli.files import load_versioned_json
-from dmn_cli.reporting.about import epochs_of, flat
+from dmn_cli.reporting.about import epochs_of, flat, settings_file
 from dmn_cli.settings.load import as_dict, load, presets
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, network_settings
 
@@ -58,7 +58,7 @@ def _text(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    settings = load(config=path / "config.toml")
+    settings = load(config=settings_file(path))
     usual = load(settings.preset)
     said = {"preset": settings.preset, "changed": differences(as_dict(settings), as_dict(usual))}
     said["data"] = [

@@ -82,8 +82,9 @@ def curves(about: About) -> Html:
     lowest = min(min(one.y) for one in accuracies)
     best = [one for one in epochs if one.get("best")]
     kept = f"The model of epoch {best[-1]['epoch']} is kept." if best else ""
-    if about.seed is not None:
-        kept = f"Of several seeds this is the best one, {about.seed}. {kept}"
+    if about.best:
+        kind, number = about.best
+        kept = f"Of several {kind}s this is the best one, {number}. {kept}"
     first, last = epochs[0], epochs[-1]
     says = f"The loss, from {first['loss']:.3g} to {last['loss']:.3g}."
     drawn = _figure("Loss", chart(says, losses, x, Axis("loss", 0, top)))
@@ -206,10 +207,12 @@ def trust(report: dict[str, Any], coverage: Sequence[dict[str, float]]) -> Html:
 
 
 def lengths(found: dict[str, list[dict[str, Any]]]) -> Html:
-    """Accuracy by story length."""
+    """Accuracy by story length, where there are several."""
     if not found:
         return Html("")
     labels, lines = lines_by_length(found)
+    if len(labels) < 2:
+        return Html("")
     series = []
     for n, (name, points) in enumerate(lines.items()):
         at = [group + 0.06 * (n - (len(lines) - 1) / 2) for group, _ in points]
