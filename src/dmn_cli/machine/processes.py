@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn, TypeVar
 
 from dmn_cli.errors import ResourceError
+from dmn_cli.machine.parent import end_with_parent
 from dmn_cli.machine.threads import cores
 
 S = TypeVar("S")
@@ -35,7 +36,7 @@ def ahead(makes: Sequence[Make[T]], processes: int | None = None) -> Iterator[Ca
 
     Forked processes make them: as many as there are cores, or `processes`. The items and their order don't depend on
     how many. Each process is one item ahead, and waits until that is taken. No process outlives the block, or outlives
-    this process by more than an item. With 0, or where processes can't be forked safely, this process makes all items.
+    this process by more than a second. With 0, or where processes can't be forked safely, this process makes all items.
 
     The first error that any of them raises is raised here, as it is. Raises: ResourceError where a process is killed.
     """
@@ -94,6 +95,7 @@ def _in_turn(makes: Sequence[Make[T]], advance: Advance) -> Iterator[T | None]:
 def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T | None]]]:
     """Runs `_in_turn` in another process."""
     receiver, sender = Pipe(duplex=False)
+    parent = os.getpid()
     # Ctrl-C reaches all processes but is for this one to handle: the new one must never see it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -104,7 +106,7 @@ def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T 
             process = os.fork()
         if process == 0:
             receiver.close()
-            _run(makes, sender)
+            _run(makes, sender, parent)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     sender.close()
@@ -129,8 +131,9 @@ def _received(receiver: Connection[Any, Any], advance: Advance) -> Iterator[Any]
         yield item
 
 
-def _run(makes: Sequence[Make[Any]], sender: Connection[Any, Any]) -> NoReturn:
+def _run(makes: Sequence[Make[Any]], sender: Connection[Any, Any], parent: int) -> NoReturn:
     """The other process: sends (progress since the last item, item or error), and then exits in any case."""
+    end_with_parent(parent)
     progress = 0
 
     def advance(n: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from dmn_cli.data.store.reader import DataSet
+from dmn_cli.machine.parent import end_with_parent
 from dmn_cli.training.helpers import DONE, NEXT, READY
 from dmn_cli.training.learner import Phase
 from dmn_cli.training.share import Share, learner_of
@@ -22,6 +23,7 @@ from dmn_cli.training.shared_memory import Memory
 def main() -> None:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     job = json.loads(requests.readline())
+    end_with_parent(job["parent"])
     learner = learner_of(job, [DataSet(Path(path)) for path in job["data"]], torch.device("cpu"))
     with os.fdopen(job["memory"], "r+b") as file:
         memory = Memory(learner.network, job["places"], file)

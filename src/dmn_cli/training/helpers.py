@@ -14,6 +14,7 @@ torchrun started the processes, `ranks.py` takes its place.
 from __future__ import annotations
 
 import json
+import os
 import select
 import struct
 import subprocess
@@ -48,6 +49,7 @@ class Helpers:
         job = {
             **job_of(learner),
             "data": [str(data.path.resolve()) for data in learner.joint.data],
+            "parent": os.getpid(),
             "memory": self._memory.file.fileno(),
             "places": learner.parts - len(own),
         }
