@@ -8,6 +8,7 @@
 #   make dist         build the wheel and the sdist, install the wheel in an empty venv, and try it there
 #   make audit        look for known vulnerabilities of the pinned packages; asks the advisory service
 #   make docs         write docs/cli.md and completions/ anew from the program's own help, and the summary of results
+#   make faults       kill trainings at random moments, resume them, compare; KILLS=60 of them at most, MINUTES=30, SEED=1
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
@@ -25,6 +26,9 @@
 PYTHON ?= python3
 BABI ?= ../shared/data/babi/tasks_1-20_v1-2.tar.gz
 SHARED ?= ../shared/data
+KILLS ?= 60
+MINUTES ?= 30
+SEED ?= 1
 BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
@@ -89,6 +93,9 @@ completions docs: setup
 	$(BIN)/python tools/completions.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/summary.py
+
+faults: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tools/faults.py $(BUILD)/faults --kills $(KILLS) --minutes $(MINUTES) --seed $(SEED)
 
 bench: setup
 	$(BIN)/python -m benchmarks --shared $(SHARED)

@@ -96,13 +96,13 @@ class Trainings:
 
     def __init__(self, folder: Path, *, fresh: bool) -> None:
         self.folder, self.fresh = folder, fresh
+        self.sessions: set[int] = set()  # of the trainings' processes
         folder.mkdir(parents=True, exist_ok=True)
         for task, name in ((1, "one"), (6, "two")):
             if not (folder / name).exists():
                 prepare = ("prepare", "story", "--tasks", str(task), "--questions", "60", "--out", str(folder / name))
                 self._ended(self._run([*prepare], "data"))
         (folder / "TEXT").write_text("Mary went to the kitchen . John is in the garden .\n" * 60, encoding="utf-8")
-        self.sessions: set[int] = set()  # of the trainings' processes
         self._whole: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def command(self, name: str, run: Path, *, resume: bool) -> list[str]:

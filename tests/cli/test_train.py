@@ -69,6 +69,8 @@ def test_an_interrupted_training_goes_on_as_it_said(
         ("train WORLD --out NEW --device cuda:²", "cuda:N"),
         ("train WORLD --out NEW --resume", "no run to resume"),
         ("train WORLD --out RUN --resume --seed 2", "--resume"),
+        ("train WORLD --out RUN --resume", "--epochs N, more than"),
+        ("train WORLD --out RUN", "Continue it with --resume"),
     ],
 )
 def test_a_mistake_on_the_command_line(
