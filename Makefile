@@ -33,7 +33,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs faults bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
