@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from dmn_cli.data.sources import archives
 from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
+from dmn_cli.machine.parent import end_with_parent
 
 BLOCK = 1 << 18  # bytes
 _PROCESSES = 2
@@ -80,7 +82,7 @@ def worked(blocks: Iterator[Block], tokenizer: Tokenizer, work: Work[R]) -> Iter
     while first:
         waiting: deque[Future[R]] = deque()
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(_PROCESSES, context, _start, (tokenizer.spec, tokenizer.files)) as pool:
+        with ProcessPoolExecutor(_PROCESSES, context, _start, (tokenizer.spec, tokenizer.files, os.getpid())) as pool:
             for block in itertools.chain(first, itertools.islice(blocks, _RENEWED)):
                 waiting.append(pool.submit(_work, work, block))
                 if len(waiting) == _FEW:
@@ -100,9 +102,10 @@ def _result(future: Future[R]) -> R:
 _tokenizer: Tokenizer
 
 
-def _start(spec: dict[str, Any], files: dict[str, bytes]) -> None:
+def _start(spec: dict[str, Any], files: dict[str, bytes], parent: int) -> None:
     """Runs first in each process. Ctrl-C is for the process that started it."""
     global _tokenizer
+    end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _tokenizer = from_spec(spec, files)
 
