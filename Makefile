@@ -3,6 +3,7 @@
 #   make demo         make stories, train on them, measure, and ask one question with its reasons
 #   make demo-model   train the small model that comes with dmn (dmn ask demo) anew: ten minutes
 #   make test         the tests
+#   make fuzz         100,000 files that mean harm, by every door that files come in by: half an hour
 #   make test-triton  the tests of the kernels for GPUs, which need Triton and no GPU
 #   make lint types   ruff and pyright
 #   make dist         build the wheel and the sdist, install the wheel in an empty venv, and try it there
@@ -33,7 +34,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test test-triton lint types dist audit completions docs faults bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -62,6 +63,9 @@ demo-model: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses 2 --quiet
+
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tools/fuzz.py
 
 test-triton: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt triton

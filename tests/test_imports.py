@@ -88,7 +88,7 @@ PLACES = {
     "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
     "pydantic": {"settings"},
     "orjson": {"answering/stream.py"},
-    "safetensors": {"data/store", "artifact/directory.py", "artifact/stored.py", "training/saved.py"},
+    "safetensors": {"data/store", "artifact", "training/saved.py"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},
     "onnx": {"artifact/onnx/graph.py"},

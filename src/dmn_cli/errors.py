@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import errno
 
+_LONGEST = 4000  # characters of a message, a place or a hint
+
 
 class DmnError(Exception):
     """An error that a person can act on."""
@@ -28,13 +30,18 @@ class DmnError(Exception):
 
     def __init__(self, message: str, *, where: object = None, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.where = None if where is None else str(where)
-        self.hint = hint
+        self.message = _short(message)
+        self.where = None if where is None else _short(str(where))
+        self.hint = None if hint is None else _short(hint)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n{self.hint}" if self.hint else text
+
+
+def _short(text: str) -> str:
+    """With its middle left out where somebody's file had it become very long."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 class ScoreTooLow(DmnError):

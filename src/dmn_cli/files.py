@@ -6,6 +6,7 @@ what was written once is there after a power cut.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -18,6 +19,10 @@ from typing import Any, BinaryIO
 
 from dmn_cli.errors import DataError, UsageError, not_writable
 
+_LONGEST_LINE = 12 << 20  # bytes: what JSON says in them may take forty times as many
+_MOST_TOML = 1 << 24  # bytes
+_DEEPEST_TOML = 16
+_QUOTED = re.compile(rb"\"[^\"\n]*\"|'[^'\n]*'")
 NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
 
 
@@ -176,11 +181,18 @@ def _encoded(text: str) -> bytes:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """The SHA-256 of a file. Raises: FileNotFoundError where it is none, but a device or a pipe"""
     import hashlib  # loads OpenSSL, which help has no use for
 
+    _check_is_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_is_file(path: Path) -> None:
+    """Raises: FileNotFoundError also where a link leads to what has no end."""
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -200,7 +212,9 @@ def json_line(value: Any) -> bytes:
 
 
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:
-    """The JSON object in a line. Raises: DataError where it isn't one `like` this."""
+    """The JSON object in a line. Raises: DataError where it isn't one `like` this, or a very long one."""
+    if len(line) > _LONGEST_LINE:
+        raise DataError(f"is longer than {_LONGEST_LINE >> 20} MiB")
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -213,6 +227,7 @@ def load_object(line: str | bytes, like: str) -> dict[str, Any]:
 def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
     """Reads a JSON object with a `format_version` no newer than `version`; raises `error` otherwise."""
     try:
+        _check_is_file(path)
         value = json.loads(path.read_bytes())
         found = value["format_version"]
         newer = int(found) > version
@@ -226,6 +241,28 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
             where=path,
             hint=NEWER,
         )
+    return value
+
+
+def parse_toml(content: bytes, where: object) -> dict[str, Any]:
+    """A TOML file that a person wrote. Raises: UsageError where it isn't TOML, or more of it than anybody writes."""
+    import tomllib
+
+    if len(content) > _MOST_TOML:
+        raise UsageError(f"is longer than {_MOST_TOML >> 20} MiB, which no such file is", where=where)
+    deep = f"has tables or lists in each other, more than {_DEEPEST_TOML} deep"
+    if any(line.count(b".") > 100 and _QUOTED.sub(b"a", line).count(b".") > 100 for line in content.split(b"\n")):
+        raise UsageError(deep, where=where)  # tomllib would take minutes for it
+    try:
+        value = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too long a number, too deep
+        raise UsageError(f"is not TOML: {error}", where=where) from error
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST_TOML):
+        level = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
+        level = [item for item in level if isinstance(item, dict | list)]
+    if level:
+        raise UsageError(deep, where=where)
     return value
 
 

@@ -97,6 +97,17 @@ def test_a_file_by_itself(tmp_path: Path, suffix: str) -> None:
     assert read(path) == {path.name: [b"one\n", b"two"]}
 
 
+def test_an_xz_of_several_streams(tmp_path: Path) -> None:
+    """With padding in between, as xz allows it, and one that is empty."""
+    path = tmp_path / "a.txt.xz"
+    parts = (b"one\n" * 70_000, b"", b"two\n")
+    path.write_bytes((b"\0" * 70_000).join(map(lzma.compress, parts)) + b"\0" * 8)
+    assert list(read(path).values()) == [[b"one\n"] * 70_000 + [b"two\n"]]
+    path.write_bytes(lzma.compress(parts[0]) + b"\0\0junk")
+    with pytest.raises(DataError, match="damaged or cut short"):
+        read(path)
+
+
 def test_a_zip_is_one_whatever_its_name(tmp_path: Path) -> None:
     path = make(tmp_path / "data.zip").rename(tmp_path / "data.download")
     assert len(read(path)) == 3

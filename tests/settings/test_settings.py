@@ -218,9 +218,10 @@ def fields(model: type[DmnSettings | TrainingSettings]) -> st.SearchStrategy[dic
 
 
 def _possible(model: dict[str, Any]) -> dict[str, Any]:
-    """Letters are read where sentences are read word by word, and n-grams have five words at most."""
-    letters = model["characters"] if model["sentence"] == "gru" else 0
-    return model | {"characters": letters, "ngrams": model["ngrams"] % 6}
+    """Letters are read where sentences are read word by word, and some numbers have a greatest value."""
+    most = {"hidden": 1 << 16, "passes": 1000, "fusion_layers": 100, "characters": 1 << 16, "ngrams": 5}
+    model = model | {key: model[key] % limit + 1 for key, limit in most.items()}
+    return model | ({} if model["sentence"] == "gru" else {"characters": 0})
 
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -24,6 +24,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from dmn_cli.artifact import weights
 from dmn_cli.artifact.card import card
 from dmn_cli.artifact.model import Model, build
 from dmn_cli.artifact.stored import (
@@ -51,6 +52,7 @@ from dmn_cli.version import __version__
 
 _OF_ONE = 1  # of a model of one network, which has been the same since then
 MOST_NETWORKS = 1000  # in an ensemble
+_MOST_STEPS = 100_001  # of an answer, its end among them
 _METADATA = {"format": "dmn"}  # one key: safetensors writes several in random order, and files would differ
 _SIZES = {
     "max_answer_steps": "max_answer_steps",
@@ -62,14 +64,14 @@ _SIZES = {
 def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[str, Any]]) -> None:
     """Writes the directory, all of it or nothing. metrics: a `Report` as JSON; golden: lines of golden.jsonl"""
     with atomic_directory(path) as folder:
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(safetensors.torch.save(weights, _METADATA))
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+        (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors, _METADATA))
         model.vocabulary.save(folder / VOCABULARY)
         for name, content in model.tokenizer_files.items():
             (folder / name).write_bytes(content)
         write_json(folder / METRICS, metrics)
         write_text(folder / GOLDEN, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
-        write_text(folder / "README.md", card(model, metrics, sum(w.numel() for w in weights.values())))
+        write_text(folder / "README.md", card(model, metrics, sum(t.numel() for t in tensors.values())))
         sizes = {key: getattr(model.sizes, name) for key, name in _SIZES.items()}
         config = {
             "format_version": FORMAT_VERSION if model.ensemble > 1 else _OF_ONE,
@@ -105,20 +107,23 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
             raise ModelError(f"its network is {network!r}, which this dmn doesn't know", where=folder, hint=NEWER)
         tokenizer_files = check(folder, config)
         vocabulary = Vocabulary.load(folder / VOCABULARY, ModelError)
+        settings, sizes = network_settings(config["model"]), _sizes(vocabulary, **config["sizes"])
+        networks = _ensemble(config.get("ensemble", 1))
+        weights.check(folder / WEIGHTS, settings, sizes, networks)
         model = build(
-            network_settings(config["model"]),
+            settings,
             vocabulary,
-            _sizes(vocabulary, **config["sizes"]),
+            sizes,
             config["tokenizer"],
             config["tasks"],
             {question: Form.from_json(form) for question, form in config["forms"].items()},
             config["preset"],
-            _ensemble(config.get("ensemble", 1)),
+            networks,
         )
         names = Names.from_json(config["names"]) if "names" in config else Names()
         question, seed = _question(config.get("question")), _seed(config.get("seed"))
         table = TableForm.from_json(config["table"]) if "table" in config else None
-        model.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+        model.network.load_state_dict(weights.load(folder / WEIGHTS))
         model.network.temperature = _temperature(config.get("temperature", 1.0))  # models of before have none
     except DmnError:
         raise
@@ -165,8 +170,10 @@ def _question(value: Any) -> str | None:
 
 
 def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any, ngrams: Any = 0) -> Sizes:
-    """Raises: TypeError where one isn't of its type."""
+    """Raises: TypeError, ValueError where one can't be."""
     whole = max_answer_steps, word_size, ngrams
     if any(type(size) is not int for size in whole) or type(each) is not bool:
         raise TypeError("sizes")
+    if not 0 < max_answer_steps <= _MOST_STEPS or word_size < 1 or ngrams < 0:
+        raise ValueError("sizes")
     return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each, ngrams)

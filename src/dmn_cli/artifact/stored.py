@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection
 from pathlib import Path
@@ -76,6 +77,21 @@ def check(folder: Path, config: dict[str, Any], *, also: Collection[str] = ()) -
         if found != hashes[name]:
             raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=AGAIN)
     return list(tokenizer_files)
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """metrics.json of a model directory: a `Report` as JSON. Raises: ModelError where it is missing or damaged."""
+    path = folder / METRICS
+    try:
+        metrics = json.loads(path.read_bytes())
+        figures = [metrics, *metrics["tasks"].values()]
+        if not all(type(one[key]) in (int, float) for one in figures for key in ("accuracy", "questions")):
+            raise TypeError("figures")
+        if not isinstance(metrics.get("calibration", {}), dict):
+            raise TypeError("calibration")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError("is damaged: not the metrics that dmn writes", where=path) from error
+    return metrics
 
 
 def count_weights(folder: Path) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmn_cli.errors import DataError, ModelError
-from dmn_cli.files import as_path, load_versioned_json, write_json
+from dmn_cli.files import as_path, as_text, load_versioned_json, write_json
 
 if TYPE_CHECKING:
     from dmn_cli.data.store.reader import DataSet
@@ -46,9 +46,16 @@ def read(path: Path) -> list[TrainedOn]:
         return []
     record = load_versioned_json(run / RECORD, FORMAT_VERSION, ModelError)
     try:
-        return [TrainedOn(str(one["name"]), as_path(one["path"]), str(one["fingerprint"])) for one in record["data"]]
-    except (KeyError, TypeError) as error:
+        return [_trained_on(**{key: one[key] for key in TrainedOn._fields}) for one in record["data"]]
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError("is damaged: not the record that dmn writes", where=run / RECORD) from error
+
+
+def _trained_on(name: Any, path: Any, fingerprint: Any) -> TrainedOn:
+    """Raises: TypeError, ValueError where one isn't what it says."""
+    if not all(isinstance(text, str) for text in (name, path, fingerprint)) or "\0" in path:
+        raise TypeError("data")
+    return TrainedOn(as_text(name), as_path(path), fingerprint)
 
 
 def data_sets(path: Path, *, instead: str) -> list[DataSet]:

@@ -56,10 +56,16 @@ class Names:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Names:
-        """Raises: KeyError, TypeError, AttributeError where it isn't what `as_json` gives."""
-        kinds = (NameKind(_tuples(kind["members"]), _tuples(kind["spares"])) for kind in value["kinds"])
+        """Raises: KeyError, TypeError, ValueError, AttributeError where it isn't what `as_json` gives."""
+        kinds = tuple(NameKind(_tuples(kind["members"]), _tuples(kind["spares"])) for kind in value["kinds"])
         forms = tuple(tuple(form.split(" ")) for form in value["forms"])
-        return cls(tuple(kinds), forms, dict(value["symmetries"]))
+        widths = [{len(name) for name in (*kind.members, *kind.spares)} for kind in kinds]
+        if not all(len(width) == 1 and 0 not in width for width in widths):
+            raise ValueError("names of a kind have different numbers of forms")
+        for place in {place for form in forms for word in form if (place := Place.read(word))}:
+            if not (0 <= place.kind < len(kinds) and 0 <= place.form < max(widths[place.kind])):
+                raise ValueError("a place for a name of no kind")
+        return cls(kinds, forms, dict(value["symmetries"]))
 
 
 def _lists(entities: Sequence[Entity]) -> list[list[str]]:
@@ -67,4 +73,6 @@ def _lists(entities: Sequence[Entity]) -> list[list[str]]:
 
 
 def _tuples(entities: Any) -> tuple[Entity, ...]:
-    return tuple(tuple(str(form) for form in entity) for entity in entities)
+    found = tuple(tuple(entity) for entity in entities)
+    "".join(form for entity in found for form in entity).encode()
+    return found

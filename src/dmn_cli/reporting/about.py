@@ -9,8 +9,8 @@ from typing import Any
 
 from dmn_cli.artifact import stored, trained_on
 from dmn_cli.artifact.trained_on import TrainedOn
-from dmn_cli.errors import ModelError
-from dmn_cli.files import load_versioned_json
+from dmn_cli.errors import DataError, ModelError
+from dmn_cli.files import load_object, load_versioned_json
 from dmn_cli.settings.load import as_dict, load
 
 _SEVERAL = {"seeds.json": "seed", "tune.json": "trial"}  # records of runs of several trainings, and what each is
@@ -49,12 +49,7 @@ def about(path: Path) -> About:
     """MODEL on the command line. Raises: ModelError where there is no model, or a file of it is damaged."""
     folder = stored.find(path)
     config = stored.read_config(folder)
-    try:
-        validation = json.loads((folder / "metrics.json").read_bytes())
-        if not all({"accuracy", "questions"} <= figures.keys() for figures in validation["tasks"].values()):
-            raise KeyError("accuracy")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError("is damaged: not the metrics that dmn writes", where=folder / "metrics.json") from error
+    validation = stored.read_metrics(folder)
     best = _best(path)
     name = path.resolve().name if folder != path else path.resolve().parent.name
     return About(
@@ -114,10 +109,12 @@ def _best(path: Path) -> tuple[str, int] | None:
 def epochs_of(run: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl; none where there is no such file. A line that a kill has cut off is left out."""
     path = run / "metrics.jsonl"
-    epochs = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    epochs: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else (), start=1):
         try:
-            epochs.append(json.loads(line))
-        except ValueError:
-            break
+            epochs.append(load_object(line, '{"epoch": 1, …}'))
+        except DataError as error:
+            if isinstance(error.__cause__, json.JSONDecodeError):
+                break
+            raise ModelError("is damaged: not the log that dmn writes", where=f"{path}:{number}") from error
     return epochs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +137,7 @@ def _first_forms(members: list[list[str]]) -> list[str]:
 
 def _validation(folder: Path) -> dict[str, Any]:
     """The figures by which it was chosen: those of `dmn eval --json`, without what belongs to single answers."""
-    metrics = json.loads((folder / stored.METRICS).read_bytes())
+    metrics = stored.read_metrics(folder)
     tasks = {
         name: {key: value for key, value in figures.items() if key not in ("classes", "confusions")}
         for name, figures in metrics["tasks"].items()

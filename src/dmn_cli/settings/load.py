@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dmn_cli.errors import UsageError
+from dmn_cli.files import parse_toml
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 from dmn_cli.settings.schema import AUTO, ReadingSettings, Settings, TrainingSettings, or_auto
 
@@ -161,11 +162,10 @@ def parse_override(text: str) -> tuple[str, str]:
 
 def _read_toml(read: Any, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(read().decode())
+        content = read()
     except OSError as error:
         raise UsageError(f"can't be read: {error.strerror}", where=name) from error
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too long a number, too deep
-        raise UsageError(f"is not TOML: {error}", where=name) from error
+    return parse_toml(content, name)
 
 
 def _toml_value(value: Any) -> Any:

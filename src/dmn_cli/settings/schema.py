@@ -46,7 +46,7 @@ class NetworkSettings(_Strict):
     """What all networks have."""
 
     network: str = "dmn"
-    hidden: int = Positive  # the width of what it computes with
+    hidden: int = Field(gt=0, le=1 << 16)  # the width of what it computes with
 
     @property
     def summary(self) -> str:
@@ -71,16 +71,16 @@ class DmnSettings(NetworkSettings):
     episode: Update
     memory: MemoryUpdate
     reset: Reset
-    passes: int = Positive
+    passes: int = Field(gt=0, le=1000)
     end_of_passes: bool
     dropout: float = Field(ge=0, lt=1)
     recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     sentence: Sentence = "position"
-    fusion_layers: int = Field(default=1, gt=0)
+    fusion_layers: int = Field(default=1, gt=0, le=100)
     pooled: bool = False
     ngrams: int = Field(default=0, ge=0, le=5)
-    characters: int = Field(default=0, ge=0)
+    characters: int = Field(default=0, ge=0, le=1 << 16)
 
     @model_validator(mode="after")
     def _read_by_fusion(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.errors import UsageError
+from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import append_line, clear, json_line, tidy, write_text
 from dmn_cli.settings.load import to_toml
 from dmn_cli.settings.schema import Settings
@@ -62,11 +62,18 @@ class Run:
 
 
 def keep_lines(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Drops the other lines of a log: a killed run may have written some that it now writes again, and half a line."""
+    """Drops the other lines of a log: a killed run may have written some that it now writes again, and half a line.
+
+    Raises: ModelError where a line isn't one of a log.
+    """
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    write_text(path, "".join(f"{line}\n" for line in lines if wanted(json.loads(line))))
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        kept = "".join(f"{line}\n" for line in lines if wanted(json.loads(line)))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError("is damaged: not the log that dmn writes", where=path, hint="Delete it.") from error
+    write_text(path, kept)
 
 
 def make(

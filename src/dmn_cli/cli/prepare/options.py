@@ -173,15 +173,9 @@ class Shared:
             return None
         if self.symmetries == "off":
             return {}
-        from dmn_cli.data.symmetries.files import from_toml
+        from dmn_cli.data.symmetries.files import read
 
-        path = Path(self.symmetries)
-        try:
-            return from_toml(path.read_text(encoding="utf-8"), path)
-        except OSError as error:
-            raise UsageError(f"can't be read: {error.strerror}", where=path, hint="Say auto, off or a file.") from error
-        except UnicodeDecodeError as error:
-            raise UsageError("is not UTF-8", where=path) from error
+        return read(Path(self.symmetries))
 
     def _check_vectors(self) -> None:
         if self.vectors and self.train_vectors:

@@ -39,7 +39,7 @@ Cut = Mapping[Facts, Callable[[str], list[str]]]
 
 _KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "set", "id")
 _REQUIRED = frozenset(_KEYS[:3])
-_MAX_LINE = 1 << 26
+_MAX_LINE = (12 << 20) + 1
 _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
 
 

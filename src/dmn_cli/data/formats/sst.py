@@ -23,6 +23,7 @@ QUESTION = "What is the sentiment?"
 FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "negative", None, "positive", "positive")  # neutral is left out
 _SPLITS = {"train.txt": "train", "dev.txt": "valid", "test.txt": "test"}
+_MOST_WORDS = 1 << 20  # of all phrases of a tree together
 _PARTS = re.compile(r"[()]|[^\s()]+")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")"}
 
@@ -110,6 +111,7 @@ def parse(line: bytes, where: str) -> list[Phrase]:
     parts = iter(_PARTS.findall(text))
     words: list[str] = []
     done: list[Phrase] = []
+    told = 0  # words of the phrases
     opened: list[tuple[int, int]] = []  # (label, position of the first word) of the nodes that aren't closed yet
     for part in parts:
         if part == "(":
@@ -125,6 +127,9 @@ def parse(line: bytes, where: str) -> list[Phrase]:
             label, first = opened.pop()
             if first == len(words):
                 raise wrong("a node has no words")
+            told += len(words) - first
+            if told > _MOST_WORDS:
+                raise wrong("the nodes are too deep in each other, with too many words")
             done.append(Phrase(label, tuple(words[first:])))
         else:
             words.append(_BRACKETS.get(part) or part.replace("\\/", "/"))

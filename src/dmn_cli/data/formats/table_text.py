@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 from dmn_cli.errors import DataError, UsageError
 
 DELIMITERS = ",;\t|"
-_MAX_LINE = 1 << 26
+_MAX_LINE = _MAX_RECORD = 1 << 24  # letters; each may be a cell, which takes ten times as many bytes
 _MAX_CELL = 1 << 24
 _MAX_HEADER = 100  # lines
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -85,7 +85,7 @@ class TextTable:
         chosen = places(self.columns, names, self.name)
         pick: Callable[[list[str]], Sequence[str]] = itemgetter(*chosen, chosen[0])  # a tuple, also of one
         taken: list[str] = []
-        for cells in self._cut(_noted(self._lines, taken), self.delimiter):
+        for cells in self._cut(self._noted(taken), self.delimiter):
             text, number = "".join(taken), self._number
             if cells and len(cells) != len(self.columns):
                 raise DataError(
@@ -101,12 +101,31 @@ class TextTable:
             self._number += len(taken)
             taken.clear()
 
+    def _noted(self, taken: list[str]) -> Iterator[str]:
+        """The lines, of which those of one row are kept in `taken`. Raises: DataError where a row is very long."""
+        size = 0
+        for line in self._lines:
+            size = len(line) + (size if taken else 0)
+            taken.append(line)
+            if size > _MAX_RECORD:
+                raise self._too_long()
+            yield line
+
+    def _too_long(self) -> DataError:
+        return DataError(
+            f"the row has more than {_MAX_RECORD:,} letters",
+            where=f"{self.name}:{self._number}",
+            hint="A quote may not be closed. Where quotes are letters like others, say --no-quotes.",
+        )
+
     def _read_header(self) -> list[str]:
         """The next line that isn't empty; and those after it, until each quote is closed."""
         header: list[str] = []
         for line in self._lines:
             header.append(line)
             text = "".join(header)
+            if len(text) > _MAX_RECORD:
+                raise self._too_long()
             complete = text.strip() and not (self.quotes and text.count('"') % 2)
             if complete or len(header) == _MAX_HEADER:
                 break
@@ -178,12 +197,6 @@ def _lines(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
             yield line
     except UnicodeError as error:  # of encodings that can't go on
         raise DataError(f"is not {encoding}: {error}", where=name, hint="Say --encoding.") from error
-
-
-def _noted(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
-    for line in lines:
-        taken.append(line)
-        yield line
 
 
 def _check(text: str, number: int, name: str, encoding: str) -> None:

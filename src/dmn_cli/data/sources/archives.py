@@ -2,7 +2,8 @@
 
 All data are opened here. An archive is read as a stream, from start to end, and never unpacked to the disk. Whether a
 file is compressed is seen by its first bytes, or by its name. Links, devices, hidden files, what systems leave beside
-files (`__MACOSX/._name`, `Thumbs.db`), and members with absolute names or with `..` in them are ignored.
+files (`__MACOSX/._name`, `Thumbs.db`), and members with absolute names or with `..` in them are ignored. What expands
+to hundreds of times its size is refused: no data do, and files that were made to fill a disk, or hours, do.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, TypeAlias
 
+from dmn_cli.data.sources.xz import XzReader
 from dmn_cli.errors import DataError, UsageError
 
-COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": XzReader}
 MAX_BYTES = 1 << 32
 LARGE = 1 << 38  # for files that are often longer than that
 MAX_LINE = 1 << 20
+_EXPANDS = 250  # times the size on disk, all that is read of a file or an archive taken together
+ROOM = 1 << 24  # bytes that it may have in any case
 _COMPRESSED_START = {".gz": rb"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": rb"\xfd7zXZ\x00"}
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz"}
 _LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "icon\r"}
@@ -79,33 +83,36 @@ def members(
     progress: Progress = lambda n: None,
     *,
     max_bytes: int = MAX_BYTES,
+    room: int = ROOM,
 ) -> Generator[Member, None, None]:
     """The files that are `wanted`: those of a folder sorted by name, those of an archive in its own order. A file by
     itself is always wanted.
 
-    Archives within a folder or another archive aren't opened. `max_bytes`: how long a file may be when decompressed, a
-    bound against archives that were made to fill a disk.
+    Archives within a folder or another archive aren't opened. `max_bytes`: how long a file may be when decompressed;
+    `room`: to how many bytes a file on disk may expand in any case. Both are bounds against those that were made to do
+    harm.
 
     Raises: UsageError where there is no such path; DataError where an archive is damaged or encrypted.
     """
     if path.is_dir():
         for file in _files(path, wanted):
             with _opened(file, progress) as stream:
-                yield _member(stream, file, file.relative_to(path).as_posix(), str(file), max_bytes)
+                yield _member(stream, file, file.relative_to(path).as_posix(), str(file), _Room(file, room), max_bytes)
         return
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
     kind = _kind(path)
     with _sound(path), _opened(path, progress) as stream:
+        left = _Room(path, room)
         if kind == "zip":
-            yield from _in_zip(path, stream, wanted, max_bytes)
+            yield from _in_zip(path, stream, wanted, left, max_bytes)
         elif kind == "tar":
-            tar, _ = _decompressed(stream, path, str(path), None)
-            yield from _in_tar(path, tar, wanted, max_bytes)
+            tar, _ = _decompressed(stream, path, str(path), left, None)
+            yield from _in_tar(path, tar, wanted, left, max_bytes)
             while tar.read(_BLOCK):  # the sum is checked at the end
                 pass
         else:
-            yield _member(stream, path, path.name, str(path), max_bytes)
+            yield _member(stream, path, path.name, str(path), left, max_bytes)
 
 
 def names(path: Path) -> list[str]:
@@ -147,8 +154,9 @@ Kind = Literal["file", "tar", "zip"]
 def _kind(path: Path) -> Kind:
     """A zip is recognised whatever its name is."""
     kind = _kind_by_name(path.name)
-    if kind == "file" and path.suffix.lower() not in COMPRESSED and path.is_file() and zipfile.is_zipfile(path):
-        return "zip"
+    if kind == "file" and path.suffix.lower() not in COMPRESSED and path.is_file():
+        with _sound(path):
+            return "zip" if zipfile.is_zipfile(path) else "file"
     return kind
 
 
@@ -197,11 +205,31 @@ class _Watched(io.FileIO):
         self._progress(n)
 
 
+class _Room:
+    """How much a file may still expand to."""
+
+    def __init__(self, path: Path, least: int) -> None:
+        self._path, self._left = path, max(least, _EXPANDS * path.stat().st_size)
+
+    def take(self, size: int) -> None:
+        """Raises: DataError where it is too much."""
+        self._left -= size
+        if self._left < 0:
+            raise DataError(
+                f"expands to more than {_EXPANDS} times its size, as no data do",
+                where=self._path,
+                hint="If it is meant to be so, unpack it first.",
+            )
+
+
 class _Checked(io.RawIOBase):
     """A stream that always yields as much as was asked for, up to its end. Raises DataError if damaged or too long."""
 
-    def __init__(self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None) -> None:
-        self._stream, self._path, self._name, self._max_bytes = stream, path, name, max_bytes
+    def __init__(
+        self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None, room: _Room | None = None
+    ) -> None:
+        """room: where the stream is decompressed"""
+        self._stream, self._path, self._name, self._max_bytes, self._room = stream, path, name, max_bytes, room
         self._bytes = 0
 
     def readable(self) -> bool:
@@ -214,6 +242,8 @@ class _Checked(io.RawIOBase):
             while filled < len(view) and (n := self._stream.readinto(view[filled:])):  # type: ignore[attr-defined]
                 filled += n
         self._bytes += filled
+        if self._room is not None:
+            self._room.take(filled)
         if self._max_bytes is not None:
             _check_size(self._bytes, self._name, self._max_bytes)
         return filled
@@ -227,7 +257,7 @@ def _opened(path: Path, progress: Progress) -> Iterator[Stream]:
         raw.finish()
 
 
-def _decompressed(stream: Stream, path: Path, name: str, max_bytes: int | None) -> tuple[Stream, bool]:
+def _decompressed(stream: Stream, path: Path, name: str, room: _Room, max_bytes: int | None) -> tuple[Stream, bool]:
     """The stream, decompressed if need be, and whether it had to be."""
     way = PurePosixPath(name).suffix.lower()
     way = _SHORT.get(way, way).removeprefix(".tar")
@@ -235,15 +265,15 @@ def _decompressed(stream: Stream, path: Path, name: str, max_bytes: int | None) 
         start = stream.peek(10)
         way = next((way for way, begins in _COMPRESSED_START.items() if re.match(begins, start)), "")
     plain: Any = COMPRESSED[way](stream) if way else stream
-    return io.BufferedReader(_Checked(plain, path, name, max_bytes), _BLOCK), bool(way)
+    return io.BufferedReader(_Checked(plain, path, name, max_bytes, room if way else None), _BLOCK), bool(way)
 
 
-def _member(stream: Stream, path: Path, inner: str, name: str, max_bytes: int) -> Member:
-    plain, compressed = _decompressed(stream, path, name, max_bytes)
+def _member(stream: Stream, path: Path, inner: str, name: str, room: _Room, max_bytes: int) -> Member:
+    plain, compressed = _decompressed(stream, path, name, room, max_bytes)
     return Member(path, inner, name, compressed or name != str(path), plain)
 
 
-def _in_zip(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
+def _in_zip(path: Path, stream: Stream, wanted: Wanted, room: _Room, max_bytes: int) -> Iterator[Member]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             inner = str(PurePosixPath(info.filename))
@@ -258,11 +288,11 @@ def _in_zip(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Itera
                 packed = archive.open(info)
             except NotImplementedError as error:  # a way of compression
                 raise DataError(f"can't be unpacked here ({error})", where=name) from error
-            with packed, io.BufferedReader(_Checked(packed, path, name, None), _BLOCK) as member:
-                yield _member(member, path, inner, name, max_bytes)
+            with packed, io.BufferedReader(_Checked(packed, path, name, None, room), _BLOCK) as member:
+                yield _member(member, path, inner, name, room, max_bytes)
 
 
-def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Iterator[Member]:
+def _in_tar(path: Path, stream: Stream, wanted: Wanted, room: _Room, max_bytes: int) -> Iterator[Member]:
     with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_header_of(path, max_bytes)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
@@ -274,7 +304,7 @@ def _in_tar(path: Path, stream: Stream, wanted: Wanted, max_bytes: int) -> Itera
             packed = archive.extractfile(info)
             assert packed is not None  # it is a file
             with packed, io.BufferedReader(_Checked(packed, path, name, None), _BLOCK) as member:
-                yield _member(member, path, inner, name, max_bytes)
+                yield _member(member, path, inner, name, room, max_bytes)
 
 
 def _header_of(path: Path, max_bytes: int) -> type[tarfile.TarInfo]:

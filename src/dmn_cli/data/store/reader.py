@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from dmn_cli.data.store import check as checks
+from dmn_cli.data.store.check import AGAIN
 from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -60,33 +62,37 @@ def _place(part: np.ndarray, file: np.ndarray) -> int:
     return (part.ctypes.data - file.ctypes.data) // file.itemsize
 
 
-_AGAIN = "Run dmn prepare again."
+Trust = Callable[[Path, list[pa.RecordBatch]], None] | None
+"""Is called with a file and its record batches before these are used, and raises DataError where they can't be; None:
+they were written just now."""
 
 
-def _open(path: Path, schema: pa.Schema, check: Callable[[str], None]) -> tuple[np.ndarray, list[pa.RecordBatch]]:
-    """A file as an array of int32, and its record batches. `check` is called with its name before these are trusted."""
+def _open(path: Path, schema: pa.Schema, trust: Trust) -> tuple[np.ndarray, list[pa.RecordBatch]]:
+    """A file as an array of int32, and its record batches."""
     try:
-        mapped = pa.memory_map(os.fsencode(path))
-        file = mapped.read_buffer()
-        reader = pa.ipc.open_file(file)
-        if not reader.schema.equals(schema):
-            raise DataError("does not have the columns of a prepared data set", where=path)
-        check(path.name)
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        file = pa.memory_map(os.fsencode(path)).read_buffer()
+        batches = list(checks.batches(file, schema))
+        if trust is not None:
+            trust(path, batches)
         return np.frombuffer(file, np.int32, count=file.size // 4), batches
     except FileNotFoundError as error:
-        raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
+        raise DataError("is missing from the data set", where=path, hint=AGAIN) from error
+    except DataError as error:
+        raise DataError(error.message, where=error.where or path, hint=AGAIN) from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
+        raise DataError(f"is damaged ({error})", where=path, hint=AGAIN) from error
 
 
 class Sentences:
     """All distinct sentences of a data set."""
 
-    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
-        file, batches = _open(path, SENTENCES, check)
+    def __init__(self, path: Path, trust: Trust) -> None:
+        file, batches = _open(path, SENTENCES, trust)
         self.words = Column(file, [batch.column("words") for batch in batches])
         self._texts = pa.chunked_array([batch.column("text") for batch in batches], pa.string())
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
     def ids_of(self, texts: list[str]) -> np.ndarray:
         """The ids of some texts, in ascending order."""
@@ -105,8 +111,8 @@ class Sentences:
 class Split:
     """The stories of one split. Its questions are numbered throughout: those of story i begin at question_offset[i]."""
 
-    def __init__(self, path: Path, check: Callable[[str], None]) -> None:
-        file, batches = _open(path, STORIES, check)
+    def __init__(self, path: Path, trust: Trust) -> None:
+        file, batches = _open(path, STORIES, trust)
         self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
         self.facts = Column(file, [batch.column("facts") for batch in batches])
         self.questions = Column(file, [batch.column("questions") for batch in batches])
@@ -140,14 +146,10 @@ class DataSet:
             )
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
-        missing = {"tasks", "tokenizer", "longest_answer", "forms", "sha256"} - self.summary.keys()
-        if missing or not isinstance(self.summary["tasks"], list):
-            raise DataError(
-                f"is damaged: it lacks {min(missing, default='tasks')}", where=path / "dataset.json", hint=_AGAIN
-            )
+        checks.summary(self.summary, path / "dataset.json")
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
         self._check("vocabulary.json")
-        self.sentences = Sentences(path / "sentences.arrow", self._check)
+        self.sentences = Sentences(path / "sentences.arrow", None if trusted else self._trust_sentences)
 
     def tokenizer_files(self) -> dict[str, bytes]:
         """What the tokenizer needs beside its spec. Raises: DataError where a file is missing or damaged."""
@@ -157,7 +159,7 @@ class DataSet:
                 self._check(name)
             return {name: (self.path / name).read_bytes() for name in names}
         except FileNotFoundError as error:
-            raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
+            raise DataError("is missing from the data set", where=error.filename, hint=AGAIN) from error
 
     def check(self) -> None:
         """Raises: DataError where a file is missing, or isn't the one that was written."""
@@ -165,11 +167,20 @@ class DataSet:
             try:
                 self._check(name)
             except FileNotFoundError as error:
-                raise DataError("is missing from the data set", where=error.filename, hint=_AGAIN) from error
+                raise DataError("is missing from the data set", where=error.filename, hint=AGAIN) from error
+
+    def _trust_sentences(self, path: Path, batches: list[pa.RecordBatch]) -> None:
+        self._check(path.name)
+        checks.sentences(batches, len(self.vocabulary.words))
+
+    def _trust_stories(self, path: Path, batches: list[pa.RecordBatch]) -> None:
+        self._check(path.name)
+        limits = {"tasks": len(self.tasks), "sentences": len(self.sentences), "answers": len(self.vocabulary.answers)}
+        checks.stories(batches, **limits)
 
     def _check(self, name: str) -> None:
         if not self._trusted and file_digest(self.path / name) != self.summary["sha256"].get(name):
-            raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=_AGAIN)
+            raise DataError("is damaged: it isn't the file that was written", where=self.path / name, hint=AGAIN)
 
     @property
     def tasks(self) -> list[str]:
@@ -214,10 +225,11 @@ class DataSet:
             self._check(VECTORS)
             arrays = load_file(path)
             ids, vectors = arrays["ids"], arrays["vectors"]
+            checks.vectors(ids, vectors, len(self.vocabulary.words))
         except FileNotFoundError as error:
-            raise DataError("is missing from the data set", where=path, hint=_AGAIN) from error
-        except (SafetensorError, KeyError) as error:
-            raise DataError(f"is damaged ({error})", where=path, hint=_AGAIN) from error
+            raise DataError("is missing from the data set", where=path, hint=AGAIN) from error
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise DataError(f"is damaged ({error})", where=path, hint=AGAIN) from error
         return ids, vectors
 
     @cached_property
@@ -258,7 +270,7 @@ class DataSet:
 
     def split(self, name: str) -> Split:
         """Raises: DataError where the split is empty."""
-        split = Split(self.path / f"{name}.arrow", self._check)
+        split = Split(self.path / f"{name}.arrow", None if self._trusted else self._trust_stories)
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
         return split
@@ -269,8 +281,8 @@ def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[st
 
     Where the facts of a story are the words of a text, they are one sentence together.
     """
-    split = Split(folder / "train.arrow", lambda name: None)
-    sentences = Sentences(folder / "sentences.arrow", lambda name: None)
+    split = Split(folder / "train.arrow", None)
+    sentences = Sentences(folder / "sentences.arrow", None)
     items = np.array(vocabulary.words.items, dtype=object)
     for start in range(0, split.stories, _STORIES):
         stories = np.arange(start, min(start + _STORIES, split.stories))

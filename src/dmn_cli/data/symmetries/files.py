@@ -10,14 +10,15 @@ swaps = [{north = "south", n = "s"}, {east = "west", e = "w"}]
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from dmn_cli.data.symmetries import Entity, Swap, Symmetries, folded
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.errors import UsageError
+from dmn_cli.files import parse_toml
 
 _NAMED = 2  # members of a class that a description names, where there are more than one more
 _KEYS = ("classes", "swaps")
@@ -55,12 +56,18 @@ def _key(text: str) -> str:
     return text if bare else _quoted(text)
 
 
-def from_toml(text: str, where: object) -> dict[str, Symmetries]:
-    """Symmetries by task. Raises: UsageError where it isn't TOML, or doesn't say what may change places."""
+def read(path: Path) -> dict[str, Symmetries]:
+    """Those of a file, by task. Raises: UsageError as `from_toml` does, and where it can't be read."""
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not TOML ({error})", where=where) from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"can't be read: {error.strerror}", where=path, hint="Say auto, off or a file.") from error
+    return from_toml(content, path)
+
+
+def from_toml(text: str | bytes, where: object) -> dict[str, Symmetries]:
+    """Symmetries by task. Raises: UsageError where it isn't TOML, or doesn't say what may change places."""
+    tables = parse_toml(text.encode() if isinstance(text, str) else text, where)
     return {task: _symmetries(table, f"{where}, [{task}]") for task, table in tables.items()}
 
 

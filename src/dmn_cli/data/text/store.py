@@ -39,24 +39,39 @@ class Text:
         self.path = path
         about = load_versioned_json(path / ABOUT, FORMAT_VERSION, DataError)
         try:
-            self.tokenizer_spec, self.names = about["tokenizer"], list(about["texts"])
+            self.tokenizer_spec, self.names = dict(about["tokenizer"]), list(about["texts"])
             self.words, self.sentences = int(about["words"]), int(about["sentences"])
             hashes = about["sha256"]
             if file_digest(path / WORDS) != hashes[WORDS]:
                 raise DataError("is damaged: it isn't the file that was written", where=path / WORDS, hint=_AGAIN)
             listed = load_versioned_json(path / WORDS, FORMAT_VERSION, DataError)
             self.items, self.counts = listed["words"], np.array(listed["counts"], np.int64)
+            "".join([*self.items, *self.names, hashes["words.bin"]]).encode()
             sizes = {"words.bin": about["tokens"], "sentences.bin": self.sentences + 1, "steps.bin": self.sentences}
             arrays = {name: np.memmap(path / name, kind, "r") for name, kind in FILES.items()}
         except FileNotFoundError as error:
             raise DataError("is missing from the text", where=error.filename, hint=_AGAIN) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError("is damaged", where=path, hint=_AGAIN) from error
         for name, array in arrays.items():
             if len(array) != sizes[name]:
                 raise DataError("is damaged: its length is wrong", where=path / name, hint=_AGAIN)
         self._ids, self._start, self.steps = (arrays[name] for name in FILES)
+        self._check()
         self.fingerprint = hashes["words.bin"][:16]
+
+    def _check(self) -> None:
+        """Raises: DataError where a number leads nowhere."""
+        lengths = np.diff(self._start)
+        sound = {
+            WORDS: self.counts.shape == (len(self.items),) and (self.counts >= 0).all() and self.items[0] == UNKNOWN,
+            "words.bin": self._ids.max() < len(self.items),
+            "sentences.bin": self._start[0] == 0 and self._start[-1] == len(self._ids) and (lengths > 0).all(),
+            "steps.bin": (self.steps > 0).all() and (self.steps <= lengths).all(),
+        }
+        for name, is_sound in sound.items():
+            if not is_sound:
+                raise DataError("is damaged: it isn't what dmn writes", where=self.path / name, hint=_AGAIN)
 
     @cached_property
     def affixes(self) -> np.ndarray | None:

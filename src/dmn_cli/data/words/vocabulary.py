@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -121,12 +122,31 @@ class Vocabulary:
         """Raises `error` (DataError for a data set, ModelError for a model) where the file is missing or invalid."""
         saved = load_versioned_json(path, FORMAT_VERSION, error)
         try:
-            words = Index(saved["words"], saved["word_counts"])
-            answers = Index(saved["answers"], saved["answer_counts"])
-            extra = list(saved.get("extra", ()))
-        except (KeyError, TypeError) as cause:
+            words = _index(saved["words"], saved["word_counts"], [PADDING, UNKNOWN])
+            answers = _index(saved["answers"], saved["answer_counts"], [END])
+            extra = _texts(saved.get("extra", []))
+        except (AttributeError, KeyError, TypeError, ValueError) as cause:
             raise error("is not a vocabulary of dmn", where=path) from cause  # type: ignore[call-arg]
         return cls(words, answers, extra)
+
+
+def _index(items: Any, counts: Any, first: list[str]) -> Index:
+    """Raises: AttributeError, TypeError, ValueError where it isn't what `save` writes."""
+    found = Index(_texts(items), {split: list(of) for split, of in counts.items()})
+    if found.items[: len(first)] != first or len(found.ids) != len(items):
+        raise ValueError("the first ones, or one that is there twice")
+    for of in found.counts.values():
+        if len(of) != len(items) or not all(type(n) is int and 0 <= n < 1 << 62 for n in of):
+            raise ValueError("counts")
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    """Raises: TypeError, ValueError where it isn't a list of texts that UTF-8 can encode."""
+    if not isinstance(value, list):
+        raise TypeError("texts")
+    "".join(value).encode()
+    return value
 
 
 def answer_text(words: Iterable[str], *, per_fact: bool = False) -> str:

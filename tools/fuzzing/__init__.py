@@ -1,0 +1,1 @@
+"""Hostile inputs for everything that dmn reads (tools/fuzz.py)."""
