@@ -11,6 +11,7 @@ import json
 import lzma
 import shutil
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +30,7 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.files import from_toml
 from dmn_cli.data.text.prepare import prepare
 from dmn_cli.data.text.store import Text
+from dmn_cli.data.vectors import read as vectors
 from dmn_cli.errors import DataError, DmnError, ModelError, UsageError
 from dmn_cli.files import file_digest, load_object, parse_toml
 from dmn_cli.settings.load import load
@@ -330,6 +332,21 @@ def test_vectors_that_are_none(data: Path) -> None:
         (data / "vectors.safetensors").write_bytes(save(wrong))
         sealed(data, "dataset.json")
         refused(lambda: DataSet(data).vectors, DataError)
+
+
+# --- word vectors
+
+
+@pytest.mark.parametrize("code", [b"\x80\x05\x96", b"\x80\x04\x8e", b"\x80\x04\x95"], ids=["array", "bytes", "frame"])
+def test_a_pickle_that_announces_gibibytes(tmp_path: Path, code: bytes) -> None:
+    """Room is made for what is there alone."""
+    (tmp_path / "v.kv").write_bytes(code + struct.pack("<Q", 1 << 30) + b"few")
+    tracemalloc.start()
+    try:
+        refused(lambda: vectors.read(str(tmp_path / "v.kv"), ["a"]), DataError, "v.kv")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
 
 
 # --- texts that were read

@@ -8,6 +8,7 @@ of dmn reads pickles.
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from dmn_cli.errors import DataError
 
-_MAX_PIECE = 1 << 30  # bytes that are asked for at once
+_MAX_PIECE = 1 << 30  # bytes of an array or a text
+_BLOCK = 1 << 24  # bytes that are read at once
 _VECTORS = {"KeyedVectors", "Word2VecKeyedVectors", "EuclideanKeyedVectors", "Vocab"}  # the last three: gensim 3
 _NUMBERS = {
     f"{kind}{size}" for kind, sizes in (("f", (2, 4, 8)), ("i", (1, 2, 4, 8)), ("u", (1, 2, 4, 8))) for size in sizes
@@ -72,7 +74,11 @@ class _Bounded:
     def read(self, size: int) -> bytes:
         if size > _MAX_PIECE:
             raise pickle.UnpicklingError(f"a piece of {size:,} bytes")
-        return self.stream.read(size)
+        pieces: list[bytes] = []  # since a file makes room for all that it is asked for
+        while size > 0 and (piece := self.stream.read(min(size, _BLOCK))):
+            pieces.append(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def readline(self) -> bytes:
         return self.stream.readline(_MAX_PIECE)
@@ -144,6 +150,13 @@ def _unpickler(stream: IO[bytes]) -> Any:
         known[f"{core}.numeric", "_frombuffer"] = Flat
 
     class Unpickler(pickle._Unpickler):
+        def load_bytearray8(self) -> None:
+            """Python's makes room for as many bytes as the file says before it reads them."""
+            (size,) = struct.unpack("<Q", self.read(8))
+            self.append(bytearray(self.read(size)))
+
+        dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: load_bytearray8}
+
         def find_class(self, module: str, name: str) -> type:
             if (module, name) not in known:
                 raise pickle.UnpicklingError(f"it asks for {module}.{name}")
