@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from dmn_cli.errors import DataError, UsageError, not_writable
 
-_LONGEST_LINE = 12 << 20  # bytes: what JSON says in them may take forty times as many
+LONGEST_LINE = 12 << 20  # bytes: what JSON says in them may take forty times as many
 _MOST_TOML = 1 << 24  # bytes
 _DEEPEST_TOML = 16
 _QUOTED = re.compile(rb"\"[^\"\n]*\"|'[^'\n]*'")
@@ -213,8 +213,8 @@ def json_line(value: Any) -> bytes:
 
 def load_object(line: str | bytes, like: str) -> dict[str, Any]:
     """The JSON object in a line. Raises: DataError where it isn't one `like` this, or a very long one."""
-    if len(line) > _LONGEST_LINE:
-        raise DataError(f"is longer than {_LONGEST_LINE >> 20} MiB")
+    if len(line) > LONGEST_LINE:
+        raise DataError(f"is longer than {LONGEST_LINE >> 20} MiB")
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -367,7 +367,7 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     return packed.getvalue()
 
 
-def changed(files: Files, name: str, **values: Any) -> Files:
+def changed(files: Files, name: str, /, **values: Any) -> Files:
     """A folder with a JSON file in which some keys, dotted, have other values."""
     document = json.loads(files[name])
     for key, value in values.items():

@@ -21,7 +21,7 @@ import orjson
 from dmn_cli.answering.encoder import Asked
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError
-from dmn_cli.files import json_line, load_object, to_json
+from dmn_cli.files import LONGEST_LINE, json_line, load_object, to_json
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2048  # lines answered together, at most
 FEW = 64  # lines: fewer are answered sooner here than by another process
-LONGEST = 1 << 26  # bytes of a line
+LONGEST = LONGEST_LINE
 _TOGETHER = 1 << 22  # bytes of the lines that are answered together, but for one that is longer
 L = TypeVar("L")  # a line
 R = TypeVar("R")  # what is answered to it

@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from dmn_cli.data.formats.splits import hold_out, split_in_name, split_named
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
-from dmn_cli.files import load_object, to_json
+from dmn_cli.files import LONGEST_LINE, load_object, to_json
 from dmn_cli.records.text import Question, Story
 
 Facts = Literal["sentences", "words"]
@@ -39,7 +39,7 @@ Cut = Mapping[Facts, Callable[[str], list[str]]]
 
 _KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "set", "id")
 _REQUIRED = frozenset(_KEYS[:3])
-_MAX_LINE = (12 << 20) + 1
+_MAX_LINE = LONGEST_LINE + 1
 _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
 
 
