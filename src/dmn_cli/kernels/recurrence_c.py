@@ -23,7 +23,7 @@ class Recurrence(torch.autograd.Function):
     def forward(ctx, x, U, g, h_0, packing, last, before):
         rows, (hidden, width) = packing.counts[0], U.shape
         x, U, g = x.contiguous(), U.contiguous(), None if g is None else g.contiguous()
-        h_0 = x.new_zeros(rows, hidden) if h_0 is None else h_0.contiguous()
+        h_0 = None if h_0 is None else h_0.contiguous()
         states = x.new_empty(len(x), hidden)
         kept = x.new_empty(len(x), width // hidden + 2, hidden) if any(ctx.needs_input_grad) else None
         ctx.steps = {

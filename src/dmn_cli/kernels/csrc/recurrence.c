@@ -19,7 +19,7 @@ typedef struct { /* shapes as in recurrence.py; NULL: not there */
   const REAL *x;     /* (packed, blocks x hidden) */
   const REAL *U;     /* (hidden, blocks x hidden), its blocks as in x; backward unless before: [H~, Z, R] */
   const REAL *g;     /* (packed,) */
-  const REAL *h_0;   /* (rows, hidden) */
+  const REAL *h_0;   /* (rows, hidden); NULL: zeros, with which nothing need be multiplied */
   REAL *kept;        /* (packed, blocks + 2, hidden) of [Z, R, R ∘ H or H U_h, H~, H] */
   REAL *states;      /* (packed, hidden) */
   const REAL *d_states; /* (packed, hidden), or */
@@ -103,8 +103,9 @@ static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
   const Loop *l = s->loop;
   const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + 2 * H;
   const Int wide = vectors(width) * LANES;
-  REAL *a = scratch, *unkept = a + BLOCK * wide;
-  const REAL *h = l->h_0 + at * H;
+  REAL *a = scratch, *unkept = a + BLOCK * wide, *zeros = unkept + BLOCK * all;
+  if (!l->h_0) memset(zeros, 0, BLOCK * H * sizeof(REAL));
+  const REAL *h = l->h_0 ? l->h_0 + at * H : zeros;
   for (Int t = 0, longest = l->length[at]; t < longest; t++) {
     while (l->length[at + rows - 1] <= t) rows--;
     const Int here = l->begin[t] + at;
@@ -114,7 +115,8 @@ static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
       memcpy(a + i * wide, x + i * width, gated * sizeof(REAL));
       memset(a + i * wide + gated, 0, (wide - gated) * sizeof(REAL));
     }
-    multiply(rows, H, l->before ? gated : width, h, H, s->B1, a, wide);
+    const int any = t || l->h_0; /* whether h isn't 0 */
+    if (any) multiply(rows, H, l->before ? gated : width, h, H, s->B1, a, wide);
     if (l->before) {
       for (Int i = 0; i < rows; i++) {
         REAL *zr = kept + i * all, *inner = zr + gated;
@@ -122,7 +124,7 @@ static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
         times(H, inner - H, h + i * H, inner);
         memcpy(a + i * wide, x + i * width + gated, H * sizeof(REAL));
       }
-      multiply(rows, H, H, kept + gated, all, s->B2, a, wide);
+      if (any) multiply(rows, H, H, kept + gated, all, s->B2, a, wide);
     }
     for (Int i = 0; i < rows; i++) {
       const REAL *a_i = a + i * wide, *h_i = h + i * H, g = l->g ? l->g[here + i] : 1;
@@ -185,7 +187,7 @@ int recurrence(const Loop *l) {
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const Int scratch_size = BLOCK * (2 * width + 2 * H + 2 * LANES);
+  const Int scratch_size = BLOCK * (2 * width + 3 * H + 2 * LANES);
   const int done = share(&packed, l->d ? backward : forward, l->rows, l->threads, l->parallel, scratch_size);
   free(B1);
   return done;
