@@ -9,6 +9,8 @@ from conftest import strict_json
 from helpers import batch, network
 from torch import Tensor
 
+import dmn_cli
+from benchmarks import stream
 from benchmarks.__main__ import main
 from benchmarks.floors import Products, choose_library, library, recorded
 from benchmarks.growth import fit
@@ -174,6 +176,27 @@ def test_growth(capsys: pytest.CaptureFixture[str]) -> None:
     result = strict_json(capsys.readouterr().out)
     assert [(point["what"], point["n"]) for point in result["points"]] == [("dmn", 10), ("dmn-plus", 10)]
     assert all(point["seconds"] > 0 and point["mib"] > 50 for point in result["points"])
+
+
+def test_a_stream_beside_another_checkout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What starting takes is taken off."""
+    source, measured = Path(dmn_cli.__file__).parents[1], stream._cpu_seconds
+    seconds = {("qa1-1", "before"): 2.0, ("qa1-1", "here"): 1.0, ("qa1-50", "before"): 6.0, ("qa1-50", "here"): 2.0}
+
+    def cpu_seconds(where: Path, arguments: list[str]) -> float:
+        file = Path(arguments[2])
+        assert len(file.read_text(encoding="utf-8").splitlines()) == int(file.stem.removeprefix("qa1-"))
+        return seconds[file.stem, "before" if where == tmp_path else "here"]
+
+    monkeypatch.setattr(stream, "_cpu_seconds", cpu_seconds)
+    few = ["stream", "--lines", "50", "--rounds", "1", "--folder", str(tmp_path), "--json", "--before", str(tmp_path)]
+    assert main(few) == 0
+    rows = strict_json(capsys.readouterr().out)["stream"]
+    assert [(row["name"], row["seconds"]) for row in rows] == [("before", 4), ("here", 1), ("here, --brief", 1)]
+    assert [row["over_before"] for row in rows] == [1, 4, 4]
+    assert 0.1 < measured(source, ["demo", "--batch", str(tmp_path / "qa1-50.jsonl")]) < 100
 
 
 @pytest.mark.parametrize("option", [("--data", "qa99"), ("--presets", "none"), ("--device", "cuda:99")])

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-GROWTH = 64 << 20  # bytes by which memory may grow after the first fifth
+GROWTH = 128 << 20  # bytes by which memory may grow after the first fifth
 _NEW, _BAD, _LONG = 100, 1000, 10_000  # each so-manieth line
 _QUESTIONS = 20_000
 _AT_ONCE = 200  # lines

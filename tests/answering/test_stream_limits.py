@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -235,3 +237,12 @@ def test_a_batch_has_little_padding(groups: list[tuple[int, int, int]], most: in
     for part in found:
         cells = max(questions[part].sum() * length[part].max(), length[part].sum() * words[part].max())
         assert len(part) == 1 or cells <= 1 << 20
+
+
+def test_a_short_soak() -> None:
+    """`make soak` does this with a million lines."""
+    command = [sys.executable, "tools/soak.py", "--lines", "3000", "--brief"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", timeout=600)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["lines_in"], report["lines_out"], report["wrong"]) == (3000, 3000, 0)

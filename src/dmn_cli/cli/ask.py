@@ -32,6 +32,7 @@ from dmn_cli.errors import UsageError
 if TYPE_CHECKING:
     from dmn_cli.answering.predictor import Predictor
 
+_OBJECTS = 100_000  # made between two searches for garbage, of which lines leave none
 _TRY = "Try: Where is the violin?   Is Bob in the garden?   Then: /why and /without 5"
 
 
@@ -256,6 +257,7 @@ def _stream(predictor: Predictor, name: str, processes: int | None) -> None:
     from dmn_cli.cli.input import lines_of
 
     gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
+    gc.set_threshold(_OBJECTS)
     with lines_of(name, LONGEST) as lines:
         for results in answers(predictor, lines, processes=processes):
             write_lines(b"".join(results))
