@@ -369,10 +369,12 @@ def main() -> None:
         line = trainings.broken_off(name, trainings.aim(name, moment, chance), chance)
         with (trainings.folder / "faults.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        kills += line["codes"].count(str(-signal.SIGKILL)) + (moment == "helper")
+        of_this = line["codes"].count(str(-signal.SIGKILL)) + (moment == "helper")
+        kills += of_this
         lost += bool(line["lost"])
-        done[f"{name}, {moment}"] += 1
-        sys.stdout.write(f"{turn + 1:>3}  {name:<10} {', '.join(line['killed']):<60} {line['lost'] or 'the same'}\n")
+        done[f"{name}, {moment}" if of_this else "over before the moment came"] += 1
+        came = line["lost"] or "the same"
+        sys.stdout.write(f"{turn + 1:>3}  {name:<10} {', '.join(line['killed']):<60} {of_this} killed, {came}\n")
         sys.stdout.flush()
     for kind, count in sorted(done.items()):
         sys.stdout.write(f"{count:>4}  {kind}\n")
