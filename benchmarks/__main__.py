@@ -5,6 +5,7 @@
     python -m benchmarks --data qa1 --hidden 80,256     these networks and no others
     python -m benchmarks growth             time and memory as facts, questions and passes grow
     python -m benchmarks stream             lines a second of dmn ask --batch, beside another checkout's
+    python -m benchmarks network            what processes of one training send to each other
 
 Each figure stands next to its floor (`floors.py`). Machines are shared and noisy: whatever is compared is measured in
 turns, the best of several rounds counts, and ratios are what to quote.
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str]) -> int:
             from benchmarks import stream
 
             stream.main(arguments[1:])
+        elif arguments[:1] == ["network"]:
+            from benchmarks import network
+
+            network.main(arguments[1:])
         else:
             speed(arguments)
     except DmnError as error:
