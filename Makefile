@@ -12,6 +12,7 @@
 #   make faults       kill trainings at random moments, resume them, compare; KILLS=60 of them at most, MINUTES=30, SEED=1
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
+#   make two-machines two torchrun agents train together, one of them is killed and comes back: docs/scaling.md
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make bench-stream lines a second of dmn ask --batch; BEFORE=src of another checkout to compare with
 #   make soak         LINES=1000000 through dmn ask --batch: as many must come out, and memory must not grow
@@ -34,7 +35,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
 
 setup: .venv/.ready
 
@@ -106,6 +107,9 @@ bench: setup
 
 bench-gpu: setup
 	$(BIN)/python -m benchmarks --shared $(SHARED) --device cuda
+
+two-machines: setup
+	$(BIN)/python tools/two_machines.py $(BUILD)/two-machines
 
 growth: setup
 	$(BIN)/python -m benchmarks growth --out docs/growth.svg

@@ -209,3 +209,15 @@ def test_a_model_with_another_config(dmn: Dmn, model: Path, changes: dict[str, o
 
 def test_a_device_that_is_not_there(dmn: Dmn, run: Path) -> None:
     fails(dmn("ask", run, "--device", "cuda:99"), 5, "cuda:99", "cpu")
+
+
+def test_processes_answer_the_same_in_the_same_order(dmn: Dmn, run: Path, story: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.jsonl"
+    people = ("Mary", "John", "nobody")
+    lines = [{"id": i, "story": STORY, "question": f"Where is {people[i % 3]}?"} for i in range(1500)]
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    alone, together = (dmn("ask", run, "--batch", asked, "--processes", count) for count in (1, 2))
+    assert (alone.code, together.code) == (0, 0), together.err
+    assert [line["id"] for line in together.lines] == [*range(1500)]
+    assert together.out == alone.out
+    fails(dmn("ask", run, "--story", story, "--question", QUESTION, "--processes", 2), 2, "--processes is for --batch")

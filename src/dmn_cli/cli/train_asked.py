@@ -118,7 +118,7 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
         options = ", ".join(f"--{option}" for option in ours)
         raise UsageError(
             "--resume continues with the run's own settings",
-            hint=f"Only {options} and --device can be given with it.",
+            hint=f"Only {options}, --device and --processes can be given with it.",
         )
     if not (out / "config.toml").is_file():
         raise UsageError("there is no run to resume", where=out, hint="Begin one by the same command without --resume.")

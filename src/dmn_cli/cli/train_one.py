@@ -34,7 +34,7 @@ def train_one(asked: Asked) -> None:
     if asked.resume:
         output.note(_resuming(training))
     elif start is None:
-        training.begin(force=asked.force or asked.started_again)
+        training.begin(force=asked.force)
     introduce(output, training)
     with until_interrupted(asked) as stop, output.warned():
         last = watch(output, training, stop)
