@@ -19,7 +19,7 @@ SETTINGS = [
     *("--device", "cpu", "--epochs", 3, "--set", "training.parts=2", "--set", "training.steps=40"),
     *("--set", "model.hidden=8", "--set", "training.batch_size=16"),
 ]
-_PATIENCE = 240.0  # seconds
+_PATIENCE = 600.0  # seconds
 
 
 @pytest.fixture
