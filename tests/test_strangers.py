@@ -21,10 +21,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from helpers import Whitespace
+from pyarrow import parquet
 
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.stored import read_metrics
-from dmn_cli.data.formats import sst, table_text
+from dmn_cli.data.formats import sst, table_text, tagged
+from dmn_cli.data.formats.splits import SPLITS
+from dmn_cli.data.formats.table import Row
+from dmn_cli.data.formats.table_files import ParquetTable
+from dmn_cli.data.formats.table_survey import Survey
 from dmn_cli.data.sources import archives
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.files import from_toml
@@ -177,6 +182,28 @@ def test_a_row_that_goes_on(content: bytes) -> None:
         return list(table_text.TextTable(stream, "t.csv", table_text.Written()).records(["subject"]))
 
     refused(read, DataError, "t.csv:")
+
+
+def test_a_parquet_of_a_few_bytes_and_a_gigabyte_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"subject": ["a" * 1000] * 40_000}), path)
+    assert path.stat().st_size < 10_000
+    table = ParquetTable(path, "t.parquet")
+    refused(lambda: list(table.records(["subject"])), DataError, "expands to more than 250 times")
+
+
+def test_a_table_whose_rows_are_all_held_out() -> None:
+    rows = [Row("t.csv", f"t.csv:{i}", [f"text {i}"], ("red",), split) for i, split in enumerate(("test", "valid"))]
+    survey = Survey.of(rows, 1)
+    survey.divide(0.5, 0.5)
+    assert survey.splits.tolist() == [SPLITS.index("test"), SPLITS.index("valid")]
+
+
+def test_columns_of_which_no_line_is_like_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"-DOCSTART- -X- O\n\n" * 3)
+    sources = tagged.find([path])
+    assert "from column 1" in tagged.describe(sources, "upos", "columns")[0]
 
 
 # --- models

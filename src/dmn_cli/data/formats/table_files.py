@@ -29,16 +29,17 @@ class ParquetTable:
         """Raises: DataError where it isn't one."""
         from pyarrow import parquet
 
-        self.name, self._progress, self._size = name, progress, path.stat().st_size
+        self.name, self._path, self._progress, self._size = name, path, progress, path.stat().st_size
         with _sound(name):
             self.file = parquet.ParquetFile(path)
         self.columns: list[str] = self.file.schema_arrow.names
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Its rows, `ROWS` at a time. names: of the columns; None: all"""
-        done, rows = 0, self.file.metadata.num_rows
+        done, rows, room = 0, self.file.metadata.num_rows, archives.Room(self._path)
         with _sound(self.name):
             for batch in self.file.iter_batches(ROWS, columns=None if names is None else list(names)):
+                room.take(batch.nbytes)
                 yield batch
                 read = self._size * len(batch) // max(1, rows)
                 done += read

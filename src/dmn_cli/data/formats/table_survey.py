@@ -81,6 +81,8 @@ class Survey:
 
     def _held_out(self, rows: np.ndarray, valid: float, test: float) -> np.ndarray:
         """The splits of some rows, which are theirs to share. The last group of each class is trained on."""
+        if not len(rows):
+            return np.empty(0, np.int8)
         _, first, group, sizes = np.unique(
             self.texts[rows], return_index=True, return_inverse=True, return_counts=True
         )  # ascending by hash: as by chance

@@ -164,6 +164,8 @@ class Shape(NamedTuple):
 
     def described(self) -> str:
         """For a person: which columns are read, and what stands in them."""
+        if not self.examples:
+            return f"words from column {self.word + 1}, tags from column {self.tag + 1}"
         words, tags = (", ".join(dict.fromkeys(column)) for column in zip(*self.examples, strict=True))
         return f"words from column {self.word + 1} ({words}), tags from column {self.tag + 1} ({tags})"
 

@@ -97,13 +97,13 @@ def members(
     if path.is_dir():
         for file in _files(path, wanted):
             with _opened(file, progress) as stream:
-                yield _member(stream, file, file.relative_to(path).as_posix(), str(file), _Room(file, room), max_bytes)
+                yield _member(stream, file, file.relative_to(path).as_posix(), str(file), Room(file, room), max_bytes)
         return
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
     kind = _kind(path)
     with _sound(path), _opened(path, progress) as stream:
-        left = _Room(path, room)
+        left = Room(path, room)
         if kind == "zip":
             yield from _in_zip(path, stream, wanted, left, max_bytes)
         elif kind == "tar":
@@ -205,10 +205,10 @@ class _Watched(io.FileIO):
         self._progress(n)
 
 
-class _Room:
+class Room:
     """How much a file may still expand to."""
 
-    def __init__(self, path: Path, least: int) -> None:
+    def __init__(self, path: Path, least: int = ROOM) -> None:
         self._path, self._left = path, max(least, _EXPANDS * path.stat().st_size)
 
     def take(self, size: int) -> None:
@@ -226,7 +226,7 @@ class _Checked(io.RawIOBase):
     """A stream that always yields as much as was asked for, up to its end. Raises DataError if damaged or too long."""
 
     def __init__(
-        self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None, room: _Room | None = None
+        self, stream: IO[bytes], path: Path, name: str, max_bytes: int | None, room: Room | None = None
     ) -> None:
         """room: where the stream is decompressed"""
         self._stream, self._path, self._name, self._max_bytes, self._room = stream, path, name, max_bytes, room
@@ -257,7 +257,7 @@ def _opened(path: Path, progress: Progress) -> Iterator[Stream]:
         raw.finish()
 
 
-def _decompressed(stream: Stream, path: Path, name: str, room: _Room, max_bytes: int | None) -> tuple[Stream, bool]:
+def _decompressed(stream: Stream, path: Path, name: str, room: Room, max_bytes: int | None) -> tuple[Stream, bool]:
     """The stream, decompressed if need be, and whether it had to be."""
     way = PurePosixPath(name).suffix.lower()
     way = _SHORT.get(way, way).removeprefix(".tar")
@@ -268,12 +268,12 @@ def _decompressed(stream: Stream, path: Path, name: str, room: _Room, max_bytes:
     return io.BufferedReader(_Checked(plain, path, name, max_bytes, room if way else None), _BLOCK), bool(way)
 
 
-def _member(stream: Stream, path: Path, inner: str, name: str, room: _Room, max_bytes: int) -> Member:
+def _member(stream: Stream, path: Path, inner: str, name: str, room: Room, max_bytes: int) -> Member:
     plain, compressed = _decompressed(stream, path, name, room, max_bytes)
     return Member(path, inner, name, compressed or name != str(path), plain)
 
 
-def _in_zip(path: Path, stream: Stream, wanted: Wanted, room: _Room, max_bytes: int) -> Iterator[Member]:
+def _in_zip(path: Path, stream: Stream, wanted: Wanted, room: Room, max_bytes: int) -> Iterator[Member]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
             inner = str(PurePosixPath(info.filename))
@@ -292,7 +292,7 @@ def _in_zip(path: Path, stream: Stream, wanted: Wanted, room: _Room, max_bytes: 
                 yield _member(member, path, inner, name, room, max_bytes)
 
 
-def _in_tar(path: Path, stream: Stream, wanted: Wanted, room: _Room, max_bytes: int) -> Iterator[Member]:
+def _in_tar(path: Path, stream: Stream, wanted: Wanted, room: Room, max_bytes: int) -> Iterator[Member]:
     with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", tarinfo=_header_of(path, max_bytes)) as archive:
         while info := archive.next():
             archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
