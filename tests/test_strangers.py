@@ -132,10 +132,11 @@ def test_a_zip_on_several_disks_is_damaged(tmp_path: Path) -> None:
         b"a = " + b"[" * 100 + b"]" * 100,
         b"a = " + b"[" * DEEP,
         b"a = " + b"9" * 5000,
+        b"a = [{b = 0x" + b"9" * 5000 + b"}]",
         b"a = '\xff'",
         b"#" * (17 << 20),
     ],
-    ids=["dotted", "table", "nested", "deeper", "digits", "latin", "long"],
+    ids=["dotted", "table", "nested", "deeper", "digits", "hexadecimal", "latin", "long"],
 )
 def test_toml_that_nobody_writes(content: bytes, tmp_path: Path) -> None:
     for read in (parse_toml, from_toml):

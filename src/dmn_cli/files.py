@@ -259,8 +259,10 @@ def parse_toml(content: bytes, where: object) -> dict[str, Any]:
         raise UsageError(f"is not TOML: {error}", where=where) from error
     level: list[Any] = [value]
     for _ in range(_DEEPEST_TOML):
-        level = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
-        level = [item for item in level if isinstance(item, dict | list)]
+        items = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
+        if any(type(item) is int and not -(2**63) <= item < 2**63 for item in items):
+            raise UsageError("has a number of more than 64 bits", where=where)
+        level = [item for item in items if isinstance(item, dict | list)]
     if level:
         raise UsageError(deep, where=where)
     return value

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -172,8 +171,8 @@ def _toml_value(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):
+        return parse_toml(f"value = {value}".encode(), "")["value"]
+    except (UsageError, UnicodeEncodeError):
         return value
 
 

@@ -32,7 +32,7 @@ class ParquetTable:
         self.name, self._path, self._progress, self._size = name, path, progress, path.stat().st_size
         with _sound(name):
             self.file = parquet.ParquetFile(path)
-        self.columns: list[str] = self.file.schema_arrow.names
+            self.columns: list[str] = self.file.schema_arrow.names
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Its rows, `ROWS` at a time. names: of the columns; None: all"""
@@ -131,7 +131,7 @@ def _sound(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"is damaged: not a Parquet file ({_first_line(error)})", where=name) from error
 
 

@@ -150,12 +150,12 @@ def _unpickler(stream: IO[bytes]) -> Any:
         known[f"{core}.numeric", "_frombuffer"] = Flat
 
     class Unpickler(pickle._Unpickler):
-        def load_bytearray8(self) -> None:
+        def load_bytearray8(self: Any) -> None:
             """Python's makes room for as many bytes as the file says before it reads them."""
             (size,) = struct.unpack("<Q", self.read(8))
             self.append(bytearray(self.read(size)))
 
-        dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: load_bytearray8}
+        dispatch: Any = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
 
         def find_class(self, module: str, name: str) -> type:
             if (module, name) not in known:
