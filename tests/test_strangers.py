@@ -37,6 +37,7 @@ from dmn_cli.data.text.prepare import prepare
 from dmn_cli.data.text.store import Text
 from dmn_cli.data.vectors import read as vectors
 from dmn_cli.errors import DataError, DmnError, ModelError, UsageError
+from dmn_cli.evaluation.report import natural
 from dmn_cli.files import file_digest, load_object, parse_toml
 from dmn_cli.settings.load import load
 
@@ -205,6 +206,17 @@ def test_columns_of_which_no_line_is_like_the_others(tmp_path: Path) -> None:
     path.write_bytes(b"-DOCSTART- -X- O\n\n" * 3)
     sources = tagged.find([path])
     assert "from column 1" in tagged.describe(sources, "upos", "columns")[0]
+
+
+def test_a_parquet_of_very_many_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({f"c{i}": [1] for i in range(5001)}), path)
+    refused(lambda: ParquetTable(path, "t.parquet"), DataError, "more than 5,000 columns")
+
+
+def test_a_task_with_a_number_of_five_thousand_digits() -> None:
+    names = ["qa" + "9" * 5000, "qa10", "qa2", "qa", "qa0"]
+    assert sorted(names, key=natural) == ["qa", "qa0", "qa2", "qa10", names[0]]
 
 
 # --- models

@@ -145,7 +145,8 @@ def is_babi(task: str) -> bool:
     return re.fullmatch(r"qa\d+", task) is not None
 
 
-def natural(name: str) -> tuple[str, int]:
-    """qa2 comes before qa10."""
+def natural(name: str) -> tuple[str, int, str]:
+    """qa2 comes before qa10, however many digits there are."""
     stem = name.rstrip("0123456789")
-    return stem, int(name[len(stem) :] or 0)
+    number = name[len(stem) :].lstrip("0")
+    return stem, len(number), number

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 1024  # of Parquet that are held at a time
+_MOST_COLUMNS = 5000  # of Parquet, which takes 70 KB for each that is written
 _TEXT = (".csv", ".tsv", ".tab")
 _PARQUET = (".parquet", ".pq")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
@@ -33,6 +34,8 @@ class ParquetTable:
         with _sound(name):
             self.file = parquet.ParquetFile(path)
             self.columns: list[str] = self.file.schema_arrow.names
+        if len(self.columns) > _MOST_COLUMNS:
+            raise DataError(f"has more than {_MOST_COLUMNS:,} columns", where=name)
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Its rows, `ROWS` at a time. names: of the columns; None: all"""

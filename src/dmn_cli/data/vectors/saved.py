@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import struct
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def _unpickler(stream: IO[bytes]) -> Any:
             (size,) = struct.unpack("<Q", self.read(8))
             self.append(bytearray(self.read(size)))
 
-        dispatch: Any = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
+        dispatch: ClassVar[Any] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
 
         def find_class(self, module: str, name: str) -> type:
             if (module, name) not in known:
