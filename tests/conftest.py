@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def dmn() -> Dmn:
         return Result(int(ended.value.code or 0), *texts)
 
     return run
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """The process gets 4 GiB more than it has, and no more."""
+    [size] = [int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line]
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, ((size << 10) + (4 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def _ends(path: Path) -> None:
 
 
 def _takes_memory(path: Path) -> None:
-    _ = b"1" * (550 << 20)
+    _ = b"1" * (700 << 20)
 
 
 def _takes_all_memory(path: Path) -> None:

@@ -90,7 +90,7 @@ def test_answers_are_utf_8_whatever_the_terminal_is(
     monkeypatch.setenv("PYTHONUTF8", "0")
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     line = json.dumps({"id": "żółw", "story": STORY, "question": QUESTION})
-    out, err = dmn_process("ask", run, "--batch", "-").communicate(line.encode(), timeout=30)
+    out, err = dmn_process("ask", run, "--batch", "-").communicate(line.encode(), timeout=90)
     assert err == b""
     assert json.loads(out)["id"] == "żółw"
 
@@ -121,7 +121,7 @@ def test_a_reader_that_leaves_ends_the_stream_silently(
             process.stdin.flush()
         assert json.loads(process.stdout.readline())["answer"] == "kitchen"
         process.stdout.close()
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=90)
         assert (code, process.stderr.read()) == (0, b"")
     finally:
         if held is not None:
@@ -136,7 +136,7 @@ def test_an_interrupted_stream(dmn_process: Process, run: Path) -> None:
     process.stdin.flush()
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=90) == 130
     assert process.stderr
     assert b"Fatal" not in process.stderr.read()
 

@@ -83,7 +83,7 @@ def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
     assert "qa2: Where is Mary?   A: garden   B: office   right: garden\n    Mary went to garden 0." in shown
     on_a_terminal = dmn("compare", a, b, terminal=True).out
     assert "A: garden   B: office   right: garden\n" in on_a_terminal
-    assert max(map(len, on_a_terminal.splitlines())) <= 80
+    assert max(map(len, on_a_terminal.replace(str(a.parent), "folder").splitlines())) <= 80
 
 
 def test_a_table_on_a_terminal_has_room(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

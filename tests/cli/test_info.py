@@ -61,7 +61,7 @@ def test_what_a_person_reads_fits_80_columns(dmn: Dmn, run: Path, world: Path) -
         "words       by spacy, language en, lower case",
     ):
         assert line in shown.splitlines()
-    assert f"{world} ({DataSet(world).fingerprint})" in shown
+    assert f"{world} ({DataSet(world).fingerprint})" in " ".join(shown.split())
     assert max(len(line) for line in shown.replace(str(world), "DATA").replace(str(run), "RUN").splitlines()) <= 80
 
 

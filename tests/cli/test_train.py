@@ -107,8 +107,9 @@ def test_a_device_that_is_not_there(dmn: Dmn, world: Path, tmp_path: Path) -> No
     fails(dmn("train", world, "--out", tmp_path / "new", "--device", "cuda:99"), 5, "cuda:99", "cpu")
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_a_network_too_big_for_the_memory(dmn: Dmn, world: Path, tmp_path: Path) -> None:
-    fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=10_000_000_000_000"), 5, "memory")
+    fails(dmn("train", world, "--out", tmp_path / "run", "--set", "model.hidden=65_536"), 5, "memory")
 
 
 def test_what_a_training_says_fits_80_columns(dmn: Dmn, world: Path, tmp_path: Path) -> None:

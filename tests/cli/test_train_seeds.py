@@ -226,9 +226,10 @@ def test_a_mistake_on_the_command_line(
     assert not new.exists()
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_a_network_too_big_leaves_no_folder(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    fails(dmn("train", world, "--out", run, "--seeds", "1-2", "--set", "model.hidden=10_000_000_000_000"), 5, "memory")
+    fails(dmn("train", world, "--out", run, "--seeds", "1-2", "--set", "model.hidden=65_536"), 5, "memory")
     assert not run.exists()
 
 

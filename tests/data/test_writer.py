@@ -215,7 +215,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(dmn_process: Process, tmp_path: Pa
     assert len(started) == 1
     for number in (*started, process.pid):
         os.kill(number, signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=90) == 130
     assert not any(map(is_there, started))
     assert process.stderr
     assert process.stderr.read() == b"stopped: interrupted\n"

@@ -41,6 +41,7 @@ def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervi
     optimiser = Optimiser(
         net, net.word_table, load(preset, overrides=[("training.learning_rate", 0.001)]).training, given=False
     )
+    optimiser.looks = False  # as on a GPU
     given = batch(asked)
     _ = given.fact_packings, given.word_packings, given.bags, given.per_fact_among  # made on the CPU, before
     with Waits() as waits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -137,6 +138,7 @@ def _tried(kind: Kind, home: Path, make: Callable[[], Any], watched: _Watched) -
         found = watched.end()
     seconds, most = time.process_time() - begun, (_size("VmHWM") - before) >> 20
     if most > _SOME:
+        _ = ctypes.CDLL(None).malloc_trim(0)  # or what is kept for the next one wouldn't be counted then
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the highest is now what it is
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     if found:

@@ -24,7 +24,8 @@ class Optimiser:
         """words: the network's table of them, if it has one; given: whether word vectors came from outside. They are
         trained at a rate of their own and without L2, which would pull the vectors of words that no batch has to zero.
         Large tables have no L2 for the same reason."""
-        self.network, self.clip, self._skips = network, settings.clip, settings.non_finite == "skip"
+        self.network, self.clip = network, settings.clip
+        self.looks = settings.non_finite == "skip" or next(network.parameters()).is_cpu
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
         ngrams = [p for p in sparse_tables(network) if words is None or p is not words.weight]
@@ -67,14 +68,14 @@ class Optimiser:
     def step(self, gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
         """Clips a gradient, in place, and takes one step down it. Returns its norm before.
 
-        Where that isn't finite no step is taken; but on a GPU, which would have to be waited for, one is, unless such
-        batches are to be skipped.
+        Where that isn't finite no step is taken if it looks; a GPU would have to be waited for, so there it does so
+        only if such batches are to be skipped.
         """
         for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
             parameter.grad = gradient
         dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]
         norm = nn.utils.get_total_norm(dense, foreach=True)
-        if (self._skips or norm.is_cpu) and not norm.isfinite():
+        if self.looks and not norm.isfinite():
             return norm
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
