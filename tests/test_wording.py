@@ -2,7 +2,7 @@
 
 import pytest
 
-from dmn_cli.wording import duration, plural, size
+from dmn_cli.wording import duration, one_text, plural, size
 
 
 def test_one_and_several() -> None:
@@ -23,3 +23,8 @@ def test_sizes(n: float, said: str) -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_a_story_of_words_is_one_text() -> None:
+    assert one_text(["What", "is", "it", "?"]) == "What is it ?"
+    assert one_text(["What is it?", "no"]) is one_text(["no"]) is one_text([]) is None

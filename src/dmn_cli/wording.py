@@ -1,6 +1,8 @@
-"""Numbers in words."""
+"""Numbers and stories in words."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def plural(n: int, noun: str, *, nouns: str = "") -> str:
@@ -21,3 +23,8 @@ def duration(seconds: float) -> str:
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def one_text(story: Sequence[str]) -> str | None:
+    """A story whose facts are single words, in one line; None where they are sentences."""
+    return " ".join(story) if len(story) > 1 and all(len(fact.split()) == 1 for fact in story) else None

@@ -86,6 +86,17 @@ def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
     assert max(map(len, on_a_terminal.replace(str(a.parent), "folder").splitlines())) <= 80
 
 
+def test_a_text_is_shown_as_one(dmn: Dmn, tmp_path: Path) -> None:
+    """Whose facts are its words."""
+    text = {"story": ["What", "is", "the", "oldest", "university", "in", "the", "US", "?"] + ["really"] * 60}
+    one, other = (written(tmp_path / f"{right}.jsonl", [line(0, correct=right, **text)]) for right in (True, False))
+    shown = dmn("compare", one, other, terminal=True).out
+    assert "    What is the oldest university in the US ? really really" in shown
+    assert "really …\n" in shown
+    assert "before" not in shown
+    assert max(map(len, shown.replace(str(tmp_path), "folder").splitlines())) <= 80
+
+
 def test_a_table_on_a_terminal_has_room(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its header goes on in a second line, where one is too long; no figure is ever cut."""
     monkeypatch.setattr(Output, "table", True)

@@ -12,12 +12,14 @@ from dmn_cli.cli.measured import check_split, opened
 from dmn_cli.cli.options import Device, Json, NoBind, Quiet
 from dmn_cli.cli.output import Output, plural, show_rows
 from dmn_cli.errors import UsageError
+from dmn_cli.wording import one_text
 
 if TYPE_CHECKING:
     from dmn_cli.evaluation.compare import Comparison
     from dmn_cli.evaluation.marked import Predictions
 
 _FACTS = 8  # of an example's story, the last ones
+_LETTERS = 300  # of an example's text
 _SIGNIFICANT = 0.05
 
 
@@ -137,11 +139,14 @@ def _star(corrected: float) -> str:
 
 
 def _show_examples(output: Output, title: str, questions: list[dict[str, Any]], count: int) -> None:
+    from textwrap import shorten
+
     more = f", {len(questions)} of {count:,}" if len(questions) < count else ""
     output.result(f"\n{title}{more}:")
     for one in questions:
-        facts = one["story"][-_FACTS:]
-        before = len(one["story"]) - len(facts)
+        text = one_text(one["story"])
+        facts = [shorten(text, _LETTERS, placeholder=" …")] if text else one["story"][-_FACTS:]
+        before = 0 if text else len(one["story"]) - len(facts)
         output.prose(f"\n  {one['task']}: {one['question']}   A: {one['a']}   B: {one['b']}   right: {one['answer']}")
         if before:
             output.result(f"    … {plural(before, 'fact')} before")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
+from typing import Any
 
 from dmn_cli.evaluation.gate import Gate
 from dmn_cli.evaluation.report import Report
+from dmn_cli.wording import one_text
 
 _LOST = 10  # questions that are shown
+_LETTERS = 100  # letters of a text that are shown
 _VERDICTS = {"pass": "✅ pass", "fail": "❌ fail", "investigate": "⚠️ investigate"}
 
 
@@ -46,10 +50,16 @@ def _lost(gate: Gate) -> str:
     questions = gate.comparison.only_a
     count = f"{len(questions):,}" if len(questions) <= _LOST else f"{_LOST} of {len(questions):,}"
     lines = [
-        f"- {_text(one['task'])}: {_text(one['question'])} answered {_text(one['b'])}, right is {_text(one['answer'])}"
+        f"- {_text(one['task'])}: {_text(_asked(one))} answered {_text(one['b'])}, right is {_text(one['answer'])}"
         for one in questions[:_LOST]
     ]
     return "\n".join([f"<details><summary>Lost: {count}</summary>", "", *lines, "", "</details>"])
+
+
+def _asked(one: Mapping[str, Any]) -> str:
+    """The question; of one that many texts are asked, the text too."""
+    text = one_text(one["story"])
+    return f"{one['question']} “{shorten(text, _LETTERS, placeholder=' …')}”" if text else one["question"]
 
 
 def _text(text: str) -> str:
