@@ -356,6 +356,19 @@ def test_an_arrow_file_whose_end_says_something_else(data: Path) -> None:
     assert DataSet(data).split("train").stories == sound
 
 
+def test_an_arrow_file_that_ends_at_once(data: Path) -> None:
+    (data / "train.arrow").write_bytes(b"ARROW1\0\0" + b"\xff\xff\xff\xff\0\0\0\0")
+    sealed(data, "dataset.json")
+    refused(lambda: DataSet(data).split("train"), DataError, "train.arrow: does not have the columns")
+
+
+def test_a_vocabulary_that_lacks_a_split(data: Path) -> None:
+    counts = json.loads((data / "vocabulary.json").read_bytes())["word_counts"]
+    changed(data / "vocabulary.json", word_counts={split: of for split, of in counts.items() if split != "train"})
+    sealed(data, "dataset.json")
+    refused(lambda: DataSet(data), DataError, "vocabulary.json", "each split")
+
+
 def test_vectors_that_are_none(data: Path) -> None:
     import numpy as np
     from safetensors.numpy import save

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Form, TableForm
 
@@ -74,8 +75,8 @@ def batches(file: pa.Buffer, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     if bytes(file[:8]) != _MAGIC:
         raise DataError("is no Arrow file")
     messages = pa.ipc.MessageReader.open_stream(file.slice(8))
-    found = pa.ipc.read_schema(messages.read_next_message())
-    if not found.equals(schema):
+    head = next(iter(messages), None)
+    if head is None or not pa.ipc.read_schema(head).equals(schema):
         raise DataError("does not have the columns of a prepared data set")
     while True:
         try:
@@ -105,6 +106,12 @@ def _is_compressed(metadata: bytes) -> bool:
     (message,) = struct.unpack_from("<I", metadata, 0)
     header = field(message, 2)
     return bool(field(header + struct.unpack_from("<I", metadata, header)[0], 3))
+
+
+def counts(where: Path, *found: dict[str, list[int]]) -> None:
+    """Of words, of answers, by split. Raises: DataError where a split has none"""
+    if not all(of.keys() >= set(SPLITS) for of in found):
+        raise DataError("doesn't say how often each word occurs in each split", where=where, hint=AGAIN)
 
 
 def sentences(found: list[pa.RecordBatch], words: int) -> None:

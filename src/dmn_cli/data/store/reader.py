@@ -149,6 +149,8 @@ class DataSet:
         checks.summary(self.summary, path / "dataset.json")
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
         self._check("vocabulary.json")
+        if not trusted:
+            checks.counts(path / "vocabulary.json", self.vocabulary.words.counts, self.vocabulary.answers.counts)
         self.sentences = Sentences(path / "sentences.arrow", None if trusted else self._trust_sentences)
 
     def tokenizer_files(self) -> dict[str, bytes]:
