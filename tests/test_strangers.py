@@ -25,7 +25,7 @@ from pyarrow import parquet
 
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.stored import read_metrics
-from dmn_cli.data.formats import sst, table_text, tagged
+from dmn_cli.data.formats import sst, table_text, tagged, tagged_text
 from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.data.formats.table import Row
 from dmn_cli.data.formats.table_files import ParquetTable
@@ -39,7 +39,10 @@ from dmn_cli.data.vectors import read as vectors
 from dmn_cli.errors import DataError, DmnError, ModelError, UsageError
 from dmn_cli.evaluation.report import natural
 from dmn_cli.files import file_digest, load_object, parse_toml
+from dmn_cli.reporting.about import about, epochs_of
 from dmn_cli.settings.load import load
+from dmn_cli.training.run import keep_lines
+from dmn_cli.training.to_read import ToRead
 
 GOLDEN = Path(__file__).parent / "golden"
 MANY = 10**12
@@ -108,7 +111,7 @@ def test_what_expands_to_hundreds_of_times_its_size_is_refused(tmp_path: Path, s
     path.write_bytes(made(b"1 a\n" * (1 << 13)))
     assert read() == 1 << 15
     path.write_bytes(made(b"1 a\n" * (1 << 20)))
-    refused(read, DataError, "expands to more than 250 times its size", "unpack it first")
+    refused(read, DataError, "expands to more than 100 times its size", "unpack it first")
 
 
 def test_an_xz_that_asks_for_gibibytes_of_memory(tmp_path: Path) -> None:
@@ -191,7 +194,7 @@ def test_a_parquet_of_a_few_bytes_and_a_gigabyte_of_text(tmp_path: Path) -> None
     parquet.write_table(pa.table({"subject": ["a" * 1000] * 40_000}), path)
     assert path.stat().st_size < 10_000
     table = ParquetTable(path, "t.parquet")
-    refused(lambda: list(table.records(["subject"])), DataError, "expands to more than 250 times")
+    refused(lambda: list(table.records(["subject"])), DataError, "expands to more than 100 times")
 
 
 def test_a_table_whose_rows_are_all_held_out() -> None:
@@ -217,6 +220,25 @@ def test_a_parquet_of_very_many_columns(tmp_path: Path) -> None:
 def test_a_task_with_a_number_of_five_thousand_digits() -> None:
     names = ["qa" + "9" * 5000, "qa10", "qa2", "qa", "qa0"]
     assert sorted(names, key=natural) == ["qa", "qa0", "qa2", "qa10", names[0]]
+
+
+def test_ten_million_empty_lines_are_no_head_of_tagged_text() -> None:
+    lines = iter([b"\n"] * 10**6)
+    assert tagged_text.described(lines, "a.txt", sure=False) is None
+    assert len([*lines]) > 9 * 10**5
+
+
+# --- runs
+
+
+def test_records_of_a_run_that_are_none(model: Path) -> None:
+    (model / "reading.json").write_text('{"format_version": 1, "paths": [], "extra_words": 1e400}')
+    refused(lambda: ToRead.load(model), ModelError, "reading.json: is damaged")
+    (model / "config.json").write_text('{"format_version": 1, "preset": "dmn"}')
+    refused(lambda: about(model), ModelError, "config.json: is damaged")
+    (model / "metrics.jsonl").write_text('{"epoch": 1}\n[]\n')
+    refused(lambda: epochs_of(model), ModelError, "metrics.jsonl:2: is damaged")
+    refused(lambda: keep_lines(model / "metrics.jsonl", lambda line: line["loss"] < 1), ModelError, "is damaged")
 
 
 # --- models

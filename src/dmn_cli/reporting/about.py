@@ -49,6 +49,8 @@ def about(path: Path) -> About:
     """MODEL on the command line. Raises: ModelError where there is no model, or a file of it is damaged."""
     folder = stored.find(path)
     config = stored.read_config(folder)
+    if not isinstance(config.get("model"), dict) or not isinstance(config.get("preset"), str):
+        raise ModelError("is damaged: not what dmn writes", where=folder / stored.CONFIG, hint=stored.AGAIN)
     validation = stored.read_metrics(folder)
     best = _best(path)
     name = path.resolve().name if folder != path else path.resolve().parent.name
@@ -101,7 +103,7 @@ def _best(path: Path) -> tuple[str, int] | None:
                 return None
             try:
                 return kind, int(record["best"][kind])
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise ModelError("is damaged: not the record that dmn writes", where=path / name) from error
     return None
 

@@ -58,7 +58,7 @@ class ToRead:
         record = load_versioned_json(path, FORMAT_VERSION, ModelError)
         try:
             return cls(list(record["paths"]), int(record["extra_words"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError("is damaged", where=path, hint="Train again with --force.") from error
 
     def save(self, run: Path) -> None:

@@ -99,7 +99,7 @@ def _recognised(
     size = 0
     for line in numbered:
         head.append(line)
-        size += len(line[1])
+        size += len(line[1]) + 1
         if size > _HEAD:
             break
     texts = [text for _, text in head if text.strip()]
