@@ -88,8 +88,9 @@ def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
 
 def test_a_text_is_shown_as_one(dmn: Dmn, tmp_path: Path) -> None:
     """Whose facts are its words."""
-    text = {"story": ["What", "is", "the", "oldest", "university", "in", "the", "US", "?"] + ["really"] * 60}
-    one, other = (written(tmp_path / f"{right}.jsonl", [line(0, correct=right, **text)]) for right in (True, False))
+    story = ["What", "is", "the", "oldest", "university", "in", "the", "US", "?"] + ["really"] * 60
+    lines = [line(0, correct=right, story=story) for right in (True, False)]
+    one, other = (written(tmp_path / f"{one['correct']}.jsonl", [one]) for one in lines)
     shown = dmn("compare", one, other, terminal=True).out
     assert "    What is the oldest university in the US ? really really" in shown
     assert "really …\n" in shown
