@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -72,8 +73,9 @@ def fails(result: Result, code: int, *said: str) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _same_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No colours, one width, and one thread for each process: several run side by side. Nothing gets into the user's
-    cache."""
+    cache. Ctrl-C is heeded, which processes that a shell starts in the background ignore, with all that they start."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PYTHONUNBUFFERED", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE", "DMN_DEBUG"):
             patch.delenv(name, raising=False)

@@ -74,7 +74,8 @@ def test_examples_are_from_the_tasks_in_turn(dmn: Dmn, a: Path, b: Path) -> None
     assert dmn("compare", a, b, "--examples", 0, "--json").document["only_a"] == []
 
 
-def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
+def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     shown = dmn("compare", a, b).out
     assert "qa2          40   75.0 %  95.0 %  +20.00" in shown
     assert "B is 7.50 points better" in shown
@@ -86,8 +87,9 @@ def test_what_a_person_sees(dmn: Dmn, a: Path, b: Path) -> None:
     assert max(map(len, on_a_terminal.replace(str(a.parent), "folder").splitlines())) <= 80
 
 
-def test_a_text_is_shown_as_one(dmn: Dmn, tmp_path: Path) -> None:
+def test_a_text_is_shown_as_one(dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose facts are its words."""
+    monkeypatch.setenv("COLUMNS", "80")
     story = ["What", "is", "the", "oldest", "university", "in", "the", "US", "?"] + ["really"] * 60
     lines = [line(0, correct=right, story=story) for right in (True, False)]
     one, other = (written(tmp_path / f"{one['correct']}.jsonl", [one]) for one in lines)
