@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ CPU = torch.device("cpu")
 
 
 @contextmanager
-def joined(data: Path, count: int) -> Iterator[None]:
-    """Here this process is the first of `count`. data: what will be trained on"""
+def joined(data: Path, count: int, *, told_to_stop: int = 0, code: int = 0) -> Iterator[None]:
+    """Here this process is the first of `count`, which the others follow. data: what will be trained on; told_to_stop:
+    one of them, from the beginning; code: what they are told to exit with"""
     with tempfile.TemporaryDirectory() as folder:
 
         def store() -> Any:
@@ -31,17 +34,17 @@ def joined(data: Path, count: int) -> Iterator[None]:
         for rank in range(1, count):
             other = os.fork()
             if other == 0:
-                code = 1
+                ended = 1
                 try:
-                    code = follow(join(CPU, store(), rank, count), [data], lambda: False)
+                    ended = follow(join(CPU, store(), rank, count), [data], partial(eq, rank, told_to_stop))
                 finally:
-                    os._exit(code)
+                    os._exit(ended)
             others.append(other)
         here = join(CPU, store(), 0, count)
         try:
             yield
-            here.tell(QUIT + bytes([0]))
+            here.tell(QUIT + bytes([code]))
         finally:
             here.leave()
-            for other in others:
-                os.waitpid(other, 0)
+            codes = [os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) for other in others]
+        assert codes == [code] * (count - 1)

@@ -58,6 +58,13 @@ def strict_json(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
+def until_first_epoch(training: subprocess.Popen[bytes]) -> None:
+    """Reads what a running dmn train says up to the line of its first epoch."""
+    assert training.stderr
+    while not (said := training.stderr.readline()).startswith(b"    1  "):
+        assert said, "it ended before its first epoch did"
+
+
 def fails(result: Result, code: int, *said: str) -> None:
     """Asserts how dmn fails: its exit code, one error on stderr that says what is wrong, and no result."""
     assert result.code == code, result.err

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from dmn_cli.data.formats import story_world
+from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.store import writer
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
 from dmn_cli.records.batch import END, Batch, from_arrays, padded
@@ -20,6 +23,19 @@ SPELLING = Spelling(["word"[: i % 5] + "é" * (i % 3) for i in range(WORDS)])
 
 Asked = tuple[list[list[int]], list[int], Sequence[int], list[int]]
 """Facts, question, answer, support; an answer that is a tuple has a word for each fact."""
+
+COMMANDS = """
+import shlex, sys
+from dmn_cli.cli.app import main
+for command in sys.argv[1:]:
+    sys.argv = ["dmn", *shlex.split(command)]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
+"""A program that runs several commands of dmn in one interpreter, since most of their time is its start."""
 
 _DATA = Path(__file__).parents[2] / "shared" / "data"
 BABI = _DATA / "babi" / "tasks_1-20_v1-2.tar.gz"
@@ -48,6 +64,13 @@ class Whitespace:
 
     def sentences(self, text: str) -> list[str]:
         return text.splitlines()
+
+
+def written_qa1(out: Path, questions: int) -> Path:
+    """A data set of so many questions of qa1 from the story world, of which some are held out."""
+    stories = (("train", story) for story in story_world.stories("qa1", questions, 1, "train"))
+    writer.write(out, hold_out(stories, 1), Whitespace(), {})
+    return out
 
 
 def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:

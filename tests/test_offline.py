@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers import COMMANDS
+
 REFUSED = 99
 # Imported by every interpreter that starts. Python reports each use of a socket, and each name that is looked up.
 HOOK = f"""
@@ -23,17 +25,6 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 """
-PROGRAM = """
-import shlex, sys
-from dmn_cli.cli.app import main
-for command in sys.argv[1:]:
-    sys.argv = ["dmn", *shlex.split(command)]
-    try:
-        main()
-    except SystemExit as ended:
-        if ended.code:
-            raise
-"""
 OFFLINE = (
     "prepare story --tasks 1 --questions 100 --out data",
     "train data --out run --epochs 1 --device cpu --set model.hidden=16 --set training.parts=2",
@@ -51,7 +42,7 @@ def dmn(folder: Path, *commands: str) -> subprocess.CompletedProcess[str]:
     (folder / "story.txt").write_text("Mary went to the garden.\nJohn went to the kitchen.\n")
     path = os.pathsep.join([str(folder), *sys.path])
     environment = os.environ | {"PYTHONPATH": path, "DMN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", PROGRAM, *commands]
+    command = [sys.executable, "-c", COMMANDS, *commands]
     return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
 
 

@@ -85,7 +85,8 @@ def test_an_id_comes_back_as_it_was(predictor: Predictor, i: object) -> None:
 
 
 def test_a_line_that_is_too_long_is_an_error(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LONGEST", 1 << 20)
+    for module in (files, stream):
+        monkeypatch.setattr(module, "LONGEST_LINE", 1 << 20)
     before, long, after = answered(predictor, [line(**GOOD), line(id=7, junk="x" * (1 << 20), **GOOD), line(**GOOD)])
     assert long == {"id": None, "error": "line 2: is longer than 1 MiB"}
     assert before == after

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import filled_in, seen
-from conftest import Dmn, Process, Result, fails
+from conftest import Dmn, Process, Result, fails, until_first_epoch
 
 
 def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:
@@ -39,11 +39,7 @@ def test_an_interrupted_training_goes_on_as_it_said(
 ) -> None:
     run = tmp_path / "my run"
     process = dmn_process("train", world, "--out", run, "--epochs", 10, "--device", "cpu", "--set", "model.hidden=8")
-    assert process.stderr
-    said = b""
-    while not said.startswith(b"    1  "):
-        said = process.stderr.readline()
-        assert said, "it ended before its first epoch did"
+    until_first_epoch(process)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     fails(Result(process.returncode, out.decode(), err.decode()), 128 + number, "saved")

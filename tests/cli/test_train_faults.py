@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Dmn, Process, Result, fails
+from conftest import Dmn, Process, Result, fails, until_first_epoch
 
 from dmn_cli.training import checkpoint
 
@@ -68,9 +68,7 @@ def test_killed_at_random_it_ends_as_if_nothing_had_been(tmp_path: Path) -> None
 def test_a_second_signal_ends_it_at_once(dmn_process: Process, dmn: Dmn, world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = dmn_process("train", world, "--out", run, "--epochs", 1000, *SMALL)
-    assert process.stderr
-    while not (said := process.stderr.readline()).startswith(b"    1  "):
-        assert said, "it ended before its first epoch did"
+    until_first_epoch(process)
     process.send_signal(signal.SIGSTOP)
     before = {path.name: path.read_bytes() for path in checkpoint.found(run)}
     process.send_signal(signal.SIGINT)
@@ -86,9 +84,7 @@ def test_a_second_signal_ends_it_at_once(dmn_process: Process, dmn: Dmn, world: 
 def test_a_second_process_on_a_run_is_refused(dmn_process: Process, dmn: Dmn, world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = dmn_process("train", world, "--out", run, "--epochs", 1000, *SMALL)
-    assert process.stderr
-    while not (said := process.stderr.readline()).startswith(b"    1  "):
-        assert said, "it ended before its first epoch did"
+    until_first_epoch(process)
     for more in (("--resume",), ("--force", *SMALL)):
         fails(
             dmn("train", world, "--out", run, *more), 2, f"another dmn is training this run (dmn, process {process.pid}"

@@ -1,19 +1,13 @@
 """Several processes train as one does: the same losses and the same weights, with no part left out or counted twice."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from operator import eq
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-from helpers import Whitespace
+from helpers import Whitespace, written_qa1
 
-from dmn_cli.data.formats import story_world
+from benchmarks.together import joined
 from dmn_cli.data.formats.splits import hold_out
 from dmn_cli.data.store import writer
 from dmn_cli.data.store.reader import DataSet
@@ -22,9 +16,7 @@ from dmn_cli.records.network import sparse_tables
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import Settings
-from dmn_cli.training.distributed import QUIT
 from dmn_cli.training.events import Epoch, Stopped
-from dmn_cli.training.follower import follow
 from dmn_cli.training.learner import Learner
 from dmn_cli.training.loop import Training
 
@@ -33,44 +25,13 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("ranks") / "data"
-    stories = (("train", story) for story in story_world.stories("qa1", 150, 1, "train"))
-    writer.write(out, hold_out(stories, 1), Whitespace(), {})
-    return out
+    return written_qa1(tmp_path_factory.mktemp("ranks") / "data", 150)
 
 
 def quick(*, hidden: int = 8, **training: Any) -> Settings:
     changes = {"batch_size": 16, "epochs": 2, "parts": 3, **training}
     keys = {"model.hidden": hidden} | {f"training.{key}": value for key, value in changes.items()}
     return load("dmn-plus", overrides=[*keys.items()])
-
-
-def file_store(folder: Path, count: int) -> Any:
-    return dist.FileStore(str(folder / f"store-{count}"), count)  # type: ignore[reportPrivateImportUsage]
-
-
-@contextmanager
-def processes(count: int, data: Path, folder: Path, *, told_to_stop: int = 0) -> Iterator[None]:
-    """This one and others, which follow it. told_to_stop: one of them, from the beginning"""
-    others = []
-    for rank in range(1, count):
-        other = os.fork()
-        if other == 0:
-            code = 1
-            try:
-                here = distributed.join(CPU, file_store(folder, count), rank, count)
-                code = follow(here, [data], partial(eq, rank, told_to_stop))
-            finally:
-                os._exit(code)
-        others.append(other)
-    here = distributed.join(CPU, file_store(folder, count), 0, count)
-    try:
-        yield
-        here.tell(QUIT + bytes([7]))
-    finally:
-        here.leave()
-        codes = [os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) for other in others]
-    assert codes == [7] * (count - 1)
 
 
 def trained(data: Path, run: Path, settings: Settings) -> tuple[Training, list[dict[str, Any]]]:
@@ -98,7 +59,7 @@ def test_two_and_three_processes_train_as_one(data: Path, tmp_path: Path, averag
     alone, epochs = trained(data, tmp_path / "1", settings)
     assert len(epochs) == 2
     for count in (2, 3):
-        with processes(count, data, tmp_path):
+        with joined(data, count, code=7):
             together, same = trained(data, tmp_path / f"{count}", settings)
         assert same == epochs
         assert_same_weights(alone.learner, together.learner)
@@ -113,7 +74,7 @@ def test_a_large_table_is_added_up_too(data: Path, tmp_path: Path) -> None:
     settings = quick(parts=3, hidden=36, batch_size=2048, epochs=1)
     alone, epochs = trained(tmp_path / "data", tmp_path / "1", settings)
     assert sparse_tables(alone.learner.network)
-    with processes(2, tmp_path / "data", tmp_path):
+    with joined(tmp_path / "data", 2, code=7):
         for run in ("2", "3"):
             together, same = trained(tmp_path / "data", tmp_path / run, settings)
             assert same == epochs
@@ -132,7 +93,7 @@ def test_a_run_goes_on_with_any_number_of_processes(data: Path, tmp_path: Path) 
     first.begin()
     steps = iter(range(100))
     assert isinstance([*first.events(lambda: next(steps) == 4)][-1], Stopped)
-    with processes(2, data, tmp_path, told_to_stop=1):
+    with joined(data, 2, told_to_stop=1, code=7):
         second = job()
         second.resume()
         assert [*second.events(distributed.stopping)] == [Stopped(1, 6)]

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from helpers import Whitespace
+from helpers import Whitespace, written_qa1
 
-from dmn_cli.data.formats import story_world
 from dmn_cli.data.formats.splits import hold_out
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store import writer
@@ -33,10 +32,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    out = tmp_path_factory.mktemp("parts") / "data"
-    stories = (("train", story) for story in story_world.stories("qa1", 200, 1, "train"))
-    writer.write(out, hold_out(stories, 1), Whitespace(), {})
-    return DataSet(out)
+    return DataSet(written_qa1(tmp_path_factory.mktemp("parts") / "data", 200))
 
 
 def quick(preset: str = "dmn-plus", *, dropout: float = 0.2, hidden: int = 8, **training: Any) -> Settings:

@@ -6,18 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Both commands by one interpreter, since most of their time is its start.
-PROGRAM = """
-import shlex, sys
-from dmn_cli.cli.app import main
-for command in sys.argv[1:]:
-    sys.argv = ["dmn", *shlex.split(command)]
-    try:
-        main()
-    except SystemExit as ended:
-        if ended.code:
-            raise
-"""
+from helpers import COMMANDS
+
 SMALL = "--set model.hidden=16 --set training.batch_size=32 --set training.parts=2"
 
 
@@ -29,7 +19,7 @@ def begun(folder: Path, data: str, run: str, hash_seed: int) -> subprocess.Popen
         f"train '{data}' --out '{run}' --ensemble 2 --epochs 1 --device cpu {SMALL} --quiet --json",
     )
     environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, *commands], cwd=folder, env=environment)
+    return subprocess.Popen([sys.executable, "-c", COMMANDS, *commands], cwd=folder, env=environment)
 
 
 def digests(folder: Path) -> dict[str, str]:

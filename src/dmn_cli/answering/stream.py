@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2048  # lines answered together, at most
 FEW = 64  # lines: fewer are answered sooner here than by another process
-LONGEST = LONGEST_LINE
 _TOGETHER = 1 << 22  # bytes of the lines that are answered together, but for one that is longer
 L = TypeVar("L")  # a line
 R = TypeVar("R")  # what is answered to it
@@ -222,10 +221,8 @@ def _answered(predictor: Predictor, lines: Lines[bytes]) -> list[bytes]:
 
 def _record(line: bytes) -> dict[str, Any]:
     """Raises: DataError where it isn't one, or has an `id` that can't be given back."""
-    if len(line) > LONGEST:
-        raise DataError(f"is longer than {LONGEST >> 20} MiB")
     try:
-        record = orjson.loads(line)
+        record = orjson.loads(line) if len(line) <= LONGEST_LINE else None
         if isinstance(record, dict) and not isinstance(record.get("id"), float | list | dict):
             return record
     except orjson.JSONDecodeError:

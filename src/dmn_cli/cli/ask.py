@@ -253,11 +253,12 @@ def _once(output: Output, predictor: Predictor, story: str, question: str, *, wh
 
 
 def _stream(predictor: Predictor, name: str, processes: int | None) -> None:
-    from dmn_cli.answering.stream import LONGEST, answers
+    from dmn_cli.answering.stream import answers
     from dmn_cli.cli.input import lines_of
+    from dmn_cli.files import LONGEST_LINE
 
     gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
     gc.set_threshold(_OBJECTS)
-    with lines_of(name, LONGEST) as lines:
+    with lines_of(name, LONGEST_LINE) as lines:
         for results in answers(predictor, lines, processes=processes):
             write_lines(b"".join(results))

@@ -24,7 +24,7 @@ from dmn_cli.kernels.tune import computing
 from dmn_cli.machine.distributed import Gone, world
 from dmn_cli.settings.load import as_dict
 from dmn_cli.settings.schema import Settings
-from dmn_cli.training import checkpoint, resuming
+from dmn_cli.training import checkpoint, resuming, turns
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
 from dmn_cli.training.distributed import Ranks
@@ -36,14 +36,10 @@ from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.non_finite import Watch
 from dmn_cli.training.run import CONFIG, Run
 from dmn_cli.training.sampling import PlannedBatch
-from dmn_cli.training.schedule import FALL, rate
+from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from
-from dmn_cli.wording import plural
 
 _REPORT_EVERY = 0.2  # seconds
-_LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
-_PATIENCE = 6  # epochs without a more accurate validation after which it falls too
-_PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
 _WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to whole ones
 _THINNED = 8  # times that the validation is thinned, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
@@ -135,8 +131,7 @@ class Training:
     @property
     def last_epoch(self) -> int:
         """The one that it ends with at the latest, as far as is known by now."""
-        falls_from, epochs = self.state.falls_from, self.settings.training.epochs
-        return epochs if falls_from is None else min(epochs, falls_from + FALL - 1)
+        return turns.last_epoch(self.settings.training, self.state)
 
     def save(self) -> None:
         self.state.network = self.learner.network.state_dict()
@@ -264,7 +259,7 @@ class Training:
 
     def _end_epoch(self, began: float) -> Epoch:
         """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state."""
-        state = self.state
+        settings, state = self.settings.training, self.state
         with self.averaged.in_use() if self.averaged else nullcontext():
             reports = self._validated()
             score = [sum(r.accuracy for r in reports) / len(reports), -sum(r.loss for r in reports) / len(reports)]
@@ -277,7 +272,7 @@ class Training:
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
-        anew = self._leads_nowhere(loss)
+        anew = turns.leads_nowhere(settings, state, loss)
         epoch = Epoch(
             epoch=state.epoch,
             loss=loss,
@@ -291,12 +286,14 @@ class Training:
             seconds=state.seconds,
         )
         self.run.log(epoch.as_json())
-        if state.answers_from is None and epoch.gate_loss < self.settings.training.answers_from_gate_loss:
+        if state.answers_from is None and epoch.gate_loss < settings.answers_from_gate_loss:
             state.answers_from = state.epoch + 1
         state.in_order = state.in_order and epoch.gate_loss >= _READ
-        state.finished = self._reason_to_end()
-        if self.settings.training.schedule == "solved":
-            self._look_ahead(loss, reports[0], score[0])
+        state.finished = turns.reason_to_end(settings, state)
+        if settings.schedule == "solved":
+            turns.look_ahead(settings, state, loss, score[0])
+            if state.spares_from and not state.thin_from and self.may_thin(reports[0]):
+                state.thin_from = state.epoch + 1
         if anew:
             self._begin_anew()
         if not state.finished:
@@ -317,26 +314,6 @@ class Training:
         """As `evaluation.metrics.judge` does, by all processes."""
         return self.helpers.judge(self.valid, **how) if isinstance(self.helpers, Ranks) else partial(judge, **how)
 
-    def _look_ahead(self, loss: float, whole: Report, accuracy: float) -> None:
-        """Decides from an epoch's loss of the answers whether spares take part from the next one on, or else whether
-        the learning rate falls. What takes too long is done all the same, in time for the end.
-
-        whole: the validation as it is; accuracy: the mean of that and with other names
-        """
-        settings, state = self.settings.training, self.state
-        if accuracy > state.highest[1]:
-            state.highest = state.epoch, accuracy
-        stuck = state.epoch - state.highest[0]
-        if state.spares_from is None:
-            if loss < _LEARNT or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
-                state.spares_from, state.highest = state.epoch + 1, (state.epoch, 0.0)
-        elif state.falls_from is None and (
-            loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL
-        ):
-            state.falls_from = state.epoch + 1
-        if state.spares_from and not state.thin_from and self.may_thin(whole):
-            state.thin_from = state.epoch + 1
-
     def may_thin(self, whole: Report) -> bool:
         """Whether answers to stories with facts left out are as good, in each task, as those to whole ones."""
         if not self.learner.joint.symmetries or not self.learner.supervision:
@@ -348,14 +325,6 @@ class Training:
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
-    def _leads_nowhere(self, loss: float) -> bool:
-        """Whether the loss of this attempt has stayed on a plateau for long, with as long left for another attempt."""
-        settings, state = self.settings.training, self.state
-        if loss < _LOWER * state.lowest[1]:
-            state.lowest = state.epoch, loss
-        stayed = settings.schedule == "solved" and state.spares_from is None and loss > _LEARNT
-        return stayed and state.epoch - state.lowest[0] >= _PLATEAU and state.epoch <= settings.epochs / 2
-
     def _begin_anew(self) -> None:
         """From other weights; the best model so far stays the best until there is a better one."""
         state = self.state
@@ -366,23 +335,6 @@ class Training:
         if self.averaged:
             self.averaged.load([weight.data for weight in self.learner.network.parameters()])
         self._tell_state()
-
-    def _reason_to_end(self) -> str | None:
-        settings, state = self.settings.training, self.state
-        assert state.best is not None
-        if settings.schedule == "solved":
-            if state.falls_from and state.epoch >= state.falls_from + FALL - 1:
-                return "the training answers are learnt"
-            patient = math.inf
-        else:
-            patient = settings.patience
-        if state.flawless >= settings.flawless:
-            return f"the last {state.flawless} validation questions were all answered right"
-        if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= patient:
-            return f"{plural(settings.patience, 'epoch')} without a better validation"
-        if state.epoch >= settings.epochs:
-            return f"{plural(settings.epochs, 'epoch')} {'is' if settings.epochs == 1 else 'are'} done"
-        return None
 
 
 def score_of(best: dict[str, Any]) -> list[float]:

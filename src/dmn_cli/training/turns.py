@@ -1,0 +1,66 @@
+"""What the figures of an epoch decide: whether the next one reads otherwise, whether the learning rate falls, whether
+the training begins anew from other weights, and whether it ends.
+
+With the schedule "solved", an epoch's loss of the answers says so, or that an accuracy or a loss is stuck; what takes
+too long is done all the same, in time for the end. With "cosine" only the end is decided.
+"""
+
+from __future__ import annotations
+
+import math
+
+from dmn_cli.settings.schema import TrainingSettings
+from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.schedule import FALL
+from dmn_cli.wording import plural
+
+_LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
+_PATIENCE = 6  # epochs without a more accurate validation after which it falls too
+_PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
+
+
+def last_epoch(settings: TrainingSettings, state: Checkpoint) -> int:
+    """The one that a training ends with at the latest, as far as is known by now."""
+    falls_from = state.falls_from
+    return settings.epochs if falls_from is None else min(settings.epochs, falls_from + FALL - 1)
+
+
+def look_ahead(settings: TrainingSettings, state: Checkpoint, loss: float, accuracy: float) -> None:
+    """Decides whether spares take part from the next epoch on, or else whether the learning rate falls.
+
+    loss: of the answers, in this epoch; accuracy: the mean of the validation as it is and with other names
+    """
+    if accuracy > state.highest[1]:
+        state.highest = state.epoch, accuracy
+    stuck = state.epoch - state.highest[0]
+    if state.spares_from is None:
+        if loss < _LEARNT or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
+            state.spares_from, state.highest = state.epoch + 1, (state.epoch, 0.0)
+    elif state.falls_from is None and (loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL):
+        state.falls_from = state.epoch + 1
+
+
+def leads_nowhere(settings: TrainingSettings, state: Checkpoint, loss: float) -> bool:
+    """Whether the loss of this attempt has stayed on a plateau for long, with as long left for another attempt."""
+    if loss < _LOWER * state.lowest[1]:
+        state.lowest = state.epoch, loss
+    stayed = settings.schedule == "solved" and state.spares_from is None and loss > _LEARNT
+    return stayed and state.epoch - state.lowest[0] >= _PLATEAU and state.epoch <= settings.epochs / 2
+
+
+def reason_to_end(settings: TrainingSettings, state: Checkpoint) -> str | None:
+    """In words; None: there is none yet."""
+    assert state.best is not None
+    if settings.schedule == "solved":
+        if state.falls_from and state.epoch >= state.falls_from + FALL - 1:
+            return "the training answers are learnt"
+        patient = math.inf
+    else:
+        patient = settings.patience
+    if state.flawless >= settings.flawless:
+        return f"the last {state.flawless} validation questions were all answered right"
+    if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= patient:
+        return f"{plural(settings.patience, 'epoch')} without a better validation"
+    if state.epoch >= settings.epochs:
+        return f"{plural(settings.epochs, 'epoch')} {'is' if settings.epochs == 1 else 'are'} done"
+    return None
