@@ -16,6 +16,7 @@ from conftest import Dmn, Process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dmn_cli import files
 from dmn_cli.answering import encoder, stream
 from dmn_cli.answering.grouping import parts, shared
 from dmn_cli.answering.predictor import Predictor
