@@ -15,11 +15,12 @@ from dmn_cli.answering.known_names import union
 from dmn_cli.answering.names import Binder
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
+from dmn_cli.data.words.trees import NoTree
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError
 from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
 from dmn_cli.records.spelling import Spelled, Spelling
-from dmn_cli.records.text import Form
+from dmn_cli.records.text import NO_LABEL, WORD, Form
 
 MAX_BATCH = 1024  # questions
 REMEMBERED = 4_000_000  # characters of distinct sentences, each of which counts for a few more
@@ -88,6 +89,7 @@ class Encoder:
         self._spares = model.vocabulary.spare_answers()
         self._letters = bool(dict(model.settings).get("characters"))
         self._affixes = bool(model.tokenizer_spec.get("affixes"))
+        self._trees = "trees" in model.tokenizer_spec
         self._count = 0  # of all sentences that were encoded
         self._forget()
         self._forms = {tuple(self.tokenizer(question)): form for question, form in model.forms.items()}
@@ -111,7 +113,7 @@ class Encoder:
 
     def asked(self, story: str | Sequence[str], question: str) -> Asked:
         """A question about a story, encoded. Raises: DataError where the story has no facts or too many words, or a
-        fact or the question has no words."""
+        fact or the question has no words; NoTree where it has to be a tree."""
         if not isinstance(story, str) and (known := self.recalled(story, question)):
             return known
         facts = self.story(story, question)
@@ -119,6 +121,8 @@ class Encoder:
             raise DataError("the story is empty", hint="Give at least one fact before the question.")
         asked = Asked([*map(self.encode, facts)], self.encode(question))
         _check_size(asked)
+        if self._trees:
+            _check_tree(asked)
         return asked
 
     def recalled(self, story: Sequence[str], question: str) -> Asked | None:
@@ -129,7 +133,7 @@ class Encoder:
             facts, about = [*map(recall, story)], recall(question)
         except TypeError:  # what isn't text
             return None
-        if not (facts and about and all(facts)) or sum(map(len, story)) > _FEW_CHARACTERS:
+        if self._trees or not (facts and about and all(facts)) or sum(map(len, story)) > _FEW_CHARACTERS:
             return None
         return Asked(facts, about)  # type: ignore[arg-type]
 
@@ -236,6 +240,7 @@ class Encoder:
                 barred=self._barred([strange.get(place) for place in places]),
                 affix=rectangle([sentence.affix for sentence in told], 0) if self._affixes else None,
                 spelled=_spelled(told) if self._letters else None,
+                nodes=_nodes(told) if self._trees else None,
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
@@ -281,6 +286,19 @@ def _check_size(asked: Asked) -> None:
     _check_words(words)
     if facts * longest > _MOST_CELLS:
         raise DataError(f"has {facts:,} facts, the longest of {longest:,} words: too many for one that long")
+
+
+def _check_tree(asked: Asked) -> None:
+    """Raises: NoTree where the story of a model that reads trees isn't one"""
+    if not all(fact.affix.any() for fact in asked.story):
+        raise NoTree("the model reads trees, and this is plain text")
+    if len(asked.story) > 1:
+        raise NoTree(f"the model reads one tree at a time, and here are {len(asked.story):,}")
+
+
+def _nodes(trees: Sequence[Encoded]) -> np.ndarray:
+    """`Batch.nodes`, of nodes whose labels nobody knows"""
+    return rectangle([np.where(tree.affix, NO_LABEL, WORD) for tree in trees], WORD)
 
 
 class _Numbered(NamedTuple):

@@ -79,10 +79,11 @@ def check_split(split: str) -> None:
 
 
 def opened(output: Output, model: Path, data: Sequence[Path], split: str, device: str) -> Measured:
-    """Raises: ModelError, DataError, ResourceError"""
+    """Raises: ModelError, DataError, ResourceError; UsageError where the model can't read the data"""
     from dmn_cli.artifact import directory as model_directory
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.evaluation.trees import check_trees
     from dmn_cli.kernels.tune import tune
     from dmn_cli.machine.device import choose_device
 
@@ -91,5 +92,7 @@ def opened(output: Output, model: Path, data: Sequence[Path], split: str, device
     with output.warned():
         tune(loaded.settings.hidden)
     data_sets = [DataSet(path) for path in data]
+    for data_set in data_sets:
+        check_trees(loaded.network, data_set)
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     return Measured(loaded, [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets], where)

@@ -18,10 +18,12 @@ from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.images import ForModel
 from dmn_cli.data.symmetries.renamer import Renamed, Renamer
 from dmn_cli.data.thinning import Told
+from dmn_cli.data.words.trees import nodes_of
 from dmn_cli.data.words.vocabulary import Vocabulary, mapping
 from dmn_cli.records.batch import Batch, cuts, from_arrays, padded
 from dmn_cli.records.ragged import spans
 from dmn_cli.records.spelling import Spelled
+from dmn_cli.records.text import WORD
 
 _AT_A_TIME = 10_000  # stories that are searched for words
 _POOL = 50  # batches: stories are sorted by length only among those of about so many, so that batches stay random
@@ -51,6 +53,7 @@ class Batches:
     renamer: Renamer | None = None  # what can change names in them
     spares: np.ndarray | None = None  # (answers of the model,) True for spares, where it has any
     affixes: tuple[np.ndarray, np.ndarray] | None = None  # which words of the data set, of the model, are affixes
+    nodes: np.ndarray | None = None  # (words of the data set,) as `Batch.nodes`, where its facts are trees
 
     @classmethod
     def of(
@@ -81,6 +84,7 @@ class Batches:
             renamer,
             vocabulary.spare_answers(),
             _affixes(data, vocabulary),
+            None if data.labels is None else nodes_of(data.labels, data.vocabulary.words, vocabulary.answers),
         )
 
     def plan(
@@ -140,6 +144,9 @@ class Batches:
         distinct_asked, question = np.unique(wording, return_inverse=True)
         words, lengths, affix, spelled = self._told(distinct, renamed)
         answer = padded(answer, answer_length, -1)
+        nodes = None
+        if self.nodes is not None:
+            nodes = padded(self.nodes[self.data.sentences.words.take(distinct)[0]], lengths, WORD)
         per_fact = np.isin(asked, self.data.questions_per_fact)
         ended = np.flatnonzero(~per_fact)
         if len(ended):
@@ -161,6 +168,7 @@ class Batches:
             barred=self.spares[np.newaxis] if self.spares is not None and random is None else None,
             affix=None if affix is None else _rectangle(affix, lengths),
             spelled=spelled,
+            nodes=nodes,
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:

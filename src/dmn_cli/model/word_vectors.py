@@ -19,11 +19,13 @@ LARGE = 1 << 18
 class WordVectors(nn.Module):
     """Row 0 is padding and row 1 the unknown word, which says nothing: both are zero at first."""
 
-    def __init__(self, words: int, size: int, hidden: int, *, large: int = LARGE) -> None:
-        """large: numbers in a table from which on its gradients are sparse: of the words of a batch alone"""
+    def __init__(self, words: int, size: int, hidden: int, *, large: int = LARGE, spread: float = 1.0) -> None:
+        """large: numbers in a table from which on its gradients are sparse: of the words of a batch alone; spread: the
+        standard deviation of its numbers, given or not"""
         super().__init__()
         self.E = nn.Embedding(words, size, padding_idx=0, sparse=words * size > large)
-        nn.init.uniform_(self.E.weight, -(3**0.5), 3**0.5)  # Xiong et al. 2016, sec. 5.3
+        self.spread, most = spread, spread * 3**0.5
+        nn.init.uniform_(self.E.weight, -most, most)  # with spread 1: Xiong et al. 2016, sec. 5.3
         with torch.no_grad():
             self.E.weight[:2] = 0.0
         self.P = linear(size, hidden, bias=False) if size != hidden else None
@@ -40,7 +42,7 @@ class WordVectors(nn.Module):
     def give(self, rows: Tensor, vectors: Tensor) -> None:
         """Sets some rows to vectors from outside, all scaled alike so that their numbers spread as those of the other
         rows do. rows: (given,), vectors: (given, size)"""
-        self.E.weight[rows] = vectors / vectors.std().clamp(min=1e-6)
+        self.E.weight[rows] = vectors * (self.spread / vectors.std().clamp(min=1e-6))
 
     def freeze(self, rows: Tensor) -> None:
         """Keeps some rows from being trained; those of the words that no vector was given for go on."""

@@ -19,6 +19,7 @@ from dmn_cli.records.letters import Letters
 from dmn_cli.records.ngrams import NGrams
 from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
 from dmn_cli.records.spelling import Spelled
+from dmn_cli.records.trees import Trees
 
 END = 0  # the answer id that ends every answer
 _WORTH_A_BEGINNING = 200  # words that are read once, from which on that saves time
@@ -45,6 +46,10 @@ class Batch:
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
     affix: Tensor | None = None  # (sentences, words) True for what says the form of the word before; None: none does
     spelled: Spelled | None = None  # its sentences as they were written; None: nobody may ask
+    nodes: Tensor | None = (
+        None  # (sentences, words) where facts are trees in post-order: the answer id of the node that
+    )
+    # a word closes, -1 where it has no label, -2 at words that close none
 
     @cached_property
     def fact_packings(self) -> FactPackings:
@@ -72,6 +77,12 @@ class Batch:
         assert self.spelled
         real = self.sentences.cpu() != 0
         return Letters.of(self.spelled, begins(real.numpy(), self.affix)[real.numpy()], self.texts.packing)
+
+    @cached_property
+    def trees(self) -> Trees:
+        """Its sentences, where they are trees."""
+        assert self.nodes is not None
+        return Trees.of(self.sentences, self.nodes)
 
     def ngrams(self, longest: int) -> NGrams:
         """What its questions see as sets of n-grams of up to so many words; made once."""
@@ -102,6 +113,8 @@ class Batch:
             vars(moved)["word_packings"] = self.word_packings.to(device)
             vars(moved)["bags"] = self.bags.to(device)
             vars(moved)["texts"] = self.texts.to(device)
+        if "trees" in vars(self):
+            vars(moved)["trees"] = self.trees.to(device)
         if self.spelled and "letters" in vars(self):
             vars(moved)["letters"] = self.letters.to(device)
         made: dict[int, NGrams] = vars(self).get("_ngrams", {})

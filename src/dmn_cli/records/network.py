@@ -86,6 +86,8 @@ class Network(nn.Module, ABC):
 
     Training decays no parameter that is called `b` or `bias`."""
 
+    reads_trees = False  # whether its facts are trees (`Batch.trees`)
+    classifies = False  # whether it can answer one question alone, with one word
     gated = False  # whether it has gates, which supporting facts can teach
     temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
     label_smoothing = 0.0  # the part of a right answer's weight in training that all answers share
@@ -101,6 +103,9 @@ class Network(nn.Module, ABC):
 
         keys: (ngram_rows,) ascending (`records/ngrams.py`); w: (ngram_rows,)
         """
+
+    def constrain(self) -> None:
+        """Called after each step of its training: sees to it that its weights are what they have to be."""
 
     def arrange(self, batch: Batch) -> Batch:
         """Has a batch prepare what this network will ask of it, so that it is done where batches are made."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+WORD, NO_LABEL = -2, -1  # what a word of a tree says of a node, where it closes none; where that has no label
+
 
 class Question(NamedTuple):
     """One question about the facts that precede it."""

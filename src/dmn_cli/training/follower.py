@@ -49,7 +49,7 @@ def _take_part(here: World, job: dict[str, object], data: Sequence[Path], stop: 
         elif kind == STEP:
             learner.optimiser.learning_rate, step, *phase = NEXT.unpack(body)
             total = reduction([*share.results(Phase(*phase), step)])
-            learner.optimiser.step(total.gradients)
+            learner.step(total.gradients)
             if averaged:
                 averaged.update(steps)
             steps += 1

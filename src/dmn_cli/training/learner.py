@@ -31,6 +31,7 @@ from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult
 from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.start import Start
+from dmn_cli.training.suits import check_suits
 from dmn_cli.wording import plural
 
 _PER_DRAW = 8  # questions of a batch for each time that names are drawn
@@ -77,7 +78,8 @@ class Learner:
         """processes: so many compute side by side; None: as many as there are cores for; worth_two: questions from
         which on a batch is computed in two parts; start: what the network begins from
 
-        Raises: DataError where a data set has no training split; UsageError where there are more processes than parts.
+        Raises: DataError where a data set has no training split; UsageError where the network can't learn from such data,
+        or there are more processes than parts.
         """
         self.joint, self.device = joint, device
         settings, self.decided = decide(settings, joint)
@@ -101,6 +103,7 @@ class Learner:
         self.model.question, self.model.table = joint.question, joint.table
         self.model.seed = settings.training.seed
         self.network = self.model.network.to(device)
+        check_suits(self.network, joint)
         self.network.label_smoothing = settings.training.label_smoothing
         self.train = joint.train
         weigh = balanced if settings.training.class_weights == "balanced" else None
@@ -144,6 +147,12 @@ class Learner:
         if table and len(given) and self.settings.training.vectors_rate == 0:
             table.freeze(torch.from_numpy(given).to(self.device))
         return len(given) > 0
+
+    def step(self, gradients: Sequence[Tensor | None]) -> Tensor:
+        """Takes one step down a gradient, and returns its norm: `Optimiser.step`."""
+        norm = self.optimiser.step(gradients)
+        self.network.constrain()
+        return norm
 
     def _parts_that_pay(self, worth_two: int) -> int:
         """Two where they can be computed side by side and each is large enough. This must not depend on how many cores

@@ -254,7 +254,7 @@ class Training:
             return learner.compute(portion, phase)
 
         whole = self.helpers.summed(begun, compute) if self.helpers else summed([*map(compute, range(learner.parts))])
-        norm = learner.optimiser.step(whole.gradients)
+        norm = learner.step(whole.gradients)
         return torch.where(norm.isfinite(), whole.losses, math.nan)
 
     def _end_epoch(self, began: float) -> Epoch:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dmn_cli.cli.prepare.options import Shared, shares_options
 from dmn_cli.cli.prepare.write import as_given, write
+from dmn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dmn_cli.data.words.tokenizer import SpacyTokenizer, WhitespaceTokenizer
 
 
 @shares_options
@@ -28,10 +33,18 @@ def command(
         Literal["all", "root"],
         typer.Option(help="Train on all labelled phrases, each once, or on whole sentences."),
     ] = "all",
+    with_trees: Annotated[
+        bool,
+        typer.Option(
+            "--trees", help="Keep each sentence's tree with the labels of its nodes, for tree-lstm and its like."
+        ),
+    ] = False,
     *,
     shared: Shared,
 ) -> None:
     """Prepare the Stanford Sentiment Treebank (Socher et al. 2013). Words are facts; validation and test are sentences.
+
+    With --trees a sentence is one fact, its tree; --phrases root then leaves the labels of the nodes below the root out.
 
     Example: dmn prepare sst trainDevTestTrees_PTB.zip --classes 2 --out data/sst2
     """
@@ -49,4 +62,26 @@ def command(
     }
     n = 5 if classes == "5" else 2
     total = sum(file.size for file in files)
-    write(shared, lambda advance: reader.read(files, n, phrases, shared.seed, advance), total, source)
+    if not with_trees:
+        write(shared, lambda advance: reader.read(files, n, phrases, shared.seed, advance), total, source)
+        return
+    from dmn_cli.data.words.trees import TreeTokenizer
+
+    write(
+        replace(shared, symmetries="off"),
+        lambda advance: reader.read_trees(files, n, phrases, shared.seed, advance),
+        total,
+        {**source, "trees": True},
+        TreeTokenizer(_of_words(shared), reader.labels(n)),
+    )
+
+
+def _of_words(shared: Shared) -> SpacyTokenizer | WhitespaceTokenizer:
+    """Raises: UsageError where the words of a tree can't be split so."""
+    from dmn_cli.data.words.tokenizer import SpacyTokenizer, WhitespaceTokenizer
+
+    tokenizer = shared.choice.tokenizer()
+    if not isinstance(tokenizer, SpacyTokenizer | WhitespaceTokenizer):
+        refused = "--affixes" if shared.affixes else "--tokenizer sentencepiece"
+        raise UsageError(f"{refused} is for plain text: a tree has its words already", hint="Leave out one of the two.")
+    return tokenizer

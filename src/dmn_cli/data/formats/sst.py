@@ -5,6 +5,8 @@
 One tree per line, with a label from 0 (very negative) to 4 (very positive) at every node. The words of a sentence are
 its facts, and the question is always the same. Training can use every labelled phrase (Kumar et al. 2016, sec. 4.3),
 each distinct one once; validation and test sets have whole sentences only.
+
+For systems that read trees a sentence is one fact, its tree, in all splits; training can use the label of every node.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from dmn_cli.data.sources import archives
+from dmn_cli.data.words import trees
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records.text import Question, Story
 
@@ -24,8 +27,8 @@ FIVE = ("very negative", "negative", "neutral", "positive", "very positive")
 TWO = ("negative", "negative", None, "positive", "positive")  # neutral is left out
 _SPLITS = {"train.txt": "train", "dev.txt": "valid", "test.txt": "test"}
 _MOST_WORDS = 1 << 20  # of all phrases of a tree together
+_LABEL = re.compile(r"\(\d\s")
 _PARTS = re.compile(r"[()]|[^\s()]+")
-_BRACKETS = {"-LRB-": "(", "-RRB-": ")"}
 
 
 class Phrase(NamedTuple):
@@ -74,25 +77,53 @@ def read(
     Raises: DataError, with file:line, at the first tree that isn't one.
     """
     answers = FIVE if classes == 5 else TWO
-    held_out = 0.0 if any(file.split == "valid" for file in files) else 0.1
-    random = Random(seed)
     seen: set[Phrase] = set()
-    for file in files:
-        for number, line in _lines(file, progress):
-            nodes = parse(line, f"{file.name}:{number}")
-            split = "valid" if file.split == "train" and random.random() < held_out else file.split
-            every = split == "train" and phrases == "all"
-            for phrase in nodes if every else nodes[-1:]:
-                answer = answers[phrase.label]
-                if answer is None or (every and phrase in seen):
-                    continue
-                if every:
-                    seen.add(phrase)
-                words = phrase.words
-                yield (
-                    split,
-                    Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),), facts_are_words=True),
-                )
+    for split, line, where in _split_lines(files, seed, progress):
+        nodes = parse(line, where)
+        every = split == "train" and phrases == "all"
+        for phrase in nodes if every else nodes[-1:]:
+            answer = answers[phrase.label]
+            if answer is None or (every and phrase in seen):
+                continue
+            if every:
+                seen.add(phrase)
+            words = phrase.words
+            yield (
+                split,
+                Story(f"sst{classes}", words, (Question(QUESTION, len(words), (answer,)),), facts_are_words=True),
+            )
+
+
+def read_trees(
+    files: list[_File],
+    classes: Literal[2, 5],
+    phrases: Literal["all", "root"],
+    seed: int,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Iterator[tuple[str, Story]]:
+    """The same with one fact, the tree, in each story. Of two classes, a neutral sentence is left out, and a neutral
+    node within another is kept (Tai et al. 2015). phrases: root: nodes below the root have no labels
+
+    Raises: DataError, with file:line, at the first tree that isn't one, or has a node of more than two branches.
+    """
+    answers = FIVE if classes == 5 else TWO
+    for split, line, where in _split_lines(files, seed, progress):
+        answer = answers[parse(line, where)[-1].label]
+        text = line.decode().strip()
+        try:
+            trees.post_order(text)
+        except trees.NoTree as error:
+            raise DataError(error.message, where=where, hint=trees.HINT) from error
+        if answer is None:
+            continue
+        if phrases == "root":
+            text = text[:2] + _LABEL.sub("(", text[2:])
+        yield split, Story(f"sst{classes}", (text,), (Question(QUESTION, 1, (answer,)),))
+
+
+def labels(classes: Literal[2, 5]) -> list[str]:
+    """The answer that each label of a tree stands for; "": none."""
+    return [answer or "" for answer in (FIVE if classes == 5 else TWO)]
 
 
 def parse(line: bytes, where: str) -> list[Phrase]:
@@ -132,7 +163,7 @@ def parse(line: bytes, where: str) -> list[Phrase]:
                 raise wrong("the nodes are too deep in each other, with too many words")
             done.append(Phrase(label, tuple(words[first:])))
         else:
-            words.append(_BRACKETS.get(part) or part.replace("\\/", "/"))
+            words.append(trees.unescaped(part))
     if opened or not done:
         raise wrong(f"the tree is not balanced: {len(opened)} open nodes at the end of the line")
     return done
@@ -146,6 +177,16 @@ def _in(path: Path) -> list[_File]:
             raise UsageError("is neither an archive nor named train.txt, dev.txt or test.txt", where=path)
         files.append(_File(member.name, split, path, member.inner))
     return files
+
+
+def _split_lines(files: list[_File], seed: int, progress: Callable[[int], None]) -> Iterator[tuple[str, bytes, str]]:
+    """The trees of all files: split, line and file:line."""
+    held_out = 0.0 if any(file.split == "valid" for file in files) else 0.1
+    random = Random(seed)
+    for file in files:
+        for number, line in _lines(file, progress):
+            split = "valid" if file.split == "train" and random.random() < held_out else file.split
+            yield split, line, f"{file.name}:{number}"
 
 
 def _lines(file: _File, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from dmn_cli.data.formats.splits import SPLITS
+from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Form, TableForm
 
@@ -33,6 +34,7 @@ def summary(value: dict[str, Any], where: Path) -> None:
         for form in value["forms"].values():
             if not all(type(part) is bool for part in Form.from_json(form)):
                 raise TypeError("forms")
+        labels_of(value["tokenizer"])
         if value.get("table") is not None:
             TableForm.from_json(value["table"])
         sound = {

@@ -17,6 +17,7 @@ from dmn_cli.data.store import check as checks
 from dmn_cli.data.store.check import AGAIN
 from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of
 from dmn_cli.data.words.spec import file_names
+from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest, load_versioned_json
@@ -192,6 +193,11 @@ class DataSet:
     def forms(self) -> dict[str, Form]:
         """The questions whose facts are words, that are answered at each fact, or whose answers are sets."""
         return {question: Form.from_json(form) for question, form in self.summary["forms"].items()}
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The answers that labels of its trees stand for; None: its facts are no trees."""
+        return labels_of(self.summary["tokenizer"])
 
     @cached_property
     def unknown(self) -> int | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import PADDING, UNKNOWN, Vocabulary
+from dmn_cli.errors import DataError
 
 Progress = Callable[[int], None]
 
@@ -34,4 +35,11 @@ def training_words(vocabulary: Vocabulary) -> set[str]:
 def unknown_to_training(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Callable[[str], bool]:
     """Says of a word whether a question may have it (the tokenizer yields it as one word) though training lacks it."""
     known = training_words(vocabulary) | {PADDING, UNKNOWN}
-    return lambda word: word not in known and tokenizer.spelled(tokenizer(word)) == [word]
+
+    def keeps(word: str) -> bool:
+        try:
+            return word not in known and tokenizer.spelled(tokenizer(word)) == [word]
+        except DataError:  # half of a tree
+            return False
+
+    return keeps

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from dmn_cli.data.words import from_spacy
 from dmn_cli.data.words.pieces import MODEL, PIECES, SentencePieceTokenizer, Untrained
 from dmn_cli.data.words.tokenizer import RULES, Affixed, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, sha256
+from dmn_cli.data.words.trees import TreeTokenizer, labels_of
 from dmn_cli.errors import DataError, UsageError
 
 _MOST_PIECES = 1_000_000
@@ -86,7 +87,7 @@ def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
     """The tokenizer that a spec and its files describe.
 
     Raises: DataError where a file isn't the one that it was made with; UsageError where spaCy doesn't know its
-    language; KeyError where the spec or the files lack something.
+    language; KeyError where the spec or the files lack something; TypeError where its labels are none.
     """
     for name, key in _FILES.items():
         if key in spec and sha256(files[name]) != spec[key]:
@@ -96,4 +97,6 @@ def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
     if spec["kind"] == "sentencepiece":
         return SentencePieceTokenizer(files[MODEL], language, lowercase, rules)
     words = KINDS[spec["kind"]](language, lowercase, rules)
+    if labels := labels_of(spec):
+        return TreeTokenizer(words, labels)
     return Affixed(words) if spec.get("affixes") else words
