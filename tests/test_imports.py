@@ -40,7 +40,8 @@ FORMATS = SOURCES | {"data/text", "data/formats", "data/vectors"}
 STORED = FORMATS | {"data/store", "data/symmetries"}
 DATA = STORED | {"data/prepare", "data/thinning", "data/batches", "data/ngrams", "data/joint"}
 MODEL = TOOLS | {"kernels", "model"}
-SETTLED = MODEL | DATA | {"settings", "artifact"}
+SYSTEMS = MODEL | {"baselines"}
+SETTLED = SYSTEMS | DATA | {"settings", "artifact"}
 MEASURED = SETTLED | {"evaluation"}
 MAY_IMPORT = {
     "errors": set(),
@@ -51,6 +52,7 @@ MAY_IMPORT = {
     "machine": GROUND,
     "kernels": TOOLS,
     "model": TOOLS | {"kernels"},
+    "baselines": MODEL,
     "data/sources": TOOLS,
     "data/words": TOOLS,
     "data/formats": TOOLS | SOURCES,
@@ -63,8 +65,8 @@ MAY_IMPORT = {
     "data/batches": TOOLS | STORED | {"data/thinning"},
     "data/ngrams": GROUND | {"data/batches"},
     "data/joint": TOOLS | STORED | {"data/batches"},
-    "settings": MODEL,
-    "artifact": MODEL | DATA | {"settings"},
+    "settings": SYSTEMS,
+    "artifact": SYSTEMS | DATA | {"settings"},
     "evaluation": SETTLED,
     "training": MEASURED,
     "answering": MEASURED,

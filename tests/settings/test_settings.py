@@ -19,7 +19,9 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_presets() -> None:
-    assert presets() == ["dmn", "dmn-plus", "text"]
+    assert presets() == [
+        *("bi-lstm", "dcnn", "dmn", "dmn-plus", "drnn", "mv-rnn", "rntn", "sentence-cnn", "text", "tree-lstm")
+    ]
     assert load() == load("dmn-plus")
     for name in presets():
         assert load(name).preset == name

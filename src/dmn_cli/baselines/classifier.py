@@ -61,7 +61,7 @@ def cross_entropy(s: Tensor, right: Tensor, smoothing: float = 0.0) -> Tensor:
     if smoothing:
         can = s > -torch.inf
         loss = (1 - smoothing) * loss - smoothing * log_p.where(can, 0.0).sum(dim=1) / can.sum(dim=1)
-    return loss * (right >= 0)
+    return loss.where(right >= 0, 0.0)
 
 
 def sayable(s: Tensor, batch: Batch) -> Tensor:

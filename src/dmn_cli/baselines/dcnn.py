@@ -81,8 +81,7 @@ class Dcnn(Classifier):
 
     def scores(self, batch: Batch) -> Tensor:
         words, s = texts(batch)
-        real = (words != 0).unsqueeze(2)
-        x, length, L = (self.words(words) * real).transpose(1, 2), s, len(self.layers)
+        x, length, L = self.words(words).transpose(1, 2), s, len(self.layers)
         for n, layer in enumerate(self.layers, start=1):
             k = (((L - n) * s + L - 1) // L).clamp(min=self.top)
             x = layer(x, length, k)

@@ -32,6 +32,8 @@ SPREAD = 0.15  # of the numbers of word vectors, as word2vec's have it
 class Channels(nn.Module):
     """Word vectors that are trained, those that stay as they were at first, or both."""
 
+    kept: Tensor  # (words, size) those that stay, where there are both
+
     def __init__(self, words: int, size: int, channels: str) -> None:
         super().__init__()
         self.tuned = WordVectors(words, size, size, spread=SPREAD)

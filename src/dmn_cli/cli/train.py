@@ -29,7 +29,11 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
     preset: Annotated[
         str | None,
-        typer.Option(help="dmn-plus (the default), dmn (the original) or text (for natural text).", show_default=False),
+        typer.Option(
+            help="dmn-plus (the default), dmn (the original), text (for natural text), or a system to compare with: "
+            "bi-lstm, sentence-cnn, dcnn; of trees tree-lstm, rntn, mv-rnn, drnn.",
+            show_default=False,
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings, which override the preset's.", show_default=False)

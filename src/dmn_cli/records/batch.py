@@ -46,10 +46,8 @@ class Batch:
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
     affix: Tensor | None = None  # (sentences, words) True for what says the form of the word before; None: none does
     spelled: Spelled | None = None  # its sentences as they were written; None: nobody may ask
-    nodes: Tensor | None = (
-        None  # (sentences, words) where facts are trees in post-order: the answer id of the node that
-    )
-    # a word closes, -1 where it has no label, -2 at words that close none
+    nodes: Tensor | None = None  # (sentences, words) of trees in post-order: the answer id of the node that a word
+    # closes, -1 where it has no label, -2 at words that close none; None: they are no trees
 
     @cached_property
     def fact_packings(self) -> FactPackings:

@@ -1,8 +1,8 @@
 """Binary trees of a batch, level by level, so that all nodes of one height are computed together.
 
-A node's height is 0 at a leaf, else 1 + that of its higher branch. Nodes are numbered by height: first the leaves of all
-trees, then the nodes of height 1, … What is computed from the leaves up needs no more than the nodes that aren't
-branches yet: `up` hands over these alone.
+A node's height is 0 at a leaf, else 1 + that of its higher branch. Nodes are numbered by height: first the leaves of
+all trees, then the nodes of height 1, … What is computed from the leaves up needs no more than the nodes whose parent
+isn't computed yet: `up` keeps these alone at hand.
 
     (a (b c)) (d e)       leaves a b c d e    height 1: bc, de    height 2: abc
 """
@@ -26,7 +26,7 @@ class Level(NamedTuple):
     """The nodes of one height."""
 
     nodes: slice  # which they are
-    take: Tensor  # their left branches, their right ones, then all others, as rows of what isn't a branch yet
+    take: Tensor  # their left branches, their right ones, then the others, of the nodes that wait for their parents
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class DcnnSettings(NetworkSettings):
                 f"hidden has to be a multiple of {1 << len(self.widths)}: each layer folds two rows into one"
             )
         if min(self.widths) < self.top:
-            raise ValueError("top is at most the smallest of the widths, so that the shortest text has as many columns")
+            raise ValueError("top is at most the smallest width, so that the shortest text has as many columns")
         return self
 
 

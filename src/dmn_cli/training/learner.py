@@ -78,8 +78,8 @@ class Learner:
         """processes: so many compute side by side; None: as many as there are cores for; worth_two: questions from
         which on a batch is computed in two parts; start: what the network begins from
 
-        Raises: DataError where a data set has no training split; UsageError where the network can't learn from such data,
-        or there are more processes than parts.
+        Raises: DataError where a data set has no training split; UsageError where the network can't learn from such
+        data, or there are more processes than parts.
         """
         self.joint, self.device = joint, device
         settings, self.decided = decide(settings, joint)

@@ -35,16 +35,14 @@ def command(
     ] = "all",
     with_trees: Annotated[
         bool,
-        typer.Option(
-            "--trees", help="Keep each sentence's tree with the labels of its nodes, for tree-lstm and its like."
-        ),
+        typer.Option("--trees", help="Keep the tree of each sentence, with the labels of its nodes, for tree systems."),
     ] = False,
     *,
     shared: Shared,
 ) -> None:
     """Prepare the Stanford Sentiment Treebank (Socher et al. 2013). Words are facts; validation and test are sentences.
 
-    With --trees a sentence is one fact, its tree; --phrases root then leaves the labels of the nodes below the root out.
+    With --trees a sentence is one fact, its tree; --phrases root then leaves out the labels of all nodes but the root.
 
     Example: dmn prepare sst trainDevTestTrees_PTB.zip --classes 2 --out data/sst2
     """

@@ -2,9 +2,9 @@
 
     (3 (2 It) (4 (2 's) (4 good)))   →   it " )2" 's " )2" good " )4" " )4" " )3"
 
-A word that begins with a blank, as no word of a text does, closes each node: with the node's label, or " )" where it has
-none. A leaf is a word and what closes it. Labels are numbers; any other, like NP, is none. A node with one branch is
-that branch, in brackets of its own.
+A word that begins with a blank, as no word of a text does, closes each node: with the node's label, or " )" where it
+has none. A leaf is a word and what closes it. Labels are numbers; any other, like NP, is none. A node with one branch
+is that branch, in brackets of its own.
 """
 
 from __future__ import annotations
@@ -122,12 +122,12 @@ def post_order(text: str, labels: int = 0, cased: Callable[[str], str] = str) ->
             if not branches and not said:
                 raise NoTree("a node has no words")
             if not branches:
-                words.append(cased(unescaped(said[-1])))
+                words.append(cased(unescaped(said.pop())))
                 told += 1
                 if told > MOST_WORDS:
                     raise NoTree(f"the tree has more than {MOST_WORDS:,} words")
             if branches != 1:
-                label = said[0] if len(said) == 2 or branches else ""
+                label = said[0] if said else ""
                 words.append(CLOSED + label if label in known else CLOSED)
             if opened:
                 opened[-1] = opened[-1][0], opened[-1][1] + 1
