@@ -117,7 +117,13 @@ def test_it_resumes_to_the_same_weights(data: Callable[[str], Path], preset: str
 def test_a_tree_system_learns(dmn: Dmn, data: Callable[[str], Path], tmp_path: Path) -> None:
     """Words, and what turns them round; labels of the tree that it is asked about say nothing to it."""
     run = tmp_path / "run"
-    more = {"training.batch_size": 10, "training.learning_rate": 0.03, "model.dropout": 0, "training.patience": 30}
+    more = {
+        "training.optimiser": "adam",
+        "training.batch_size": 10,
+        "training.learning_rate": 0.03,
+        "model.dropout": 0,
+        "training.patience": 30,
+    }
     sets = [f"--set={key}={value}" for key, value in more.items()]
     trained = dmn("train", data("tree-lstm"), "--out", run, *options("tree-lstm", 30), *sets, "--quiet")
     assert trained.code == 0, trained.err

@@ -39,7 +39,7 @@ class Vectors:
     def inferred(self, words: list[str]) -> np.ndarray:
         """(2 SIZE,) The same for the same words."""
         for model in self.models:
-            model.random.seed(model.seed)
+            model.random.seed(model.seed)  # type: ignore[reportAttributeAccessIssue]
         return np.concatenate([model.infer_vector(words, epochs=INFERRED) for model in self.models])
 
 

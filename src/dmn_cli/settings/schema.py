@@ -116,6 +116,7 @@ class TrainingSettings(_Strict):
     steps: int = Positive
     batch_size: int = Positive
     parts: int = Field(ge=0)
+    optimiser: Literal["adam", "sgd", "adagrad", "adadelta"] = "adam"
     learning_rate: float = Positive
     final_learning_rate: float = Positive
     schedule: Literal["cosine", "solved"]

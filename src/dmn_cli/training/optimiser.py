@@ -1,8 +1,9 @@
-"""Adam, with tables in groups of their own: that of words where it is large or was given, and that of n-grams.
+"""Adam, plain SGD, Adagrad (Duchi et al. 2011) or Adadelta (Zeiler 2012), with tables in groups of their own: that of
+words where it is large or was given, and that of n-grams.
 
 A batch has few of the words of a large vocabulary, and few n-grams. The gradients of their tables are then sparse, and
 only the rows of what the batch has are read and written: else Adam's step would cost more than the network's
-(docs/log.md).
+(docs/log.md). Adadelta alone, whose means of all rows fall with each step, makes such gradients dense.
 """
 
 from __future__ import annotations
@@ -38,15 +39,13 @@ class Optimiser:
         ]
         rate = (settings.vectors_rate or 1.0) if given else 1.0  # where it is 0, the given ones are frozen
         of_table = {"params": table, "rate": rate}
-        self.parts: list[torch.optim.Optimizer] = []
         lazy: list[dict[str, Any]] = [of_table] if sparse else []
         if ngrams:
             lazy.append({"params": ngrams, "rate": settings.ngrams_rate})
-        if lazy:
-            self.parts.append(torch.optim.SparseAdam(lazy, lr=settings.learning_rate))
         if table and not sparse:
             groups.append(of_table)
-        self.parts.append(torch.optim.Adam(groups, lr=settings.learning_rate, fused=True))
+        self.dense = settings.optimiser == "adadelta"
+        self.parts = _made(settings.optimiser, groups, lazy, settings.learning_rate)
 
     @property
     def learning_rate(self) -> float:
@@ -79,8 +78,13 @@ class Optimiser:
             return norm
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
-        for part in self.parts:
-            part.step()
+        if self.dense:
+            for parameter in self.network.parameters():
+                if parameter.grad is not None and parameter.grad.is_sparse:
+                    parameter.grad = parameter.grad.to_dense()
+        with torch.sparse.check_sparse_tensor_invariants(enable=False):  # which Adagrad would warn of
+            for part in self.parts:
+                part.step()
         return norm
 
     def state_dict(self) -> dict[str, Any]:
@@ -89,6 +93,20 @@ class Optimiser:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for i, part in enumerate(self.parts):
             part.load_state_dict(state[str(i)])
+
+
+def _made(
+    name: str, groups: list[dict[str, Any]], lazy: list[dict[str, Any]], rate: float
+) -> list[torch.optim.Optimizer]:
+    """Those of torch that take a step together. groups: of parameters; lazy: those whose gradients are sparse"""
+    if name == "adam":
+        of_rows = [torch.optim.SparseAdam(lazy, lr=rate)] if lazy else []
+        return [*of_rows, torch.optim.Adam(groups, lr=rate, fused=True)]
+    if name == "sgd":
+        return [torch.optim.SGD([*groups, *lazy], lr=rate)]
+    if name == "adagrad":
+        return [torch.optim.Adagrad([*groups, *lazy], lr=rate)]
+    return [torch.optim.Adadelta([*groups, *lazy], lr=rate, rho=0.95, eps=1e-6)]
 
 
 def _is_bias(name: str) -> bool:
