@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ def joined(data: Path, count: int, *, told_to_stop: int = 0, code: int = 0) -> I
         others = []
         for rank in range(1, count):
             other = os.fork()
+            told = signal.SIGTERM if rank == told_to_stop else 0
             if other == 0:
                 ended = 1
                 try:
-                    ended = follow(join(CPU, store(), rank, count), [data], partial(eq, rank, told_to_stop))
+                    ended = follow(join(CPU, store(), rank, count), [data], partial(int, told))
                 finally:
                     os._exit(ended)
             others.append(other)

@@ -80,7 +80,7 @@ def _follow(here: World, data: list[Path]) -> NoReturn:
 
     try:
         with until_interrupted() as stop:
-            code = follow(here, data, stop)
+            code = follow(here, data, lambda: stop.signal)
     except DmnError as error:
         error.message = f"in process {here.rank} of {here.size}: {error.message}"
         raise

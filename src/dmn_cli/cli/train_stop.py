@@ -21,16 +21,21 @@ class Stop:
 
     def __init__(self, asked: Asked | None) -> None:
         self._asked = asked
-        self._signal: int | None = None
+        self._signal = 0  # that came to this process
 
     def __call__(self) -> bool:
+        return self.signal != 0
+
+    @property
+    def signal(self) -> int:
+        """The one that came; 0: none did."""
         from dmn_cli.machine.distributed import stopping
 
-        return self._signal is not None or stopping()
+        return self._signal or stopping()
 
     def handle(self, number: int, frame: object) -> None:
         """The second one ends dmn at once. Raises: KeyboardInterrupt"""
-        if self._signal is not None:
+        if self._signal:
             raise KeyboardInterrupt
         self._signal = number
 
@@ -40,7 +45,7 @@ class Stop:
 
     def to_continue(self, where: str, saved: str = "everything is saved") -> Interrupted:
         """The same, of any kind of run. where: it was stopped"""
-        error = Terminated if self._signal == signal.SIGTERM else Interrupted
+        error = Terminated if self.signal == signal.SIGTERM else Interrupted
         hint = f"Continue with: {command_to_resume(self._asked)}" if self._asked else None
         return error(f"{where}; {saved}", hint=hint)
 

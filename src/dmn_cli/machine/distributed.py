@@ -37,7 +37,7 @@ class World:
             dist.init_process_group(backend, timeout=_STEP, store=ours, rank=rank, world_size=size)
             self._told: Any = dist.new_group(backend="gloo", timeout=_COMMAND)
         self.rank, self.size, self.device = rank, size, device
-        self.stopping = False  # as `stopping` says
+        self.stopping = 0  # as `stopping` says
 
     def tell(self, message: bytes) -> None:
         """To all others, who `hear` it."""
@@ -112,9 +112,9 @@ def world() -> World | None:
     return _world if _world and _world.size > 1 else None
 
 
-def stopping() -> bool:
-    """Whether any of the processes was told to stop, as of the last step that they took together."""
-    return _world is not None and _world.stopping
+def stopping() -> int:
+    """The signal that told any of the processes to stop, as of the last step that they took together; 0: none."""
+    return _world.stopping if _world else 0
 
 
 def local_rank() -> int:

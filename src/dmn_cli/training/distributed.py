@@ -91,8 +91,8 @@ class Ranks:
 class Reduction:
     """The sum of the results of all parts, of which each process has some."""
 
-    def __init__(self, learner: Learner, world: World, stop: Callable[[], bool] = lambda: False) -> None:
-        """stop: whether this process was told to stop, which all then know: `World.stopping`"""
+    def __init__(self, learner: Learner, world: World, stop: Callable[[], int] = lambda: 0) -> None:
+        """stop: the signal that told this process to stop, or 0, which all then know: `World.stopping`"""
         self._world, self._stop = world, stop
         self._shares = dealt(learner.parts, world.size)
         self.own = self._shares[world.rank]
@@ -123,14 +123,14 @@ class Reduction:
 
     def _notes(self, results: Sequence[PartResult]) -> tuple[Tensor, Tensor]:
         """The losses of all parts, (parts, 2), and how many rows each parameter's gradient has in each, -1 where it has
-        none, (parts, parameters); and whether any process is to stop."""
+        none, (parts, parameters); and the signal by which any process is to stop."""
         notes = torch.zeros(self._most, 3 + len(self._shapes), dtype=torch.float64)
         notes[:, 0] = self._stop()
         for row, result in zip(notes, results, strict=False):
             row[1:3] = result.losses
             row[3:] = torch.tensor([-1 if g is None else g._nnz() if g.is_sparse else 0 for g in result.gradients])
         found = self._world.exchange(notes)
-        self._world.stopping = bool(found[:, :, 0].any())
+        self._world.stopping = int(found[:, :, 0].max())
         rows = torch.cat([of[: len(share)] for of, share in zip(found, self._shares, strict=True)])
         return rows[:, 1:3], rows[:, 3:].long()
 

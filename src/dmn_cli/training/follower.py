@@ -17,9 +17,9 @@ from dmn_cli.training.learner import Phase
 from dmn_cli.training.share import Share, learner_of
 
 
-def follow(here: World, data: Sequence[Path], stop: Callable[[], bool]) -> int:
+def follow(here: World, data: Sequence[Path], stop: Callable[[], int]) -> int:
     """Takes part in one training after another, until the first process quits: returns its exit code. data: the data
-    sets, as this machine has them; stop: whether this process was told to stop, which it leaves to the first one
+    sets, as this machine has them; stop: the signal that told this process to stop, or 0; the first one acts on it
 
     Raises: Gone; DataError where the data differ from those of the first process.
     """
@@ -31,7 +31,7 @@ def follow(here: World, data: Sequence[Path], stop: Callable[[], bool]) -> int:
             _take_part(here, json.loads(message[1:]), data, stop)
 
 
-def _take_part(here: World, job: dict[str, object], data: Sequence[Path], stop: Callable[[], bool]) -> None:
+def _take_part(here: World, job: dict[str, object], data: Sequence[Path], stop: Callable[[], int]) -> None:
     """In one training."""
     learner = learner_of(job, [DataSet(path) for path in data], here.device)
     if learner.joint.fingerprint != job["fingerprint"]:
