@@ -40,11 +40,13 @@ PLAIN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "sparse"), [*((n, s) for n in PLAIN for s in (False, True) if (n, s) != ("adam", True))]
-)
+LAZY = [("adam", True), ("adadelta", True)]
+STEPS = [(name, sparse) for name in PLAIN for sparse in (False, True) if (name, sparse) not in LAZY]
+
+
+@pytest.mark.parametrize(("name", "sparse"), STEPS)
 def test_steps_are_torchs(name: str, sparse: bool) -> None:
-    """Of a sparse table as well as of a dense one; Adam's are lazy there."""
+    """Of a sparse table as well as of a dense one, but for those that are lazy."""
     ours, plain = Sum(sparse=sparse), Sum(sparse=False)
     optimiser = Optimiser(ours, ours.words, settings(optimiser=name), given=False)
     other = PLAIN[name](plain.parameters(), lr=0.1)
@@ -58,6 +60,25 @@ def test_steps_are_torchs(name: str, sparse: bool) -> None:
         other.step()
     for one, another in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one, another)
+
+
+def test_lazy_steps_of_adadelta() -> None:
+    """Where all rows have a gradient they are torch's; a row without one stays as it is, its means too."""
+    ours, plain = Sum(sparse=True), Sum(sparse=False)
+    optimiser = Optimiser(ours, ours.words, settings(optimiser="adadelta"), given=False)
+    other = PLAIN["adadelta"](plain.parameters(), lr=0.1)
+    every = torch.arange(1, 8)
+    for _ in range(4):
+        optimiser.step(optimiser.gradients(ours(every).sum()))
+        other.zero_grad()
+        plain(every).sum().backward()
+        other.step()
+    torch.testing.assert_close(ours.words.weight, plain.words.weight)
+    before = [t[2].clone() for t in (ours.words.weight, *optimiser.parts[0].state[ours.words.weight].values())]
+    optimiser.step(optimiser.gradients(ours(torch.tensor([3, 4])).sum()))
+    after = [t[2] for t in (ours.words.weight, *optimiser.parts[0].state[ours.words.weight].values())]
+    assert all(map(torch.equal, before, after))
+    assert not torch.equal(ours.words.weight[3], plain.words.weight[3])
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -3,7 +3,7 @@ words where it is large or was given, and that of n-grams.
 
 A batch has few of the words of a large vocabulary, and few n-grams. The gradients of their tables are then sparse, and
 only the rows of what the batch has are read and written: else Adam's step would cost more than the network's
-(docs/log.md). Adadelta alone, whose means of all rows fall with each step, makes such gradients dense.
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import nn
 
 from dmn_cli.records.network import WordTable, sparse_tables
 from dmn_cli.settings.schema import TrainingSettings
+from dmn_cli.training.lazy_adadelta import EPS, RHO, LazyAdadelta
 
 
 class Optimiser:
@@ -44,7 +45,6 @@ class Optimiser:
             lazy.append({"params": ngrams, "rate": settings.ngrams_rate})
         if table and not sparse:
             groups.append(of_table)
-        self.dense = settings.optimiser == "adadelta"
         self.parts = _made(settings.optimiser, groups, lazy, settings.learning_rate)
 
     @property
@@ -78,10 +78,6 @@ class Optimiser:
             return norm
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
-        if self.dense:
-            for parameter in self.network.parameters():
-                if parameter.grad is not None and parameter.grad.is_sparse:
-                    parameter.grad = parameter.grad.to_dense()
         with torch.sparse.check_sparse_tensor_invariants(enable=False):  # which Adagrad would warn of
             for part in self.parts:
                 part.step()
@@ -99,14 +95,15 @@ def _made(
     name: str, groups: list[dict[str, Any]], lazy: list[dict[str, Any]], rate: float
 ) -> list[torch.optim.Optimizer]:
     """Those of torch that take a step together. groups: of parameters; lazy: those whose gradients are sparse"""
-    if name == "adam":
-        of_rows = [torch.optim.SparseAdam(lazy, lr=rate)] if lazy else []
-        return [*of_rows, torch.optim.Adam(groups, lr=rate, fused=True)]
     if name == "sgd":
         return [torch.optim.SGD([*groups, *lazy], lr=rate)]
     if name == "adagrad":
         return [torch.optim.Adagrad([*groups, *lazy], lr=rate)]
-    return [torch.optim.Adadelta([*groups, *lazy], lr=rate, rho=0.95, eps=1e-6)]
+    if name == "adadelta":
+        of_rows = [LazyAdadelta(lazy, lr=rate)] if lazy else []
+        return [*of_rows, torch.optim.Adadelta(groups, lr=rate, rho=RHO, eps=EPS)]
+    of_rows = [torch.optim.SparseAdam(lazy, lr=rate)] if lazy else []
+    return [*of_rows, torch.optim.Adam(groups, lr=rate, fused=True)]
 
 
 def _is_bias(name: str) -> bool:
