@@ -23,6 +23,8 @@
 #   make results-world, results-lengths    what the story world is worth, and how accuracy falls with length
 #   make results-text     sentiment, classes, tags, few labels: ours and its peers on the same splits; goes on where it stopped;
 #                     SHARED=folder of the data; ROWS='--rows "trec/*;*/NB-SVM" --seeds 1' for some of them
+#   make results-systems  systems to compare with, side by side, each as its paper has it; goes on where it stopped;
+#                     SHARED=folder of the data; ROWS='--systems rntn,drnn --seeds 1' for some of them
 #   make results-joint    one model of many tasks; SHARED=folder of the data
 
 PYTHON ?= python3
@@ -35,7 +37,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-joint clean
+.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-systems results-joint clean
 
 setup: .venv/.ready
 
@@ -139,6 +141,9 @@ results-lengths: setup
 results-text: setup
 	$(BIN)/python tools/text_results.py $(SHARED) $(BUILD)/results-text $(ROWS)
 	$(BIN)/python tools/summary.py
+
+results-systems: setup
+	$(BIN)/python tools/sentiment_results.py $(SHARED) $(BUILD)/results-systems $(ROWS)
 
 results-joint: setup
 	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint
