@@ -88,7 +88,7 @@ PLACES = {
     "requests": {"data/sources/download.py"},
     "urllib3": {"data/sources/download.py"},
     "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
-    "pydantic": {"settings"},
+    "pydantic": {"settings", "training/checkpoint.py"},
     "orjson": {"answering/stream.py"},
     "safetensors": {"data/store", "artifact", "training/saved.py"},
     "triton": {"kernels/recurrence_triton.py"},

@@ -232,3 +232,24 @@ def test_batches_whose_loss_is_no_number_can_be_left_out(
     job.begin()
     with pytest.warns(UserWarning, match="left out"), pytest.raises(Diverged):
         list(job.events())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step", "third"),
+        ("network", {"input_module.b": 1.0}),
+        ("network", {"input_module.b": torch.ones(3)}),
+        ("optimiser", {"state": []}),
+        ("totals", {"losses": ["?"]}),
+        ("unheard_of", 1),
+    ],
+)
+def test_a_checkpoint_of_other_types_is_damaged(data: DataSet, stopped: Path, key: str, value: object) -> None:
+    """Whole, and with the right digest: it was made to mislead."""
+    [path] = checkpoint.found(stopped)
+    state = checkpoint.load(path, CPU)
+    values = {**vars(state), "totals": vars(state.totals), key: value}
+    saved.save(path, checkpoint.FORMAT_VERSION, values)
+    with pytest.raises(ModelError, match="damaged"):
+        resumed(data, stopped)

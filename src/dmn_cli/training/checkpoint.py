@@ -10,9 +10,10 @@ import math
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from pydantic import ConfigDict, TypeAdapter
 
 from dmn_cli.errors import ModelError
 from dmn_cli.training import saved
@@ -35,6 +36,8 @@ class Totals:
 @dataclass
 class Checkpoint:
     """The state of a training between two steps. `step` steps of epoch `epoch` are done."""
+
+    __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True, extra="forbid")  # tensors are
 
     data: str  # fingerprint of the data sets
     answers_from: int | None  # the first epoch that trains answers, once that is known
@@ -115,9 +118,9 @@ def load(path: Path, device: torch.device) -> Checkpoint:
 
 
 def _of(values: dict[str, Any]) -> Checkpoint:
+    """Raises: pydantic.ValidationError where a value isn't of its type."""
     totals = values.pop("totals")
     if isinstance(totals, list):  # of version 3
         *losses, supervised = totals
         totals = {"losses": losses, "supervised": int(supervised)}
-    values |= {key: tuple(values[key]) for key in ("highest", "lowest") if key in values}
-    return Checkpoint(**values, totals=Totals(**totals))
+    return TypeAdapter(Checkpoint).validate_python(values | {"totals": totals})

@@ -103,10 +103,11 @@ class Training:
         resuming.check_settings(self.run.path, state, as_dict(self.settings))
         resuming.check_epochs(self.run.path, state, epochs)
         self.state = state
-        self.learner.network.load_state_dict(state.network)
-        self.learner.optimiser.load_state_dict(state.optimiser)
-        if self.averaged:
-            self.averaged.load(state.averaged)
+        with resuming.fitting(self.run.path):
+            self.learner.network.load_state_dict(state.network)
+            self.learner.optimiser.load_state_dict(state.optimiser)
+            if self.averaged:
+                self.averaged.load(state.averaged)
         epochs_before, rate_before = resuming.epochs_before(state, epochs), self.learner.optimiser.learning_rate
         if state.finished:
             state.finished = None

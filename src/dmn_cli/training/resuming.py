@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.training.checkpoint import Checkpoint
+from dmn_cli.training.saved import AGAIN
 from dmn_cli.wording import plural
 
 _MAY_DIFFER = {"epochs", "checkpoints", "save_minutes"}  # of [training]: no step depends on them
@@ -63,6 +65,15 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
         for key, value in keys.items()
         if table != "training" or key not in _MAY_DIFFER
     }
+
+
+@contextmanager
+def fitting(run: Path) -> Iterator[None]:
+    """Here a network and its optimiser take what a checkpoint says of them. Raises: ModelError where that can't be"""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:  # as torch has it
+        raise ModelError("the checkpoint is damaged: it is of another network", where=run, hint=AGAIN) from error
 
 
 def check_epochs(run: Path, state: Checkpoint, epochs: int) -> None:
