@@ -64,6 +64,7 @@ READER = Row(
 )
 READS = (*TEXT, *settings(hidden=128, averaging=0.998, vectors_rate=1.0))
 READS_PHRASES = (*READS, "--epochs", "3", *settings(batch_size=64, learning_rate=0.001))
+READS_REVIEWS = (*READS, "--epochs", "3", *settings(dropout=0.3, ngrams=3, batch_size=64, learning_rate=0.001))
 READS_TAGS = (*READS, "--epochs", "8", *settings(passes=1, characters=64, fusion_layers=2))
 
 OURS: dict[str, dict[str, Row]] = {  # system → data set → how
@@ -81,7 +82,7 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
         "sst2": Row((), READS_PHRASES, reads=True),
         "sst5": Row((), READS_PHRASES, reads=True),
         "trec": Row((), (*READS, "--epochs", "10"), reads=True),
-        "imdb": Row((), (*READS, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001, ngrams=2)), reads=True),
+        "imdb": Row((), READS_REVIEWS, reads=True),
         "ewt-upos": Row(("--affixes",), READS_TAGS, reads=True),
         "ewt-xpos": Row(("--affixes",), READS_TAGS, reads=True),
         **{few: Row((), READS, reads=True) for few in FEW_OF},
