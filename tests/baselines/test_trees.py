@@ -201,6 +201,14 @@ def test_company_order_and_padding_change_nothing(name: str) -> None:
     torch.testing.assert_close(network.scores(batch(TREES[::-1])).flip(0), alone, rtol=1e-9, atol=1e-11)
 
 
+def test_trees_go_to_the_device_where_their_batch_goes() -> None:
+    b = batch(TREES)
+    assert len(b.trees.levels) == 4
+    there = b.to(torch.device("meta")).trees
+    moved = [there.words, there.label, there.tree, there.root, *(level.take for level in there.levels)]
+    assert {tensor.device.type for tensor in moved} == {"meta"}
+
+
 def test_a_neutral_node_is_learnt_and_never_answered() -> None:
     """Of two classes: node 1 is the end token to the softmax, and the answer is one of the others."""
     network, b = net("tree-lstm"), batch(TREES[:1])

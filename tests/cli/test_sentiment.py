@@ -144,6 +144,12 @@ def test_what_is_asked_has_to_be_a_tree(dmn: Dmn, data: Callable[[str], Path], t
     said = dmn("ask", run, "--batch", "-", stdin="\n".join(map(json.dumps, lines)).encode()).lines
     assert ["answer" in line for line in said] == [True, False, True, False, False]
     assert said[1]["error"].startswith("line 2: the model reads trees")
+    inline = dmn("ask", run, "--story", TREE)
+    assert (inline.code, inline.out) == (0, asked(dmn, run, TREE).out), "a tree needs no file"
+    fails(dmn("ask", run, "--story", "(a) (b"), 2, "there is no such file")
+    (tmp_path / "table.csv").write_text("text\n(good)\n")
+    fails(dmn("ask", run, "--table", tmp_path / "table.csv", "--input", "text"), 2, "the model reads trees", "--batch")
+    assert "lower case, trees\n" in dmn("info", run).out
     why = asked(dmn, run, TREE, "--why")
     assert why.code == 0, why.err
 
@@ -204,11 +210,16 @@ def test_all_nodes_have_labels_or_the_root_alone(dmn: Dmn, trees: Path, tmp_path
     assert set(labels["2"]) == {"negative", "positive", "-"}
 
 
-def test_prepare_refuses_what_trees_cant_be(dmn: Dmn, trees: Path, tmp_path: Path) -> None:
+def test_what_trees_cant_be_is_refused(dmn: Dmn, trees: Path, tmp_path: Path) -> None:
     for option in ("--affixes", "--tokenizer=sentencepiece"):
         fails(
             dmn("prepare", "sst", trees, "--trees", "--out", tmp_path / "x", option), 2, "a tree has its words already"
         )
+    assert dmn("prepare", "sst", trees, "--trees", "--out", tmp_path / "data", "--quiet").code == 0
+    about = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    about["tokenizer"]["trees"] = [1, 2]
+    (tmp_path / "data" / "dataset.json").write_text(json.dumps(about))
+    fails(dmn("info", tmp_path / "data"), 3, "dataset.json", "damaged")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "train.txt").write_text("(3 (2 a) (2 b))\n(3 (2 a) (2 b) (2 c))\n")
     refused = dmn("prepare", "sst", tmp_path / "bad", "--trees", "--out", tmp_path / "x")

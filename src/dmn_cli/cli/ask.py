@@ -41,7 +41,9 @@ def command(
     story: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="The facts, one or more sentences a line; - reads stdin.", show_default=False
+            metavar="FILE",
+            help="The facts, one or more sentences a line; - reads stdin. Of a model of trees: a tree, or its FILE.",
+            show_default=False,
         ),
     ] = None,
     question: Annotated[
@@ -168,6 +170,8 @@ def command(
     elif story is not None:
         _once(output, predictor, story, _question(predictor, question), why=why, plot=plot)
     elif table is not None and written is not None:
+        if predictor.model.network.reads_trees:
+            raise UsageError("--table is for texts, and the model reads trees", hint="Ask by --batch, a tree a line.")
         from dmn_cli.cli.ask_table import ask_table, asked
 
         gc.freeze()
@@ -233,8 +237,10 @@ def _quick_start() -> Iterator[None]:
 
 def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool, plot: Path | None) -> None:
     from dmn_cli.cli.input import text_of
+    from dmn_cli.data.words.trees import is_tree
 
-    answer = predictor.answer(text_of(story), question)
+    told = predictor.model.network.reads_trees and is_tree(story) and not Path(story).exists()
+    answer = predictor.answer(story if told else text_of(story), question)
     if plot is not None:
         from dmn_cli.cli.plots import draw_why
 

@@ -139,7 +139,8 @@ def _changed(changed: dict[str, Any]) -> list[str]:
 def _tokenizer(spec: dict[str, Any]) -> str:
     case = "lower case" if spec.get("lowercase", True) else "case kept"
     affixes = ", each followed by its form" if spec.get("affixes") else ""
-    return f"by {spec['kind']}, language {spec['language']}, {case}{affixes}"
+    trees = ", trees" if "trees" in spec else ""
+    return f"by {spec['kind']}, language {spec['language']}, {case}{affixes}{trees}"
 
 
 def _some(names: list[str], most: int = 20) -> str:

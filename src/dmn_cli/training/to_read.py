@@ -39,7 +39,7 @@ class ToRead:
         if getattr(settings.model, "sentence", None) != "gru":
             raise UsageError(
                 "--read is for a network that reads sentences word by word",
-                hint="Add --set model.sentence=gru.",
+                hint="Add --set model.sentence=gru." if hasattr(settings.model, "sentence") else "Train --preset text.",
             )
         spec = data[0].summary["tokenizer"]
         for path in paths:

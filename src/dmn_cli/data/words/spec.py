@@ -97,6 +97,6 @@ def from_spec(spec: dict[str, Any], files: Mapping[str, bytes]) -> Tokenizer:
     if spec["kind"] == "sentencepiece":
         return SentencePieceTokenizer(files[MODEL], language, lowercase, rules)
     words = KINDS[spec["kind"]](language, lowercase, rules)
-    if labels := labels_of(spec):
+    if (labels := labels_of(spec)) is not None:
         return TreeTokenizer(words, labels)
     return Affixed(words) if spec.get("affixes") else words
