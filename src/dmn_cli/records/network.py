@@ -88,6 +88,8 @@ class Network(nn.Module, ABC):
 
     reads_trees = False  # whether its facts are trees (`Batch.trees`)
     classifies = False  # whether it can answer one question alone, with one word
+    per_fact = True  # whether it can answer at each fact
+    taught_by_supports = False  # whether it learns from questions with supporting facts alone
     gated = False  # whether it has gates, which supporting facts can teach
     temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
     label_smoothing = 0.0  # the part of a right answer's weight in training that all answers share
@@ -103,6 +105,10 @@ class Network(nn.Module, ABC):
 
         keys: (ngram_rows,) ascending (`records/ngrams.py`); w: (ngram_rows,)
         """
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each batch of its training: says which epoch it is, from 1, so that it can be told apart from
+        others. What it makes of that and an answer depends on is a buffer, and so a part of the model."""
 
     def constrain(self) -> None:
         """Called after each step of its training: sees to it that its weights are what they have to be."""

@@ -119,7 +119,9 @@ class TrainingSettings(_Strict):
     optimiser: Literal["adam", "sgd", "adagrad", "adadelta"] = "adam"
     learning_rate: float = Positive
     final_learning_rate: float = Positive
-    schedule: Literal["cosine", "solved"]
+    schedule: Literal["cosine", "solved", "halved"]
+    halve_every: int = Field(default=25, gt=0)
+    halve_after: int = Field(default=0, ge=0)
     averaging: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)

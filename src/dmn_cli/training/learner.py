@@ -103,7 +103,9 @@ class Learner:
         self.model.question, self.model.table = joint.question, joint.table
         self.model.seed = settings.training.seed
         self.network = self.model.network.to(device)
-        check_suits(self.network, joint)
+        form = settings.training.gate_supervision
+        self.supervision = form if form != "off" and joint.supported and self.network.gated else None
+        check_suits(self.network, joint, settings.training.gate_supervision)
         self.network.label_smoothing = settings.training.label_smoothing
         self.train = joint.train
         weigh = balanced if settings.training.class_weights == "balanced" else None
@@ -111,8 +113,6 @@ class Learner:
         self.start, self.taken = start, ""
         self.model.read = start.read if start else []
         self.optimiser = self._new_optimiser()
-        form = settings.training.gate_supervision
-        self.supervision = form if form != "off" and joint.supported and self.network.gated else None
         self.parts = min(settings.training.parts or self._parts_that_pay(worth_two), settings.training.batch_size)
         if processes and processes > self.parts:
             raise UsageError(
@@ -217,6 +217,7 @@ class Learner:
         classes are balanced, each answer's cross-entropy is weighted; what is reported is neither that nor smoothed.
         """
         batch, settings = portion.batch, self.settings.training
+        self.network.begin_epoch(phase.epoch)
         if batch is None:
             return PartResult([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
         seed(self.device, portion.seed)

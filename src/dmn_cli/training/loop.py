@@ -192,7 +192,7 @@ class Training:
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
         beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
-        at_once = settings.schedule == "cosine"
+        at_once = settings.schedule != "solved"
         spares, thin = (first is not None and state.epoch >= first for first in (state.spares_from, state.thin_from))
         phase = Phase(state.epoch, beta, state.in_order, spares or at_once, thin)
         self._losses = losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)

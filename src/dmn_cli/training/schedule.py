@@ -1,6 +1,7 @@
 """The learning rate: how far a step goes.
 
 cosine    falls from the first to the final rate along half a cosine, over all epochs
+halved    stays for `halve_after` epochs, and then halves after every `halve_every`
 solved    rises in the first steps, stays, and falls along half a cosine in a few epochs, once it is time
 """
 
@@ -23,6 +24,8 @@ def rate(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
 def _scheduled(settings: TrainingSettings, state: Checkpoint, steps: int) -> float:
     if settings.schedule == "cosine":
         return _fallen(settings, (state.epoch - 1) / max(1, settings.epochs - 1))
+    if settings.schedule == "halved":
+        return settings.learning_rate * 0.5 ** (max(0, state.epoch - 1 - settings.halve_after) // settings.halve_every)
     if state.falls_from is None or state.epoch < state.falls_from:
         return settings.learning_rate * min(1.0, (state.steps + 1) / _RISE)
     return _fallen(settings, (state.epoch - state.falls_from + state.step / steps) / FALL)

@@ -1,4 +1,5 @@
-"""Whether a network can learn from data: some read trees, and some answer one question alone."""
+"""Whether a network can learn from data: some read trees, some answer one question alone or each question once, and some
+need supporting facts."""
 
 from __future__ import annotations
 
@@ -8,10 +9,26 @@ from dmn_cli.evaluation.trees import check_trees
 from dmn_cli.records.network import Network
 
 
-def check_suits(network: Network, joint: Joint) -> None:
+def check_suits(network: Network, joint: Joint, gate_supervision: str) -> None:
     """Raises: UsageError where it can't."""
     for data in joint.data:
         check_trees(network, data)
+        if network.taught_by_supports and not data.summary["questions_with_support"]:
+            raise UsageError(
+                "has no supporting facts, and this kind of network learns from nothing else what to read",
+                where=data.path,
+                hint="Train another kind, such as --preset memn2n or dmn-plus.",
+            )
+    if network.taught_by_supports and gate_supervision == "off":
+        raise UsageError(
+            "this kind of network learns from supporting facts alone what to read",
+            hint="Leave out training.gate_supervision = off, or train another kind, such as --preset memn2n.",
+        )
+    if not network.per_fact and any(form.per_fact for form in joint.forms.values()):
+        raise UsageError(
+            "this kind of network answers a question once, and the data have questions with an answer for each fact",
+            hint="Train another kind, such as --preset text.",
+        )
     if not network.classifies:
         return
     if joint.question is None:

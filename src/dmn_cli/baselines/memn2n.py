@@ -1,0 +1,92 @@
+"""The End-To-End Memory Network (Sukhbaatar, Szlam, Weston, Fergus 2015, arXiv 1503.08895), with adjacent tying.
+
+    m_i = Σ_j l_j ∘ A x_ij + T_A(i)        c_i = Σ_j l_j ∘ C x_ij + T_C(i)        u^1 = Σ_j l_j ∘ B q_j
+    p_i = softmax(uᵀ m_i)                  o = Σ_i p_i c_i                         u^{k+1} = u^k + o^k      (eqs. 1, 2, 5)
+    â   = softmax(W u^{K+1})                                                                               (eq. 3)
+    l_kj = (1 - j/J) - (k/d)(1 - 2j/J)     word j of J, number k of d, from 1                              (sec. 4.1)
+    A^{k+1} = C^k,  B = A^1                                                                                (sec. 2.2)
+
+x_ij: word j of fact i. Facts are counted backwards from the question, and the last `memory` of them are kept. In
+training their times i are those that they would have among up to a tenth as many empty ones, scattered at random (sec.
+4.1, as in the authors' code). In the first `linear_start` epochs p_i = uᵀ m_i, without the softmax (sec. 4.2).
+
+Where we depart from the paper: W is a matrix of its own for each step of an answer (`stepwise.py`), where the paper, all of
+whose answers are words of the vocabulary, has C^K in its place. What is empty takes no part in the softmax.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dmn_cli.baselines.stepwise import Scores, StepwiseNetwork
+from dmn_cli.records.batch import Batch
+from dmn_cli.records.network import Sizes
+
+_SPREAD = 0.1  # of all weights at first
+
+
+class MemN2N(StepwiseNetwork):
+    """hops: K; memory: facts that it keeps; time_noise: empty facts among them in training, as a part of theirs"""
+
+    linear: Tensor  # () whether the softmaxes are off: part of the model, since one of these epochs may be the best
+
+    def __init__(
+        self, sizes: Sizes, *, hidden: int, hops: int, memory: int, time_noise: float, linear_start: int
+    ) -> None:
+        super().__init__()
+        self.memory, self.time_noise, self.linear_start = memory, time_noise, linear_start
+        self.steps = sizes.max_answer_steps
+        self.E = nn.ModuleList(nn.Embedding(sizes.words, hidden, padding_idx=0) for _ in range(hops + 1))  # A^1 … C^K
+        self.T = nn.Parameter(torch.empty(hops + 1, memory, hidden))
+        self.W = nn.Parameter(torch.empty(self.steps * sizes.answers, hidden))
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=_SPREAD)
+        for table in self.E:
+            nn.init.zeros_(table.weight[:2])  # padding, and the unknown word
+        self.register_buffer("linear", torch.tensor(linear_start > 0))
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.linear.fill_(epoch <= self.linear_start)
+
+    def arrange(self, batch: Batch) -> Batch:
+        _ = batch.fact_packings
+        return batch
+
+    def scores(self, batch: Batch) -> Scores:
+        back = torch.arange(min(self.memory, batch.story.shape[1]), device=batch.story.device)
+        place = batch.facts_seen.unsqueeze(1) - 1 - back  # (questions, memory): the latest fact first
+        real, place = place >= 0, place.clamp(min=0)
+        x = batch.story[batch.story_of].gather(1, place)
+        time = self.noisy(back, batch.facts_seen) if self.training and self.time_noise else back
+        memories = [encoded(table, batch.sentences)[x] + T[time] for table, T in zip(self.E, self.T, strict=True)]
+        u, gates = encoded(self.E[0], batch.question_sentences)[batch.question], []
+        for m, c in zip(memories, memories[1:], strict=False):  # (questions, memory, hidden)
+            p = (m @ u.unsqueeze(2)).squeeze(2)
+            p = p.where(real, 0.0) if self.linear else p.masked_fill(~real, -torch.inf).softmax(dim=1)
+            o = (p.unsqueeze(1) @ c).squeeze(1)
+            u = u + o
+            gates.append(p.new_zeros(batch.story[batch.story_of].shape).scatter_add(1, place, p.where(real, 0.0)))
+        s = (u @ self.W.t()).unflatten(1, (self.steps, -1))
+        return Scores(s, torch.stack(gates, dim=1).detach().clamp(0, 1))
+
+    def noisy(self, back: Tensor, seen: Tensor) -> Tensor:
+        """Times of facts among up to ⌈noise n⌉ empty ones: the n that are drawn of so many, in order. back: (memory,);
+        seen: (questions,) → (questions, memory)"""
+        n = seen.clamp(max=self.memory).unsqueeze(1)
+        most = (n * self.time_noise).ceil()
+        empty = (torch.rand(n.shape, device=n.device) * (most + 1)).floor()
+        places = torch.arange(len(back) + int(most.max()), device=n.device)
+        chance = torch.rand(len(n), len(places), device=n.device).masked_fill(places >= n + empty, 2.0)
+        drawn = chance.argsort(dim=1).masked_fill(torch.arange(len(places), device=n.device) >= n, len(places))
+        return drawn[:, : len(back)].sort(dim=1).values.clamp(max=self.memory - 1)
+
+
+def encoded(table: nn.Module, sentences: Tensor) -> Tensor:
+    """Σ_j l_j ∘ A x_j: (sentences, words) → (sentences, hidden)"""
+    x = table(sentences)  # (sentences, words, hidden), 0 where padded
+    J = (sentences != 0).sum(dim=1, keepdim=True).clamp(min=1)
+    j = torch.arange(1, sentences.shape[1] + 1, device=sentences.device) / J  # j / J
+    k = torch.arange(1, x.shape[2] + 1, device=sentences.device) / x.shape[2]  # k / d
+    l = (1 - j).unsqueeze(2) - k * (1 - 2 * j).unsqueeze(2)
+    return (l * x).sum(dim=1)
