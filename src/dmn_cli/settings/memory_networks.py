@@ -11,6 +11,24 @@ from dmn_cli.settings.schema import NetworkSettings
 from dmn_cli.wording import plural
 
 
+class MemnnSettings(NetworkSettings):
+    searched: ClassVar[dict[str, Range]] = {
+        "hidden": Choice((50, 100, 150, 200)),
+        "longest_ngram": Choice((1, 2, 3)),
+        "margin": Span(0.03, 1.0, log=True),
+    }
+
+    hops: int = Field(gt=0, le=1000)
+    longest_ngram: int = Field(gt=0, le=10)
+    buckets: int = Field(gt=0, le=1 << 24)
+    two_layers: bool
+    margin: float = Field(gt=0)
+
+    @property
+    def summary(self) -> str:
+        return f"{plural(self.hops, 'hop')} at most, width {self.hidden}"
+
+
 class Memn2nSettings(NetworkSettings):
     searched: ClassVar[dict[str, Range]] = {
         "hidden": Choice((20, 30, 40, 50, 80)),

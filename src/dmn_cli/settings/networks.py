@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dmn_cli.settings.memory_networks import Memn2nSettings
+from dmn_cli.settings.memory_networks import Memn2nSettings, MemnnSettings
 from dmn_cli.settings.schema import DmnSettings, NetworkSettings, or_auto
 from dmn_cli.settings.sentiment import (
     BiLstmSettings,
@@ -78,6 +78,12 @@ def _drnn(settings: DrnnSettings, sizes: Sizes) -> Network:
     return Drnn(sizes, **keys(settings))
 
 
+def _memnn(settings: MemnnSettings, sizes: Sizes) -> Network:
+    from dmn_cli.baselines.memnn import MemNN
+
+    return MemNN(sizes, **keys(settings))
+
+
 def _memn2n(settings: Memn2nSettings, sizes: Sizes) -> Network:
     from dmn_cli.baselines.memn2n import MemN2N
 
@@ -92,6 +98,7 @@ def keys(settings: NetworkSettings, *without: str) -> dict[str, Any]:
 DEFAULT = "dmn"  # where no network is named
 NETWORKS: dict[str, Kind] = {
     DEFAULT: Kind("Dynamic Memory Network", DmnSettings, _dmn),
+    "memnn": Kind("Memory Network", MemnnSettings, _memnn),
     "memn2n": Kind("End-To-End Memory Network", Memn2nSettings, _memn2n),
     "bi-lstm": Kind("bi-directional LSTM with max pooling", BiLstmSettings, _bi_lstm),
     "sentence-cnn": Kind("convolutional network for sentences", SentenceCnnSettings, _sentence_cnn),
