@@ -20,7 +20,20 @@ def config(tmp_path: Path) -> Path:
 
 def test_the_presets() -> None:
     assert presets() == [
-        *("bi-lstm", "dcnn", "dmn", "dmn-plus", "drnn", "mv-rnn", "rntn", "sentence-cnn", "text", "tree-lstm")
+        *(
+            "bi-lstm",
+            "dcnn",
+            "dmn",
+            "dmn-plus",
+            "drnn",
+            "memn2n",
+            "memnn",
+            "mv-rnn",
+            "rntn",
+            "sentence-cnn",
+            "text",
+            "tree-lstm",
+        )
     ]
     assert load() == load("dmn-plus")
     for name in presets():

@@ -36,3 +36,9 @@ def test_it_rises_stays_and_falls_once_all_is_learnt() -> None:
     assert falling[0] == pytest.approx(0.01)
     assert falling == sorted(falling, reverse=True)
     assert falling[FALL * 10] == pytest.approx(0.001)
+
+
+def test_it_halves_after_every_so_many_epochs() -> None:
+    halved = settings("halved").model_copy(update={"halve_every": 2, "halve_after": 3})
+    rates = [rate(halved, state(epoch, step=7), 10) for epoch in range(1, 10)]
+    assert rates == [0.01] * 5 + [0.005] * 2 + [0.0025] * 2

@@ -1,20 +1,23 @@
 """The End-To-End Memory Network (Sukhbaatar, Szlam, Weston, Fergus 2015, arXiv 1503.08895), with adjacent tying.
 
     m_i = Σ_j l_j ∘ A x_ij + T_A(i)        c_i = Σ_j l_j ∘ C x_ij + T_C(i)        u^1 = Σ_j l_j ∘ B q_j
-    p_i = softmax(uᵀ m_i)                  o = Σ_i p_i c_i                         u^{k+1} = u^k + o^k      (eqs. 1, 2, 5)
-    â   = softmax(W u^{K+1})                                                                               (eq. 3)
-    l_kj = (1 - j/J) - (k/d)(1 - 2j/J)     word j of J, number k of d, from 1                              (sec. 4.1)
-    A^{k+1} = C^k,  B = A^1                                                                                (sec. 2.2)
+    p_i = softmax(uᵀ m_i)                  o = Σ_i p_i c_i                      u^{k+1} = u^k + o^k      (eq. 5)
+    â   = softmax(W u^{K+1})                                                                            (eq. 3)
+    l_kj = 2 ((1 - j/J) - (k/d)(1 - 2j/J))     word j of J, number k of d, from 1                       (sec. 4.1)
+    A^{k+1} = C^k,  B = A^1                                                                             (sec. 2.2)
 
 x_ij: word j of fact i. Facts are counted backwards from the question, and the last `memory` of them are kept. In
 training their times i are those that they would have among up to a tenth as many empty ones, scattered at random (sec.
 4.1, as in the authors' code). In the first `linear_start` epochs p_i = uᵀ m_i, without the softmax (sec. 4.2).
 
-Where we depart from the paper: W is a matrix of its own for each step of an answer (`stepwise.py`), where the paper, all of
-whose answers are words of the vocabulary, has C^K in its place. What is empty takes no part in the softmax.
+Where we depart from the paper: W is a matrix of its own for each step of an answer (`stepwise.py`), where the paper,
+all of whose answers are words of the vocabulary, has C^K in its place. What is empty takes no part in the softmax. l is
+twice the paper's, as in its authors' code: its mean is 1.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +26,7 @@ from dmn_cli.baselines.stepwise import Scores, StepwiseNetwork
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Sizes
 
-_SPREAD = 0.1  # of all weights at first
+_SPREAD = 0.05  # of all weights at first: the paper's 0.1, halved as l is doubled
 
 
 class MemN2N(StepwiseNetwork):
@@ -42,8 +45,9 @@ class MemN2N(StepwiseNetwork):
         self.W = nn.Parameter(torch.empty(self.steps * sizes.answers, hidden))
         for weight in self.parameters():
             nn.init.normal_(weight, std=_SPREAD)
-        for table in self.E:
-            nn.init.zeros_(table.weight[:2])  # padding, and the unknown word
+        with torch.no_grad():
+            for table in self.E.parameters():
+                table[:2] = 0.0  # padding, and the unknown word
         self.register_buffer("linear", torch.tensor(linear_start > 0))
 
     def begin_epoch(self, epoch: int) -> None:
@@ -61,7 +65,7 @@ class MemN2N(StepwiseNetwork):
         time = self.noisy(back, batch.facts_seen) if self.training and self.time_noise else back
         memories = [encoded(table, batch.sentences)[x] + T[time] for table, T in zip(self.E, self.T, strict=True)]
         u, gates = encoded(self.E[0], batch.question_sentences)[batch.question], []
-        for m, c in zip(memories, memories[1:], strict=False):  # (questions, memory, hidden)
+        for m, c in pairwise(memories):  # (questions, memory, hidden)
             p = (m @ u.unsqueeze(2)).squeeze(2)
             p = p.where(real, 0.0) if self.linear else p.masked_fill(~real, -torch.inf).softmax(dim=1)
             o = (p.unsqueeze(1) @ c).squeeze(1)
@@ -85,8 +89,8 @@ class MemN2N(StepwiseNetwork):
 def encoded(table: nn.Module, sentences: Tensor) -> Tensor:
     """Σ_j l_j ∘ A x_j: (sentences, words) → (sentences, hidden)"""
     x = table(sentences)  # (sentences, words, hidden), 0 where padded
-    J = (sentences != 0).sum(dim=1, keepdim=True).clamp(min=1)
+    J = (sentences != 0).sum(dim=1, keepdim=True).clamp(min=1).to(x.dtype)
     j = torch.arange(1, sentences.shape[1] + 1, device=sentences.device) / J  # j / J
-    k = torch.arange(1, x.shape[2] + 1, device=sentences.device) / x.shape[2]  # k / d
-    l = (1 - j).unsqueeze(2) - k * (1 - 2 * j).unsqueeze(2)
-    return (l * x).sum(dim=1)
+    k = torch.arange(1, x.shape[2] + 1, device=sentences.device) / x.new_tensor(x.shape[2])  # k / d
+    l_kj = 2 * ((1 - j).unsqueeze(2) - k * (1 - 2 * j).unsqueeze(2))
+    return (l_kj * x).sum(dim=1)

@@ -18,7 +18,8 @@ Losses, given the supporting facts f_1, …, f_n, f_{n+1} = m_∅ in place of wh
 A gate is 1 at the winner of its pass. The confidence is that of softmax(s_R / γT), given what was chosen; so is what is
 reported as the loss of a validation. U, W and m_∅ are of the memories, U_R and W_R of the answer.
 
-Where we depart from the paper: n-grams of several words share `buckets` rows by a hash (Weinberger et al. 2009).
+Where we depart from the paper: n-grams of several words share `buckets` rows by a hash (Weinberger et al. 2009), and
+the preset's γ and optimiser are others (docs/log.md).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Matching(nn.Module):
         self.U_q, self.U_m = (dictionary(rows, hidden, words) for _ in range(2))
         self.W = linear(hidden, hidden, bias=False) if two_layers else None
 
-    def E(self, x: Tensor) -> Tensor:
+    def E(self, x: Tensor) -> Tensor:  # noqa: N802
         """x: U Φ(x), (…, hidden) → (…, hidden)"""
         return x if self.W is None else torch.tanh(self.W(torch.tanh(x)))
 
@@ -150,7 +151,8 @@ class MemNN(SpeakingNetwork):
         return told.chosen[sentence.clamp(min=0)] * (place > 0).unsqueeze(1)
 
     def said(self, x: Tensor, batch: Batch) -> Tensor:
-        """s_R / γ of each step, given the right words before it. x: (questions, hidden) → (questions, steps, answers)"""
+        """s_R / γ of each step, given the right words before it. x: (questions, hidden) → (questions, steps,
+        answers)"""
         before = F.pad(batch.answer[:, :-1], (1, 0), value=-1)
         words = self.U_said[before.clamp(min=0)] * (before >= 0).unsqueeze(2)
         return self.scored(x.unsqueeze(1) + words.cumsum(dim=1))
@@ -202,8 +204,8 @@ class Speaker:
 
 
 def winner(alpha: Tensor, beta: Tensor, third: Tensor, real: Tensor) -> Tensor:
-    """The place of the memory that is left of a walk from the oldest to the newest, where each one that wins over the one
-    kept so far is kept in its place. The first is always there. Takes what `MemNN.scores` returns → (questions,)"""
+    """The place of the memory that is left of a walk from the oldest to the newest, where each one that wins over the
+    one kept so far is kept in its place. The first is always there. Takes what `MemNN.scores` returns → (questions,)"""
     challenges = (alpha + third).masked_fill(~real, -torch.inf).unbind(dim=1)  # it is newer than what is kept
     kept, place = beta[:, 0], torch.zeros(len(beta), dtype=torch.long, device=beta.device)
     for i, (challenge, after) in enumerate(zip(challenges[1:], beta.unbind(dim=1)[1:], strict=True), start=1):

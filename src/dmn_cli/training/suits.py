@@ -1,5 +1,5 @@
-"""Whether a network can learn from data: some read trees, some answer one question alone or each question once, and some
-need supporting facts."""
+"""Whether a network can learn from data: some read trees, some answer one question alone or each question once, and
+some need supporting facts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""dmn train --preset memnn and memn2n, from the data to the answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Dmn, fails
+
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.settings.load import load
+from dmn_cli.training.checkpoint import found
+from dmn_cli.training.checkpoint import load as load_checkpoint
+from dmn_cli.training.events import Stopped
+from dmn_cli.training.loop import Training
+
+CPU = torch.device("cpu")
+EPOCHS = {"memnn": 3, "memn2n": 45}
+SETTINGS: dict[str, dict[str, Any]] = {"memnn": {}, "memn2n": {"model.linear_start": 8, "training.halve_after": 8}}
+
+
+@pytest.fixture(scope="module")
+def runs(dmn: Dmn, world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    made = {preset: tmp_path_factory.mktemp(preset) / "run" for preset in EPOCHS}
+    for preset, run in made.items():
+        sets = [f"--set={key}={value}" for key, value in SETTINGS[preset].items()]
+        options = ("--preset", preset, "--epochs", EPOCHS[preset], "--device", "cpu", *sets)
+        assert dmn("train", world, "--out", run, *options).code == 0
+    return made
+
+
+@pytest.mark.parametrize("preset", EPOCHS)
+def test_it_learns_and_is_asked(dmn: Dmn, world: Path, runs: dict[str, Path], preset: str, story: Path) -> None:
+    run = runs[preset]
+    report = dmn("eval", run, world, "--json").document
+    assert report["accuracy"] > 0.9
+    assert report["tasks"]["qa1"]["gate_recall"] > 0.8, "it reads what supports the answer"
+    assert dmn("eval", run, "--verify").code == 0
+    asked = ("ask", run, "--story", story, "--question", "Where is Mary?")
+    answer = dmn(*asked, "--json").document
+    assert (answer["answer"], answer["read"]) == ("kitchen", [0])
+    assert len(answer["gates"]) == load(preset).model.model_dump()["hops"]
+    assert all(len(passes) == 2 for passes in answer["gates"])
+    assert "* Mary went to the kitchen." in dmn(*asked, "--why").out
+    golden = run / "model" / "golden.jsonl"
+    kept = [json.loads(line) for line in golden.read_text().splitlines()]
+    said = dmn("ask", run, "--batch", golden, "--top", 2).lines
+    assert [line["answer"] for line in said] == [line["answer"] for line in kept]
+    assert all(line["top"][0]["answer"] == line["answer"] for line in said)
+
+
+@pytest.mark.parametrize("preset", EPOCHS)
+def test_it_resumes_to_the_same_weights(world: Path, preset: str, tmp_path: Path) -> None:
+    """Also from within the linear start, whose end the other two epochs see."""
+    sets = [("training.epochs", 3), *((("model.linear_start", 1),) if preset == "memn2n" else ())]
+
+    def training(name: str) -> Training:
+        return Training([DataSet(world)], tmp_path / name, load(preset, overrides=sets), CPU)
+
+    stopped, whole = training("stopped"), training("whole")
+    steps = iter(range(5))
+    stopped.begin()
+    assert isinstance(list(stopped.events(lambda: next(steps, None) is None))[-1], Stopped)
+    stopped = training("stopped")
+    stopped.resume()
+    whole.begin()
+    ends = []
+    for job, name in ((stopped, "stopped"), (whole, "whole")):
+        list(job.events())
+        ends.append(load_checkpoint(found(tmp_path / name)[0], CPU))
+    assert ends[0].best == ends[1].best
+    for name, weight in ends[1].network.items():
+        assert torch.equal(weight, ends[0].network[name]), name
+
+
+def test_two_answer_together(dmn: Dmn, world: Path, tmp_path: Path, story: Path) -> None:
+    run = tmp_path / "run"
+    options = ("--preset", "memnn", "--epochs", 1, "--ensemble", 2, "--device", "cpu")
+    assert dmn("train", world, "--out", run, *options).code == 0
+    answer = dmn("ask", run, "--story", story, "--question", "Where is Mary?", "--json").document
+    assert answer["answer"]
+
+
+def lines(path: Path, **keys: Any) -> Path:
+    """Twenty questions, whose facts are words, about drinks."""
+    drinks = [{"story": ["it is", drink], "question": "what ?", "answer": drink} for drink in ("tea", "rum")]
+    each = [{**one, **keys, "split": split} for one in drinks for split in ["train"] * 8 + ["valid"]]
+    if "each" in keys:
+        each = [{**one, "answer": ["no", "yes"]} for one in each]
+    path.write_text("\n".join(map(json.dumps, each)))
+    return path
+
+
+def test_without_supporting_facts_memnn_has_nothing_to_learn_from(dmn: Dmn, world: Path, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    assert dmn("prepare", "jsonl", lines(tmp_path / "drinks.jsonl"), "--out", data).code == 0
+    fails(dmn("train", data, "--out", run, "--preset", "memnn"), 2, str(data), "no supporting facts", "memn2n")
+    off = ("--preset", "memnn", "--set", "training.gate_supervision=off")
+    fails(dmn("train", world, "--out", run, *off), 2, "supporting facts alone", "gate_supervision")
+    assert not run.exists()
+    assert dmn("train", data, "--out", run, "--preset", "memn2n", "--epochs", 1).code == 0
+
+
+@pytest.mark.parametrize("preset", EPOCHS)
+def test_answers_at_each_fact_are_refused(dmn: Dmn, preset: str, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    told = lines(tmp_path / "drinks.jsonl", each=True, support=[1])
+    assert dmn("prepare", "jsonl", told, "--out", data).code == 0
+    fails(dmn("train", data, "--out", run, "--preset", preset), 2, "answers a question once", "--preset text")
+    assert not run.exists()
