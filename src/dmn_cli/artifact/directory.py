@@ -46,6 +46,7 @@ from dmn_cli.errors import DmnError, ModelError
 from dmn_cli.files import NEWER, atomic_directory, file_digest, write_json, write_text
 from dmn_cli.records.names import Names
 from dmn_cli.records.network import Sizes
+from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Form, TableForm
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 from dmn_cli.version import __version__
@@ -73,6 +74,10 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
         write_text(folder / GOLDEN, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in golden))
         write_text(folder / "README.md", card(model, metrics, sum(t.numel() for t in tensors.values())))
         sizes = {key: getattr(model.sizes, name) for key, name in _SIZES.items()}
+        if model.sizes.ngram_rows:
+            sizes["ngrams"] = model.sizes.ngram_rows
+        if model.sizes.pictures:
+            sizes["pictures"] = model.sizes.pictures.as_json()
         config = {
             "format_version": FORMAT_VERSION if model.ensemble > 1 else _OF_ONE,
             "dmn_version": __version__,
@@ -80,7 +85,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             **({} if model.seed is None else {"seed": model.seed}),
             "model": as_table(model.settings),
             **({"ensemble": model.ensemble} if model.ensemble > 1 else {}),
-            "sizes": {**sizes, **({"ngrams": model.sizes.ngram_rows} if model.sizes.ngram_rows else {})},
+            "sizes": sizes,
             "tokenizer": model.tokenizer_spec,
             "tasks": model.tasks,
             "temperature": model.network.temperature,
@@ -169,11 +174,15 @@ def _question(value: Any) -> str | None:
     return value
 
 
-def _sizes(vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any, ngrams: Any = 0) -> Sizes:
+def _sizes(
+    vocabulary: Vocabulary, *, max_answer_steps: Any, word_size: Any, each: Any, ngrams: Any = 0, pictures: Any = None
+) -> Sizes:
     """Raises: TypeError, ValueError where one can't be."""
     whole = max_answer_steps, word_size, ngrams
     if any(type(size) is not int for size in whole) or type(each) is not bool:
         raise TypeError("sizes")
     if not 0 < max_answer_steps <= _MOST_STEPS or word_size < 1 or ngrams < 0:
         raise ValueError("sizes")
-    return Sizes(len(vocabulary.words), len(vocabulary.answers), max_answer_steps, word_size, each, ngrams)
+    form = None if pictures is None else PictureForm.from_json(pictures)
+    words, answers = len(vocabulary.words), len(vocabulary.answers)
+    return Sizes(words, answers, max_answer_steps, word_size, each, ngrams, form)

@@ -141,6 +141,12 @@ class Batches:
         else:
             answer = self.answers[answer]
         distinct, story = np.unique(sentences, return_inverse=True)
+        pictures: dict[str, np.ndarray | None] = {}
+        if self.data.pictures:
+            seen, which = self.data.pictures.take(self.split.name, stories)
+            form = self.data.pictures.form
+            pictures = {"vectors": seen.reshape(-1, form.width)} if form.width else {"pictures": seen}
+            story = (which[:, np.newaxis] * form.regions + np.arange(form.regions)).flatten()
         distinct_asked, question = np.unique(wording, return_inverse=True)
         words, lengths, affix, spelled = self._told(distinct, renamed)
         answer = padded(answer, answer_length, -1)
@@ -169,6 +175,8 @@ class Batches:
             affix=None if affix is None else _rectangle(affix, lengths),
             spelled=spelled,
             nodes=nodes,
+            regions=self.data.pictures.form.regions if self.data.pictures else 0,
+            **pictures,
         )
 
     def asked(self, stories: np.ndarray) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dmn_cli.data.formats import jsonl
+from dmn_cli.data.formats.images.pictures import Pictures
 from dmn_cli.data.formats.unanswerable import Unanswerable, adding
 from dmn_cli.data.store.attached import Vectors
 from dmn_cli.data.store.chunks import Chunk, chunks
@@ -70,6 +71,7 @@ def prepare(
     vectors: VectorChoice | None = None,
     symmetries: Mapping[str, Symmetries] | None = None,
     unanswerable: Unanswerable | None = None,
+    pictures: Pictures | None = None,
     export: Path | None = None,
     about: Mapping[str, Any] | None = None,
     seed: int = 1,
@@ -80,7 +82,7 @@ def prepare(
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
     the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
     by task, which words may change places; None: they are looked for in the training stories. `unanswerable`: which
-    questions without an answer are added. `export`: a file for the same stories as JSON lines. `about`: what
+    questions without an answer are added. `pictures`: that the stories are about. `export`: a file for the same stories as JSON lines. `about`: what
     dataset.json says beside.
 
     Raises: DataError where there is no story, and what reading and the tokenizer raise.
@@ -103,7 +105,7 @@ def prepare(
                     stays = unanswerable and unanswerable.label
                     return {**(about or {}), **added, **_with_symmetries(symmetries, stage, data, stays)}
 
-                summary = write_chunks(out, stories, words, source, found, finish=finish)
+                summary = write_chunks(out, stories, words, source, found, finish=finish, pictures=pictures)
     summary["seconds"] = round(time.perf_counter() - start, 3)
     return summary
 

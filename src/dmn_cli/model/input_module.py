@@ -23,7 +23,8 @@ More layers of fusion read what the layer below has read, and add to it:
     c^1 = f↔;   c^l = c^{l-1} + GRU→(c^{l-1}) + GRU←(c^{l-1})
 
 Facts may also come as vectors and not as words, like the regions of a picture (sec. 3.2). Each is then brought to the
-network's width (`Regions`), and the same GRUs read on from there (`FusionReader`, `FactGRU`):
+network's width (`Regions`), and the same GRUs read on from there (`FusionReader`, `FactGRU`); `image_regions.py` makes
+them of pixels:
 
     f_i = tanh(W v_i + b)
 
@@ -34,7 +35,7 @@ sentence's own length, not the batch's, so that padding changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,16 @@ from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Bags, Batch
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
+
+class Encoder(Protocol):
+    """Distinct facts → (facts, hidden)."""
+
+    def arrange(self, batch: Batch) -> None:
+        """Has the batch prepare what this will ask of it."""
+        ...
+
+    def __call__(self, batch: Batch, word_vectors: WordVectors) -> Tensor: ...
+
 
 KEEP = 2.0  # where b_z starts: at first a state keeps most of itself, since a story is many words long
 
@@ -73,7 +84,7 @@ class WordGRU(nn.Module):
 class FactGRU(nn.Module):
     """The same over facts that are vectors: a step is a fact, not a word."""
 
-    def __init__(self, sentences: Regions, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
+    def __init__(self, sentences: Encoder, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
         self.sentences = sentences
         self.gru = _keeping(gru(hidden, hidden))
@@ -103,7 +114,7 @@ class FusionReader(nn.Module):
 
     def __init__(
         self,
-        sentences: PositionEncoding | SentenceGRU | Regions,
+        sentences: Encoder,
         hidden: int,
         dropout: float,
         gru: Callable[..., GatedGRU],

@@ -11,6 +11,7 @@ from dmn_cli.model.decoding import Reading
 from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Reader, Reset, Sentence, Update
 from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.image_regions import ImageRegions, PictureReader
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
 from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.ngram_bag import NgramBag
@@ -21,6 +22,7 @@ from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Losses
 from dmn_cli.records.output import Episode, Facts, Output, effective_gates
+from dmn_cli.records.regions import PictureForm
 
 
 class DynamicMemoryNetwork(SpeakingNetwork):
@@ -28,8 +30,9 @@ class DynamicMemoryNetwork(SpeakingNetwork):
 
     words and answers: the sizes of the two vocabularies; max_answer_steps: the longest answer, its end token counted;
     word_size: the width of word vectors, None: `hidden`; each: whether it can answer at each fact; regions: the width
-    of facts that are vectors, None: facts are sentences; ngram_rows: how many n-grams it can know. The rest says which
-    form each module takes (`forms.py`); `settings/presets/` has the two published combinations.
+    of facts that are vectors, and pictures: the form of pictures of which they are regions, None: facts are sentences;
+    ngram_rows: how many n-grams it can know. The rest says which form each module takes (`forms.py`);
+    `settings/presets/` has the published combinations.
     """
 
     gated = True
@@ -58,17 +61,21 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         pooled: bool = False,
         ngrams: int = 0,
         characters: int = 0,
+        channels: int = 32,
         ngram_rows: int = 0,
         word_size: int | None = None,
         per_fact: bool = False,
         regions: int | None = None,
+        pictures: PictureForm | None = None,
     ) -> None:
         super().__init__()
         gru = partial(GatedGRU, reset=reset)
         self.word_vectors = WordVectors(words, word_size or hidden, hidden)
-        encoded = None if regions is None else Regions(regions, hidden)
+        encoded = _regions(regions, pictures, channels, hidden)
         reads = partial(gru, dropout=recurrent_dropout)
-        if reader == "fusion":
+        if encoded and pictures and reader == "fusion":
+            self.input_module = PictureReader(encoded, hidden, dropout, reads, fusion_layers)
+        elif reader == "fusion":
             if encoded is None and sentence == "gru":
                 letters = LetterReader(characters, hidden, gru) if characters else None
                 encoded = SentenceGRU(hidden, dropout, word_dropout, reads, letters)
@@ -147,3 +154,13 @@ class DynamicMemoryNetwork(SpeakingNetwork):
             at_each=partial(module.speaker, m, q, facts) if module.per_fact else None,
             forced=partial(module, m, q, facts, batch),
         )
+
+
+def _regions(
+    regions: int | None, pictures: PictureForm | None, channels: int, hidden: int
+) -> Regions | ImageRegions | None:
+    """What makes facts of vectors, or of pictures; None where facts are sentences."""
+    if pictures and pictures.side:
+        return ImageRegions(pictures, channels, hidden)
+    width = pictures.width if pictures else regions
+    return None if width is None else Regions(width, hidden)

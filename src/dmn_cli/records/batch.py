@@ -30,7 +30,7 @@ FACTS = 5120  # seen in a batch that is answered: one that outgrows the processo
 class Batch:
     """Questions about stories. Each distinct sentence is held once; stories and questions point at it."""
 
-    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences; or see `vectors`
+    sentences: Tensor  # (sentences, words) word ids of the distinct fact sentences; or see `vectors` and `pictures`
     story: Tensor  # (stories, facts) rows of `sentences`; 0 past the end
     story_length: Tensor  # (stories,) facts in each story
     question_sentences: Tensor  # (sentences', words) word ids of the distinct questions
@@ -44,6 +44,8 @@ class Batch:
     barred: Tensor | None = None  # (questions or 1, answers) True for spares that stand for no name of the story
     any_order: Tensor | None = None  # (questions,) True where the answer is a set; None: nowhere
     vectors: Tensor | None = None  # (sentences, width) where facts are vectors, not words
+    pictures: Tensor | None = None  # (pictures, height, width, 3) pixels: fact p * regions + r is region r of picture p
+    regions: int = 0  # of each picture
     affix: Tensor | None = None  # (sentences, words) True for what says the form of the word before; None: none does
     spelled: Spelled | None = None  # its sentences as they were written; None: nobody may ask
     nodes: Tensor | None = None  # (sentences, words) of trees in post-order: the answer id of the node that a word
@@ -96,6 +98,18 @@ class Batch:
         return bool(self.per_fact.any()), bool(self.per_fact.all())
 
     @property
+    def has_words(self) -> bool:
+        """Whether its facts are sentences, and neither vectors nor regions of pictures."""
+        return self.vectors is None and self.pictures is None
+
+    @property
+    def distinct_facts(self) -> int:
+        """How many rows there are for `story` to point at."""
+        if self.pictures is not None:
+            return len(self.pictures) * self.regions
+        return len(self.sentences if self.vectors is None else self.vectors)
+
+    @property
     def answers_asked(self) -> Tensor:
         """How many answers each question asks for: 1, or one for each fact. (questions,)"""
         return torch.where(self.per_fact, self.facts_seen, 1)
@@ -104,10 +118,11 @@ class Batch:
         if device.type == "cpu":
             return self
         tensors = {f.name: tensor for f in fields(self) if isinstance(tensor := getattr(self, f.name), Tensor)}
-        moved = Batch(**dict[str, Any]({name: move(tensor, device) for name, tensor in tensors.items()}))
+        on_device = {name: move(tensor, device) for name, tensor in tensors.items()}
+        moved = Batch(**dict[str, Any](on_device), regions=self.regions)
         vars(moved)["per_fact_among"] = self.per_fact_among
         vars(moved)["fact_packings"] = self.fact_packings.to(device)
-        if self.vectors is None:
+        if self.has_words:
             vars(moved)["word_packings"] = self.word_packings.to(device)
             vars(moved)["bags"] = self.bags.to(device)
             vars(moved)["texts"] = self.texts.to(device)
@@ -249,7 +264,7 @@ class FactPackings:
         """`batch` is on the CPU."""
         stories, facts = Packing.of(batch.story_length), Packing.of(batch.facts_seen)
         sentence = stories.pack(batch.story)
-        sentences = len(batch.sentences if batch.vectors is None else batch.vectors)
+        sentences = batch.distinct_facts
         seen = stories.at.flatten().index_select(0, _story_cells(batch, facts, stories.steps))
         return cls(
             stories=stories,
@@ -322,10 +337,10 @@ def rectangle(rows: Sequence[Sequence[int] | np.ndarray], fill: int) -> np.ndarr
     return padded(np.concatenate(values), np.array([len(row) for row in rows]), fill)
 
 
-def from_arrays(spelled: Spelled | None = None, **arrays: np.ndarray | None) -> Batch:
+def from_arrays(spelled: Spelled | None = None, regions: int = 0, **arrays: np.ndarray | None) -> Batch:
     """A Batch on the CPU; the names and shapes are its own, and what it may lack may be None."""
     kinds: dict[str, type] = dict.fromkeys(("per_fact", "barred", "any_order", "affix"), np.bool_)
-    kinds["vectors"] = np.float32
+    kinds |= {"vectors": np.float32, "pictures": np.uint8}
     return Batch(
         **{
             name: torch.from_numpy(a.astype(kinds.get(name, np.int64), copy=False))
@@ -333,6 +348,7 @@ def from_arrays(spelled: Spelled | None = None, **arrays: np.ndarray | None) -> 
             if a is not None
         },
         spelled=spelled,
+        regions=regions,
     )
 
 

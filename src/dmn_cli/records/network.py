@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dmn_cli.errors import UsageError
 from dmn_cli.records.batch import Batch
+from dmn_cli.records.regions import PictureForm
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Sizes:
     word_size: int  # the width of word vectors
     per_fact: bool  # whether some questions are answered at each fact
     ngram_rows: int = 0  # n-grams of its texts that it can have rows for
+    pictures: PictureForm | None = None  # of which its facts are regions; None: facts are sentences
 
 
 class Losses(NamedTuple):

@@ -81,6 +81,7 @@ class DmnSettings(NetworkSettings):
     pooled: bool = False
     ngrams: int = Field(default=0, ge=0, le=5)
     characters: int = Field(default=0, ge=0, le=1 << 16)
+    channels: int = Field(default=32, gt=0, le=1 << 12)
 
     @model_validator(mode="after")
     def _read_by_fusion(self) -> Self:

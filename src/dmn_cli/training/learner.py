@@ -94,6 +94,7 @@ class Learner:
             word_size=joint.vector_size or settings.model.hidden,
             per_fact=any(form.per_fact for form in joint.forms.values()),
             ngram_rows=len(self._ngrams.keys),
+            pictures=joint.pictures,
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)
         self._build = partial(build, settings.model, *parts)

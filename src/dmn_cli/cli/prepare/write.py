@@ -10,6 +10,7 @@ from dmn_cli.cli.output import Output, progress
 from dmn_cli.cli.prepare.options import Shared
 
 if TYPE_CHECKING:
+    from dmn_cli.data.formats.images.pictures import Pictures
     from dmn_cli.data.formats.unanswerable import Unanswerable
     from dmn_cli.data.prepare import Reader
     from dmn_cli.data.words.pieces import Untrained
@@ -24,6 +25,7 @@ def write(
     tokenizer: Tokenizer | Untrained | None = None,
     about: dict[str, Any] | None = None,
     unanswerable: Unanswerable | None = None,
+    pictures: Pictures | None = None,
 ) -> None:
     """The arguments are those of `data.prepare.prepare`."""
     from dmn_cli.cli.prepare.summary import describe, warn
@@ -39,6 +41,7 @@ def write(
         vectors=shared.vector_choice,
         symmetries=shared.symmetry_choice,
         unanswerable=unanswerable,
+        pictures=pictures,
         export=shared.export,
         about=about,
         seed=shared.seed,

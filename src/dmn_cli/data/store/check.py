@@ -17,6 +17,7 @@ import pyarrow as pa
 from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import DataError
+from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Form, TableForm
 
 AGAIN = "Run dmn prepare again."
@@ -37,6 +38,10 @@ def summary(value: dict[str, Any], where: Path) -> None:
         labels_of(value["tokenizer"])
         if value.get("table") is not None:
             TableForm.from_json(value["table"])
+        if (pictures := value.get("pictures")) is not None:
+            if type(pictures["count"]) is not int or pictures["count"] < 0:
+                raise TypeError("pictures")
+            PictureForm.from_json({key: n for key, n in pictures.items() if key != "count"})
         sound = {
             "tasks": isinstance(value["tasks"], list) and all(map(_is_text, value["tasks"])) and value["tasks"],
             "longest_answer": type(value["longest_answer"]) is int and 0 <= value["longest_answer"] <= LONGEST_ANSWER,
@@ -47,10 +52,16 @@ def summary(value: dict[str, Any], where: Path) -> None:
             "symmetries": isinstance(value.get("symmetries", {}), dict),
             "unanswerable": isinstance(value.get("unanswerable", {}).get("label", ""), str),
         }
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError("is damaged: not what dmn writes", where=where, hint=AGAIN) from error
     if wrong := [key for key, is_sound in sound.items() if not is_sound]:
         raise DataError(f"is damaged: its {wrong[0]} can't be what dmn wrote", where=where, hint=AGAIN)
+
+
+def regions(lengths: np.ndarray, of_picture: int, pictures: int, where: Path) -> None:
+    """Raises: DataError where some stories, with so many facts each, aren't so many pictures with so many regions."""
+    if pictures != len(lengths) or (lengths != of_picture).any():
+        raise DataError("is damaged: its stories don't have the regions of its pictures", where=where, hint=AGAIN)
 
 
 def _is_text(value: Any) -> bool:

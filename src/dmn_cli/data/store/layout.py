@@ -6,6 +6,7 @@
     DIR/rules.json          the language's rules for words and sentences, unless only spaCy itself can apply them
     DIR/sentences.arrow     each distinct sentence once: words (list of word ids), text
     DIR/vectors.safetensors where word vectors were asked for: ids (int32, of words), vectors (float32, one row per id)
+    DIR/pictures.npy, pictures.safetensors  where stories are pictures (`pictures.py`)
     DIR/{train,valid,test}.arrow   one row per story: task, facts (sentence ids), and for each of its questions the
                             sentence id, the position (how many facts it sees), the answer ids, the support positions
 

@@ -16,12 +16,14 @@ from safetensors.numpy import load_file
 from dmn_cli.data.store import check as checks
 from dmn_cli.data.store.check import AGAIN
 from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of
+from dmn_cli.data.store.pictures import FILE, INDEX, StoredPictures
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest, load_versioned_json
 from dmn_cli.records.ragged import spans
+from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Example, Form
 
 _STORIES = 256  # how many are read at a time by what reads them all
@@ -114,6 +116,7 @@ class Split:
 
     def __init__(self, path: Path, trust: Trust) -> None:
         file, batches = _open(path, STORIES, trust)
+        self.name = path.stem
         self.task = np.concatenate([np.empty(0, np.int16), *(batch.column("task").to_numpy() for batch in batches)])
         self.facts = Column(file, [batch.column("facts") for batch in batches])
         self.questions = Column(file, [batch.column("questions") for batch in batches])
@@ -241,6 +244,24 @@ class DataSet:
         return ids, vectors
 
     @cached_property
+    def picture_form(self) -> PictureForm | None:
+        """Of the pictures that its stories are; None where they are texts."""
+        found = self.summary.get("pictures")
+        return found and PictureForm.from_json({key: n for key, n in found.items() if key != "count"})
+
+    @cached_property
+    def pictures(self) -> StoredPictures | None:
+        """The pictures that its stories are; None where they are texts. Raises: DataError where they are damaged."""
+        if self.picture_form is None:
+            return None
+        for name in (FILE, INDEX):
+            try:
+                self._check(name)
+            except FileNotFoundError as error:
+                raise DataError("is missing from the data set", where=self.path / name, hint=AGAIN) from error
+        return StoredPictures.open(self.path, self.picture_form, self.summary["pictures"]["count"])
+
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the data does."""
         return fingerprint_of(self.path)
@@ -281,6 +302,8 @@ class DataSet:
         split = Split(self.path / f"{name}.arrow", None if self._trusted else self._trust_stories)
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
+        if self.pictures:
+            checks.regions(split.facts.lengths, self.pictures.form.regions, len(self.pictures.of[name]), self.path)
         return split
 
 

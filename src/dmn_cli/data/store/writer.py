@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dmn_cli.data.formats.images.pictures import Pictures
 from dmn_cli.data.store.attached import Vectors, attach
 from dmn_cli.data.store.chunks import Chunk, chunks, note_form
 from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, SPLITS, STORIES, Ragged
 from dmn_cli.data.store.overlap import Overlap
+from dmn_cli.data.store.pictures import attach as attach_pictures
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import END, Index, Vocabulary
 from dmn_cli.errors import DataError
@@ -249,8 +251,9 @@ def write_chunks(
     vectors: Vectors | None = None,
     limits: Limits = USUAL,
     finish: Callable[[Path], dict[str, Any]] | None = None,
+    pictures: Pictures | None = None,
 ) -> dict[str, Any]:
-    """Does what `write` does, from chunks of stories.
+    """Does what `write` does, from chunks of stories. pictures: that they are about
 
     `finish` is given the folder of the data set, which can be read by then, and returns what dataset.json says beside.
     """
@@ -266,6 +269,9 @@ def write_chunks(
             raise DataError("there is no story in it", where=source.get("path"))
         words = len(writer.vocabulary.words) - 2  # without extra ones
         attached = {"vectors": attach(folder, writer.vocabulary, vectors)} if vectors else {}
+        if pictures:
+            attached["pictures"] = attach_pictures(folder, pictures)
+            seen = {split: {} for split in seen}  # what is told of two pictures is the same
         writer.vocabulary.save(folder / "vocabulary.json")
         for name, content in tokenizer.files.items():
             (folder / name).write_bytes(content)

@@ -1,0 +1,1 @@
+"""Stories that are pictures: made here, from a folder, or as DAQUAR was published."""
