@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
@@ -13,11 +14,12 @@ from dmn_cli.answering.bound import Bound, Sentence
 from dmn_cli.answering.grouping import parts, shared
 from dmn_cli.answering.known_names import union
 from dmn_cli.answering.names import Binder
+from dmn_cli.answering.pictures import Picture, Seen, Told, by_picture
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.trees import NoTree
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
-from dmn_cli.errors import DataError
+from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
 from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import NO_LABEL, WORD, Form
@@ -49,6 +51,12 @@ class Asked(NamedTuple):
 
     story: list[Encoded]
     question: Encoded
+    picture: Picture | None = None  # of which the facts are regions
+
+    @property
+    def told(self) -> list[str] | Picture:
+        """The story, as it can be asked about again."""
+        return self.picture or self.facts
 
     @property
     def facts(self) -> list[str]:
@@ -111,9 +119,15 @@ class Encoder:
             return [fact.strip() for fact in value]
         return self.tokenizer.words(value) if self.form(question).facts_are_words else self.tokenizer.sentences(value)
 
-    def asked(self, story: str | Sequence[str], question: str) -> Asked:
+    def asked(self, story: Told, question: str) -> Asked:
         """A question about a story, encoded. Raises: DataError where the story has no facts or too many words, or a
-        fact or the question has no words; NoTree where it has to be a tree."""
+        fact or the question has no words; NoTree where it has to be a tree; UsageError where it is text and has to be a
+        picture, or the other way round."""
+        if (form := self.model.sizes.pictures) is not None:
+            picture = story if isinstance(story, Picture) else Picture.of(story, form)
+            return Asked([*map(self.encode, picture.facts)], self.encode(question), picture)
+        if isinstance(story, Picture | bytes | np.ndarray | os.PathLike):
+            raise UsageError("the model answers questions about text, and not about pictures")
         if not isinstance(story, str) and (known := self.recalled(story, question)):
             return known
         facts = self.story(story, question)
@@ -211,9 +225,10 @@ class Encoder:
         if any(sentence.unknown for sentence in (*facts.distinct, *questions.distinct)):
             strange, read = self._strange(asked)
             facts, questions = _numbered(read)
-        length = np.array([len(story) for story, _ in asked])
+        length = np.array([len(one.story) for one in asked])
         start = length.cumsum() - length
-        groups = shared(facts.number, start, length, self.max_batch)
+        pictures = [one.picture for one in asked if one.picture]
+        groups = by_picture(pictures) if pictures else shared(facts.number, start, length, self.max_batch)
         first = np.array([group[0] for group in groups])
         sizes = np.array([len(group) for group in groups])
         words = np.array([len(sentence.ids) for sentence in facts.distinct])
@@ -224,10 +239,11 @@ class Encoder:
             whole = [facts.number[start[i] : start[i] + length[i]] for i in first[chosen]]
             sentences, story = np.unique(np.concatenate(whole), return_inverse=True)
             told = [facts.distinct[number] for number in sentences]
+            seen = Seen.of([pictures[i] for i in first[chosen]]) if pictures else Seen(story)
             wordings, question_of = np.unique(questions.number[places], return_inverse=True)
             batch = from_arrays(
                 sentences=rectangle([sentence.ids for sentence in told], 0),
-                story=padded(story, length[first[chosen]], 0),
+                story=padded(seen.facts, length[first[chosen]], 0),
                 story_length=length[first[chosen]],
                 question_sentences=rectangle([questions.distinct[number].ids for number in wordings], 0),
                 question=question_of,
@@ -241,6 +257,9 @@ class Encoder:
                 affix=rectangle([sentence.affix for sentence in told], 0) if self._affixes else None,
                 spelled=_spelled(told) if self._letters else None,
                 nodes=_nodes(told) if self._trees else None,
+                pictures=seen.pictures,
+                vectors=seen.vectors,
+                regions=seen.regions,
             )
             batches.append(AskedBatch(places, batch, {place: strange[place] for place in places if place in strange}))
         return batches
@@ -250,7 +269,7 @@ class Encoder:
         in the place of what was written."""
         strange: dict[int, Bound] = {}
         read = [*asked]
-        for place, (story, question) in enumerate(asked):
+        for place, (story, question, _) in enumerate(asked):
             if question.unknown or any(fact.unknown for fact in story):
                 bound = strange[place] = self.bound(asked[place].facts, question.text)
                 *told, last = (
@@ -321,8 +340,8 @@ class _Numbered(NamedTuple):
 def _numbered(asked: Sequence[Asked]) -> tuple[_Numbered, _Numbered]:
     """The facts of all stories, one after the other, and the questions."""
     return (
-        _Numbered.of([*chain.from_iterable(story for story, _ in asked)]),
-        _Numbered.of([question for _, question in asked]),
+        _Numbered.of([*chain.from_iterable(one.story for one in asked)]),
+        _Numbered.of([one.question for one in asked]),
     )
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dmn_cli.answering.answer import Answer, Needs, Without
+from dmn_cli.answering.pictures import Picture
 from dmn_cli.records.left_out import LeftOut, search
 
-Asked = Sequence[tuple[Sequence[str], str]]
-"""(facts, question) pairs."""
+Asked = Sequence[tuple[Sequence[str] | Picture, str]]
+"""(facts, question) pairs, with a picture in place of facts that are its regions."""
 AnswerAll = Callable[[Asked], list[Answer]]
 """Answers them, in their order."""
 
@@ -54,7 +55,13 @@ def _explained(asked: Asked, answers: Sequence[Answer], answer_all: AnswerAll) -
 def shortened(asked: Asked, left: LeftOut) -> Asked:
     """Questions about stories from which facts are left out. asked: the whole ones"""
     rows = zip(left.question.tolist(), left.positions(), strict=True)
-    return [([fact for at, fact in enumerate(asked[row][0]) if at not in out], asked[row][1]) for row, out in rows]
+    return [(_without(asked[row][0], out), asked[row][1]) for row, out in rows]
+
+
+def _without(story: Sequence[str] | Picture, out: tuple[int, ...]) -> Sequence[str] | Picture:
+    if isinstance(story, Picture):
+        return story.without(out)
+    return [fact for at, fact in enumerate(story) if at not in out]
 
 
 def _chance(answers: Sequence[Answer]) -> np.ndarray:

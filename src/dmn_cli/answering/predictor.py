@@ -14,6 +14,7 @@ import torch
 from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Asked, AskedBatch, Encoder
+from dmn_cli.answering.pictures import Picture, Told
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import NOTHING, answer_text
@@ -32,6 +33,8 @@ class Computed(NamedTuple):
     top: tuple[np.ndarray, np.ndarray] | None = None  # the likeliest answers: see `records.network.Likeliest`
 
 
+Retold = tuple[Sequence[str] | Picture, str]
+"""Facts, or a picture in their place, and a question."""
 Shown = tuple[list[str], list[list[float]], list[int]]
 """What an answer rests on: facts, `Answer.gates`, and positions of the facts that were read."""
 
@@ -71,11 +74,14 @@ class Predictor:
         self.why, self.brief = why, brief
         self.encoder = Encoder(self.model, max_batch=max_batch, remembered=remembered, bind=bind)
 
-    def answer(self, story: str | Sequence[str], question: str) -> Answer:
-        """Raises: DataError where the story has no facts, or a fact or the question has no words."""
+    def answer(self, story: Told, question: str) -> Answer:
+        """story: for a model that was taught about pictures, one: its file, its contents, or (height, width, 3) uint8
+
+        Raises: DataError where the story has no facts, or a fact or the question has no words, or it is a picture that
+        can't be read."""
         return self.answer_all([(story, question)])[0]
 
-    def answer_all(self, asked: Sequence[tuple[str | Sequence[str], str]]) -> list[Answer]:
+    def answer_all(self, asked: Sequence[tuple[Told, str]]) -> list[Answer]:
         """Answers (story, question) pairs, in their order, many of them at once. Raises as `answer` does."""
         return self.answer_encoded([self.encoder.asked(story, question) for story, question in asked])
 
@@ -84,21 +90,21 @@ class Predictor:
         answers = self._answered(asked, self.top)
         if not self.why or self.brief:
             return answers
-        return self.explained([(one.facts, one.question.text) for one in asked], answers)
+        return self.explained([(one.told, one.question.text) for one in asked], answers)
 
-    def explained(self, asked: Sequence[tuple[Sequence[str], str]], answers: Sequence[Answer]) -> list[Answer]:
-        """Answers to (facts, question) pairs with the facts that they need."""
+    def explained(self, asked: Sequence[Retold], answers: Sequence[Answer]) -> list[Answer]:
+        """Answers to (facts or picture, question) pairs with the facts that they need."""
         from dmn_cli.answering.needs import with_needs
 
         return with_needs(asked, answers, self._answered_alone)
 
-    def likeliest(self, facts: Sequence[str], question: str, k: int) -> list[tuple[str, float]]:
+    def likeliest(self, facts: Sequence[str] | Picture, question: str, k: int) -> list[tuple[str, float]]:
         """The k likeliest answers and their probabilities; none where each fact is answered. Raises as `answer` does,
         and UsageError where the network tells its first answer alone."""
         [answer] = self._answered([self.encoder.asked(facts, question)], k)
         return answer.top or []
 
-    def _answered_alone(self, asked: Sequence[tuple[Sequence[str], str]]) -> list[Answer]:
+    def _answered_alone(self, asked: Sequence[Retold]) -> list[Answer]:
         """Without other answers that are likely."""
         return self._answered([self.encoder.asked(facts, question) for facts, question in asked], top=0)
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import orjson
 
 from dmn_cli.answering.encoder import Asked
+from dmn_cli.answering.pictures import named
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.errors import DataError
+from dmn_cli.errors import DataError, DmnError
 from dmn_cli.files import LONGEST_LINE, json_line, load_object, to_json
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
@@ -58,8 +59,9 @@ def answers(
 ) -> Iterator[list[bytes]]:
     """Yields the answers to the lines that had arrived, batch by batch; one line of JSON, in UTF-8, for each line.
 
-    A line is {"id"?, "story": [fact, …] | text, "question": text}; the question may be missing where the model knows
-    but one. A bad line is answered by {"id", "error"}. Where the predictor is brief, so are the answers.
+    A line is {"id"?, "story": [fact, …] | text, "question": text}, or has "image": a file or a data: URL in place of
+    the story, where the model was taught about pictures; the question may be missing where the model knows but one. A
+    bad line is answered by {"id", "error"}. Where the predictor is brief, so are the answers.
 
     lines, at_once, few, processes: as `in_order` takes them.
     """
@@ -246,6 +248,8 @@ def _written(result: dict[str, Any]) -> bytes:
 def _asked(predictor: Predictor, record: dict[str, Any]) -> Asked:
     """Facts and question. Raises: DataError where the record has none, or what UTF-8 can't represent."""
     story, question = record.get("story"), record.get("question", predictor.model.question)
+    if predictor.model.sizes.pictures or "image" in record:
+        return _asked_about_picture(predictor, record.get("image"), question)
     if isinstance(story, list) and (known := predictor.encoder.recalled(story, question)):
         return known
     if not isinstance(question, str):
@@ -257,3 +261,25 @@ def _asked(predictor: Predictor, record: dict[str, Any]) -> Asked:
     except UnicodeEncodeError as error:
         raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)") from error
     return predictor.encoder.asked(story, question)
+
+
+def _asked_about_picture(predictor: Predictor, image: Any, question: Any) -> Asked:
+    """Raises: DataError"""
+    if not predictor.model.sizes.pictures:
+        raise DataError('has an "image", and the model answers questions about text')
+    if not isinstance(question, str) or not _is_unicode(question):
+        raise DataError('"question" is not a text')
+    if not isinstance(image, str) or not _is_unicode(image):
+        raise DataError('"image" is neither the name of a file nor a data: URL')
+    try:
+        return predictor.encoder.asked(named(image), question)
+    except DmnError as error:
+        raise DataError(str(error)) from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can represent it."""
+    try:
+        return text.encode() is not None
+    except UnicodeEncodeError:
+        return False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dmn_cli.answering.pictures import named
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact import golden, stored
-from dmn_cli.errors import DataError, ModelError
+from dmn_cli.errors import DataError, ModelError, UsageError
 
 TOLERANCE = 1e-3  # that a confidence may differ by: another machine, device or version of torch rounds otherwise
 
@@ -48,8 +49,9 @@ def verify(predictor: Predictor) -> Verified:
     if not asked:
         raise ModelError("has no golden questions", where=folder, hint="Measure it on a data set: dmn eval MODEL DATA")
     try:
-        answers = predictor.answer_all([(one.story, one.question) for one in asked])
-    except DataError as error:
+        told = [named(one.story) if isinstance(one.story, str) else one.story for one in asked]
+        answers = predictor.answer_all([(story, one.question) for story, one in zip(told, asked, strict=True)])
+    except (DataError, UsageError) as error:
         raise ModelError(f"can't be asked: {error.message}", where=folder / stored.GOLDEN, hint=stored.AGAIN) from error
     pairs = [*enumerate(zip(asked, answers, strict=True), start=1)]
     differing = [

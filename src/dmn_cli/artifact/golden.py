@@ -11,7 +11,7 @@ from dmn_cli.errors import ModelError
 
 
 class Golden(NamedTuple):
-    story: list[str]
+    story: list[str] | str  # or its picture, as a data: URL
     question: str
     answer: str
     confidence: float  # in the whole answer
@@ -19,8 +19,10 @@ class Golden(NamedTuple):
     @classmethod
     def of(cls, line: Any) -> Golden:
         """Raises: KeyError, TypeError, ValueError where it isn't a line of golden.jsonl."""
-        story, question, answer = line["story"], line["question"], line["answer"]
-        if not isinstance(story, list) or not all(isinstance(text, str) for text in (*story, question, answer)):
+        image, question, answer = line.get("image"), line["question"], line["answer"]
+        story = line["story"] if image is None else image
+        texts = (*story, question, answer) if isinstance(story, list) else (image, question, answer)
+        if not all(isinstance(text, str) for text in texts):
             raise TypeError("golden")
         if not story:
             raise ValueError("golden")

@@ -46,6 +46,12 @@ def command(
             show_default=False,
         ),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The picture, for a model that was taught about pictures.", show_default=False
+        ),
+    ] = None,
     question: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What to ask about them.", show_default=False)
     ] = None,
@@ -128,12 +134,20 @@ def command(
     """
     output = Output(as_json=json, quiet=quiet)
     for_tables = {"--out": out, "--input": input_, "--encoding": encoding, "--delimiter": delimiter}
-    _check(story, question, batch, table, [option for option, given in for_tables.items() if given is not None])
+    if image is not None:
+        from dmn_cli.files import as_path
+
+        if not (story is None and batch is None and table is None):
+            raise UsageError("--image is what is asked about, in place of --story, --batch or --table")
+        told: Path | str | None = as_path(image)
+    else:
+        told = story
+    _check(told, question, batch, table, [option for option, given in for_tables.items() if given is not None])
     if why and table is not None:
         raise UsageError("--why is for facts, and a table gets no more than answers")
     if brief and (why or batch is None):
         raise UsageError("--brief is for --batch, and leaves out what --why shows")
-    if data is not None and not (story is None and batch is None and table is None):
+    if data is not None and not (told is None and batch is None and table is None):
         raise UsageError("--data is for /sample at the prompt")
     if processes and batch is None:
         raise UsageError("--processes is for --batch, which has work to share")
@@ -142,7 +156,7 @@ def command(
     if table is not None and json and out is None:
         raise UsageError("--json reports what was written to --out", hint="Give --out FILE too.")
     if plot is not None:
-        if story is None:
+        if told is None:
             raise UsageError("--plot draws the answer to one question", hint="Give --story and --question too.")
         from dmn_cli.reporting.plots.style import check
 
@@ -167,8 +181,8 @@ def command(
     if batch is not None:
         share(processes, where)
         _stream(predictor, batch, processes)
-    elif story is not None:
-        _once(output, predictor, story, _question(predictor, question), why=why, plot=plot)
+    elif told is not None:
+        _once(output, predictor, told, _question(predictor, question), why=why, plot=plot)
     elif table is not None and written is not None:
         if predictor.model.network.reads_trees:
             raise UsageError("--table is for texts, and the model reads trees", hint="Ask by --batch, a tree a line.")
@@ -180,13 +194,13 @@ def command(
         from dmn_cli.answering.samples import Samples
         from dmn_cli.cli.prompt import can_edit, prompt
 
-        samples, told = Samples(model, data), _to_begin_with(output, model)
+        samples, facts = Samples(model, data), _to_begin_with(output, model)
         if can_edit(output):
             from dmn_cli.cli.editor import edit
 
-            edit(output, predictor, samples, told, why=why)
+            edit(output, predictor, samples, facts, why=why)
         else:
-            prompt(output, predictor, samples, told, why=why)
+            prompt(output, predictor, samples, facts, why=why)
 
 
 def _to_begin_with(output: Output, model: Path) -> list[str]:
@@ -200,7 +214,7 @@ def _to_begin_with(output: Output, model: Path) -> list[str]:
 
 
 def _check(
-    story: str | None, question: str | None, batch: str | None, table: str | None, for_tables: list[str]
+    story: Path | str | None, question: str | None, batch: str | None, table: str | None, for_tables: list[str]
 ) -> None:
     """Raises: UsageError where these don't go together. for_tables: the options for tables that are given"""
     if batch is not None and (story is not None or question is not None):
@@ -208,7 +222,9 @@ def _check(
     if table is not None and (story is not None or batch is not None):
         raise UsageError("--table takes its texts from FILE, not from --story or --batch")
     if story is None and question is not None and table is None:
-        raise UsageError("--question is asked about --story or --table", hint="Or open the prompt: dmn ask MODEL")
+        raise UsageError(
+            "--question is asked about --story, --image or --table", hint="Or open the prompt: dmn ask MODEL"
+        )
     if table is None and for_tables:
         raise UsageError(f"{for_tables[0]} is for --table", hint="Give --table FILE too.")
 
@@ -235,12 +251,19 @@ def _quick_start() -> Iterator[None]:
             gc.enable()
 
 
-def _once(output: Output, predictor: Predictor, story: str, question: str, *, why: bool, plot: Path | None) -> None:
+def _once(
+    output: Output, predictor: Predictor, told: Path | str, question: str, *, why: bool, plot: Path | None
+) -> None:
+    """told: a picture, or the story's file"""
     from dmn_cli.cli.input import text_of
     from dmn_cli.data.words.trees import is_tree
 
-    told = predictor.model.network.reads_trees and is_tree(story) and not Path(story).exists()
-    answer = predictor.answer(story if told else text_of(story), question)
+    if isinstance(told, str):
+        if predictor.model.sizes.pictures:
+            raise UsageError("the model answers questions about pictures", hint="Give --image FILE in place of --story.")
+        tree = predictor.model.network.reads_trees and is_tree(told) and not Path(told).exists()
+        told = told if tree else text_of(told)
+    answer = predictor.answer(told, question)
     if plot is not None:
         from dmn_cli.cli.plots import draw_why
 

@@ -81,6 +81,7 @@ def check_split(split: str) -> None:
 def opened(output: Output, model: Path, data: Sequence[Path], split: str, device: str) -> Measured:
     """Raises: ModelError, DataError, ResourceError; UsageError where the model can't read the data"""
     from dmn_cli.artifact import directory as model_directory
+    from dmn_cli.evaluation.pictures import check_pictures
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
     from dmn_cli.evaluation.trees import check_trees
@@ -94,5 +95,6 @@ def opened(output: Output, model: Path, data: Sequence[Path], split: str, device
     data_sets = [DataSet(path) for path in data]
     for data_set in data_sets:
         check_trees(loaded.network, data_set)
+        check_pictures(loaded, data_set)
     tasks = list(dict.fromkeys(task for data_set in data_sets for task in data_set.tasks))
     return Measured(loaded, [Batches.of(data_set, split, loaded.vocabulary, tasks) for data_set in data_sets], where)

@@ -17,7 +17,7 @@ from dmn_cli.data.symmetries.spares import Kind, kinds
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
 from dmn_cli.records.names import NameKind, Names
-from dmn_cli.records.regions import PictureForm
+from dmn_cli.records.regions import PictureForm, in_words
 from dmn_cli.records.text import Form, TableForm
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Joint:
         first = self.data[0]
         for one in self.data[1:]:
             if one.picture_form != first.picture_form:
-                what = " or ".join(sorted({_pictures_in_words(data.picture_form) for data in (one, first)}))
+                what = " or ".join(sorted({in_words(data.picture_form) for data in (one, first)}))
                 raise UsageError(
                     f"doesn't go together with {first.path}: a model is of {what}, and not of both", where=one.path
                 )
@@ -200,10 +200,3 @@ def _joined_forms(data: Sequence[DataSet]) -> dict[str, Form]:
             if joined.setdefault(question, form) != form:
                 raise UsageError(f"asks {question!r} in another form than the data sets before it", where=one.path)
     return joined
-
-
-def _pictures_in_words(form: PictureForm | None) -> str:
-    if form is None:
-        return "text"
-    size = f"{form.width} numbers a region" if form.width else f"{form.side} × {form.side} pixels"
-    return f"pictures of {form.rows} × {form.columns} regions, {size}"

@@ -82,8 +82,8 @@ def prepare(
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
     the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
     by task, which words may change places; None: they are looked for in the training stories. `unanswerable`: which
-    questions without an answer are added. `pictures`: that the stories are about. `export`: a file for the same stories as JSON lines. `about`: what
-    dataset.json says beside.
+    questions without an answer are added. `pictures`: that the stories are about. `export`: a file for the same stories
+    as JSON lines. `about`: what dataset.json says beside.
 
     Raises: DataError where there is no story, and what reading and the tokenizer raise.
     """

@@ -61,9 +61,12 @@ def _per_fact(batches: Batches, example: Example) -> bool:
 
 
 def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list[dict[str, Any]]:
-    """The first validation questions of each data set, with the answers that the network gives them now."""
+    """The first validation questions of each data set, with the answers that the network gives them now; none where
+    they are about vectors, which no line can hold."""
     lines: list[dict[str, Any]] = []
     for batches in valid:
+        if batches.data.picture_form and batches.data.picture_form.width:
+            continue
         judged = judge_stories(model.network, batches, batches.plan(_GOLDEN)[0], device)
         for i, row in enumerate(judged.rows[:_GOLDEN]):
             example = batches.data.example(batches.split, int(row))
@@ -71,10 +74,21 @@ def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list
             lines.append(
                 {
                     "id": len(lines) + 1,
-                    "story": example.facts,
+                    **_told(batches, row, example),
                     "question": example.question,
                     "answer": model.vocabulary.answer_text(judged.words[i], per_fact=per_fact),
                     "confidence": round(float(judged.confidence[i]), 6),
                 }
             )
     return lines
+
+
+def _told(batches: Batches, row: int, example: Example) -> dict[str, Any]:
+    """The story of a question, or its picture."""
+    pictures = batches.data.pictures
+    if pictures is None:
+        return {"story": example.facts}
+    from dmn_cli.data.formats.images.pixels import as_url
+
+    story = np.searchsorted(batches.split.question_offset, [row], side="right") - 1
+    return {"image": as_url(pictures.take(batches.split.name, story)[0][0])}

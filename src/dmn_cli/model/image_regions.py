@@ -45,9 +45,11 @@ class ImageRegions(nn.Module):
             for inputs, outputs, stride in zip(widths, widths[1:], strides, strict=False)
         )
         self.W = linear(channels + 2, hidden)
+        self.places: Tensor  # (regions, 2) from -1 to 1
+        self.snake: Tensor  # (regions,)
         places = torch.tensor(form.places, dtype=torch.float32)
         last = torch.tensor([max(form.rows - 1, 1), max(form.columns - 1, 1)])
-        self.register_buffer("places", 2 * places / last - 1, persistent=False)  # (regions, 2) from -1 to 1
+        self.register_buffer("places", 2 * places / last - 1, persistent=False)
         self.register_buffer("snake", torch.tensor(form.snake.tolist()), persistent=False)
 
     def arrange(self, batch: Batch) -> None:

@@ -50,6 +50,7 @@ from dmn_cli.records.batch import Bags, Batch
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
 
+
 class Encoder(Protocol):
     """Distinct facts → (facts, hidden)."""
 

@@ -1,7 +1,7 @@
-"""The regions that a picture is divided into: how many there are, in which order they are read, and what they are called.
+"""The regions that a picture is divided into: how many there are, in which order they are read, what they are called.
 
-They are read as a snake, the first row from left to right and the next one back, so that neighbours in reading order are
-neighbours in the picture too (Xiong et al. 2016, sec. 3.2).
+They are read as a snake, the first row from left to right and the next one back, so that neighbours in reading order
+are neighbours in the picture too (Xiong et al. 2016, sec. 3.2).
 """
 
 from __future__ import annotations
@@ -67,7 +67,15 @@ class PictureForm(NamedTuple):
         form = cls(**value)
         if any(type(number) is not int for number in form):
             raise TypeError("pictures")
-        sound = form.rows > 0 < form.columns and form.regions <= MOST and 0 <= min(form.side, form.width)
+        sound = min(form.rows, form.columns) > 0 and form.regions <= MOST and min(form.side, form.width) >= 0
         if not sound or bool(form.side) == bool(form.width) or max(form.side, form.width) > LARGEST:
             raise ValueError("pictures")
         return form
+
+
+def in_words(form: PictureForm | None) -> str:
+    """Of what form pictures are, for a person; None: there is text in their place."""
+    if form is None:
+        return "text"
+    size = f"{form.width} numbers each" if form.width else f"{form.side} × {form.side} pixels"
+    return f"pictures of {form.rows} × {form.columns} regions, {size}"

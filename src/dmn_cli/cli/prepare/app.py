@@ -7,6 +7,15 @@ import typer
 from dmn_cli.cli.prepare import babi, image, jsonl, sst, story, table, tagged, text
 
 app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
-COMMANDS = {"babi": babi, "jsonl": jsonl, "table": table, "sst": sst, "tagged": tagged, "story": story, "image": image, "text": text}
+COMMANDS = {
+    "babi": babi,
+    "jsonl": jsonl,
+    "table": table,
+    "sst": sst,
+    "tagged": tagged,
+    "story": story,
+    "image": image,
+    "text": text,
+}
 for name, module in COMMANDS.items():
     app.command(name)(module.command)

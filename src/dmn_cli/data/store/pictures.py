@@ -32,7 +32,7 @@ def attach(folder: Path, pictures: Pictures) -> dict[str, Any]:
     header = {
         "descr": npy.dtype_to_descr(np.dtype(form.dtype)),
         "fortran_order": False,
-        "shape": (pictures.count, *form.shape),
+        "shape": (pictures.total, *form.shape),
     }
     with (folder / FILE).open("wb") as file:
         npy.write_array_header_1_0(file, header)
@@ -41,7 +41,7 @@ def attach(folder: Path, pictures: Pictures) -> dict[str, Any]:
             file.write(np.ascontiguousarray(picture, form.dtype).data)
     index = {split: np.array(pictures.of.get(split, []), np.int32) for split in SPLITS}
     (folder / INDEX).write_bytes(save(index))
-    return {"count": pictures.count, **form.as_json()}
+    return {"count": pictures.total, **form.as_json()}
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,6 @@ class StoredPictures:
         return cls(form, array, of)
 
     def take(self, split: str, stories: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct pictures that some stories are about, and for each story which of them. (pictures, …), (stories,)"""
+        """The distinct pictures that some stories are about, and which of them each story. (pictures, …), (stories,)"""
         distinct, which = np.unique(self.of[split][stories], return_inverse=True)
         return self.array[distinct], which

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +15,9 @@ class Pictures(NamedTuple):
     """All pictures of a data set, each once."""
 
     form: PictureForm
-    count: int
+    total: int
     read: Callable[[], Iterable[np.ndarray]]  # each of the form's shape, in the order of their numbers
-    of: dict[str, Sequence[int]]  # for each split, the numbers of the pictures that its stories are about, in order
+    of: Mapping[str, Sequence[int]]  # for each split, the numbers of the pictures that its stories are about, in order
 
 
 class Pictured(NamedTuple):

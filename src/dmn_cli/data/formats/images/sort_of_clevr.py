@@ -1,11 +1,11 @@
-"""Sort-of-CLEVR, made here: six coloured shapes, and questions about one of them alone or about its relation to others.
+"""Sort-of-CLEVR, made here: six coloured shapes, and questions about one of them or about its relation to others.
 
-As described by Santoro et al. 2017, *A simple neural network module for relational reasoning* (supplement, sec. C): 75 ×
-75 pixels, an object of each of six colours, each a square or a circle of 10 pixels, none of which overlap, and ten
-relational and ten non-relational questions. There, questions are codes; here, they are sentences. A picture's ten
-questions of a kind are different ones of the eighteen that there are, and none is asked whose answer two objects at the
-same distance would decide differently. The supporting facts are the regions of the objects that the answer depends on,
-in the order of the reasoning.
+As described by Santoro et al. 2017, *A simple neural network module for relational reasoning* (arXiv 1706.01427): 75 ×
+75 pixels, an object of each of six colours, each a square or a circle of 10 pixels, whose centres are at least 10
+pixels apart, and ten relational and ten non-relational questions. There, questions are codes; here, they are sentences.
+A picture's ten questions of a kind are different ones of the eighteen that there are, and none is asked that two
+objects at the same distance would answer differently. The supporting facts are the regions of the objects that the
+answer depends on, in the order of the reasoning.
 
 Picture n of a seed is the same wherever and however often it is made.
 """
@@ -54,8 +54,8 @@ class Asked(NamedTuple):
 
 
 def made(count: int, seed: int, grid: int) -> Pictured:
-    """So many pictures to train and validate on, of which a tenth is held out, and a twentieth as many to test on. grid:
-    rows and columns of regions"""
+    """So many pictures to train and validate on, of which a tenth is held out, and a twentieth as many to test on.
+    grid: rows and columns of regions"""
     form = PictureForm(grid, grid, SIDE)
     valid, test = count // 10, count // 20
     splits = {"train": range(count - valid), "valid": range(count - valid, count), "test": range(count, count + test)}

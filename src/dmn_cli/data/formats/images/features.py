@@ -1,0 +1,74 @@
+"""Features of regions that another network has computed: .npy or .safetensors → vectors in reading order.
+
+An array is (rows, columns, width), or (regions, width), which is one row. It holds float16, float32 or float64.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dmn_cli.errors import DataError
+from dmn_cli.records.regions import LARGEST, MOST, PictureForm
+
+SUFFIXES = (".npy", ".safetensors")
+
+
+def read(path: Path, form: PictureForm) -> np.ndarray:
+    """Those of one picture, (regions, width) float32. Raises: DataError; OSError where there is no such file"""
+    return in_order(_load(path), form)
+
+
+def form_of(path: Path) -> PictureForm:
+    """The form of these and all others. Raises as `read` does."""
+    shape = _load(path).shape
+    rows, columns, width = (1, *shape) if len(shape) == 2 else shape
+    if not rows * columns <= MOST or not width <= LARGEST:
+        raise DataError(f"has {rows} × {columns} regions of {width} numbers: at most {MOST} of {LARGEST} can be read")
+    return PictureForm(rows, columns, width=width)
+
+
+def in_order(array: np.ndarray, form: PictureForm) -> np.ndarray:
+    """(rows, columns, width), or (regions, width) → (regions, width) float32 in reading order. Raises: DataError"""
+    shape = (form.rows, form.columns, form.width)
+    if array.shape != shape and not (form.rows == 1 and array.shape == shape[1:]):
+        raise DataError(f"its array is {_by(array.shape)}, and not {_by(shape)} as the others", hint=_HINT)
+    vectors = np.asarray(array, np.float32).reshape(form.regions, form.width)
+    if not np.isfinite(vectors).all():
+        raise DataError("holds numbers that are infinite, or none (NaN)")
+    return vectors[form.snake]
+
+
+_HINT = "An array is rows × columns × width, or regions × width."
+
+
+def _load(path: Path) -> np.ndarray:
+    """Raises: DataError; OSError"""
+    if path.suffix == ".npy":
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError) as error:
+            raise DataError("is no array of numpy, or a damaged one", hint=_HINT) from error
+    else:
+        array = _only_tensor(path)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind != "f":
+        raise DataError(f"its array is {_by(array.shape)} {array.dtype}", hint=_HINT)
+    return array
+
+
+def _only_tensor(path: Path) -> np.ndarray:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise DataError(f"is no safetensors, or damaged ({error})") from error
+    if len(tensors) != 1:
+        raise DataError(f"has {len(tensors)} arrays, and not one")
+    return next(iter(tensors.values()))
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
