@@ -10,7 +10,7 @@ of which halves the picture until its map would have fewer cells than there are 
 sees what lies across its border. v_i is the mean over the cells of a region, and where it is: (x, y) from -1 to 1 (as
 Liu et al. 2018's CoordConv has it; our departure: a snake of GRUs says little of how far two regions are apart).
 
-    x^0 = 2 pixels / 255 - 1;   x^l = ReLU(K^l ∗ x^{l-1} + b^l);   v_i = [mean over region i of x^L; x_i; y_i]
+    x^0 = 1 - pixels / 255;   x^l = ReLU(K^l ∗ x^{l-1} + b^l);   v_i = [mean over region i of x^L; x_i; y_i]
 
 All regions of a picture are seen by each of its questions, so that both directions of the fusion layer are read once
 for all of them (`PictureReader`).
@@ -57,7 +57,7 @@ class ImageRegions(nn.Module):
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Tensor:
         assert batch.pictures is not None
-        x = batch.pictures.permute(0, 3, 1, 2).to(self.W.weight.dtype) * (2 / 255) - 1  # (pictures, 3, height, width)
+        x = 1 - batch.pictures.permute(0, 3, 1, 2).to(self.W.weight.dtype) / 255  # (pictures, 3, height, width)
         for K in self.K:
             x = torch.relu(K(x))
         v = F.adaptive_avg_pool2d(x, self.grid).flatten(2).transpose(1, 2).index_select(1, self.snake)
