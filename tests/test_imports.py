@@ -26,6 +26,7 @@ HEAVY = {
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "PIL",
 }
 
 # as the installed `dmn` starts; `python -m` would have another name for completion
@@ -90,7 +91,8 @@ PLACES = {
     "pyarrow": {"data/store", "data/formats/table_files.py", "data/formats/table_copy.py"},
     "pydantic": {"settings", "training/checkpoint.py"},
     "orjson": {"answering/stream.py"},
-    "safetensors": {"data/store", "artifact", "training/saved.py"},
+    "safetensors": {"data/store", "data/formats/images/features.py", "artifact", "training/saved.py"},
+    "PIL": {"data/formats/images"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},
     "onnx": {"artifact/onnx/graph.py"},
