@@ -222,7 +222,8 @@ def fields(model: type[DmnSettings | TrainingSettings]) -> st.SearchStrategy[dic
 
 def _possible(model: dict[str, Any]) -> dict[str, Any]:
     """Letters are read where sentences are read word by word, and some numbers have a greatest value."""
-    most = {"hidden": 1 << 16, "passes": 1000, "fusion_layers": 100, "characters": 1 << 16, "ngrams": 5, "channels": 1 << 12}
+    most = {"hidden": 1 << 16, "passes": 1000, "fusion_layers": 100, "characters": 1 << 16, "ngrams": 5}
+    most["channels"] = 1 << 12
     model = model | {key: model[key] % limit + 1 for key, limit in most.items()}
     return model | ({} if model["sentence"] == "gru" else {"characters": 0})
 

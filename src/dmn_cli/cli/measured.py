@@ -81,9 +81,9 @@ def check_split(split: str) -> None:
 def opened(output: Output, model: Path, data: Sequence[Path], split: str, device: str) -> Measured:
     """Raises: ModelError, DataError, ResourceError; UsageError where the model can't read the data"""
     from dmn_cli.artifact import directory as model_directory
-    from dmn_cli.evaluation.pictures import check_pictures
     from dmn_cli.data.batches import Batches
     from dmn_cli.data.store.reader import DataSet
+    from dmn_cli.evaluation.pictures import check_pictures
     from dmn_cli.evaluation.trees import check_trees
     from dmn_cli.kernels.tune import tune
     from dmn_cli.machine.device import choose_device

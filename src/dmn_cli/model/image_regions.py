@@ -13,18 +13,24 @@ Liu et al. 2018's CoordConv has it; our departure: a snake of GRUs says little o
     x^0 = 1 - pixels / 255;   x^l = ReLU(K^l ∗ x^{l-1} + b^l);   v_i = [mean over region i of x^L; x_i; y_i]
 
 All regions of a picture are seen by each of its questions, so that both directions of the fusion layer are read once
-for all of them (`PictureReader`).
+for all of them (`PictureReader`). Two more departures, for pictures most of whose regions are empty: a fact is also the
+region itself, as in the higher layers of fusion, and the GRUs begin by keeping their state (b_z = 2), so that what was
+seen outlives the empty regions after it:
+
+    c_i = f_i + f→_i + f←_i
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmn_cli.model.input_module import FusionReader
+from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.model.input_module import Encoder, FusionReader, keeping
 from dmn_cli.model.linear import linear
 from dmn_cli.model.word_vectors import WordVectors
 from dmn_cli.records.batch import Batch
@@ -87,12 +93,19 @@ class PictureReader(FusionReader):
     """The input fusion layer over regions, all of which each question sees: a picture is read once, in both directions,
     for all of its questions."""
 
+    def __init__(
+        self, regions: Encoder, hidden: int, dropout: float, gru: Callable[..., GatedGRU], layers: int = 1
+    ) -> None:
+        super().__init__(regions, hidden, dropout, gru, layers)
+        keeping(self.forwards)
+        keeping(self.backwards)
+
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         f, packings = self.dropout(self.sentences(batch, word_vectors)), batch.fact_packings
         region, pictures = packings.sentence, packings.stories
         right = self.forwards(region.look_up(self.forwards.project(f)), pictures)
         left = self.backwards(pictures.reverse(region.look_up(self.backwards.project(f))), pictures)
-        c = self.dropout(right + pictures.reverse(left))
+        c = region.look_up(f) + self.dropout(right + pictures.reverse(left))
         for layer in self.higher:
             c = c + self.dropout(layer(c, pictures))
         return Facts(packings.seen.look_up(c), packings.facts)

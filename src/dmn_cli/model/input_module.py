@@ -69,7 +69,7 @@ class WordGRU(nn.Module):
 
     def __init__(self, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
-        self.gru = _keeping(gru(hidden, hidden))
+        self.gru = keeping(gru(hidden, hidden))
         self.dropout = Dropout(dropout)
 
     def arrange(self, batch: Batch) -> None:
@@ -88,7 +88,7 @@ class FactGRU(nn.Module):
     def __init__(self, sentences: Encoder, hidden: int, dropout: float, gru: Callable[..., GatedGRU]) -> None:
         super().__init__()
         self.sentences = sentences
-        self.gru = _keeping(gru(hidden, hidden))
+        self.gru = keeping(gru(hidden, hidden))
         self.dropout = Dropout(dropout)
 
     def arrange(self, batch: Batch) -> None:
@@ -101,7 +101,8 @@ class FactGRU(nn.Module):
         return Facts(packings.seen.look_up(h), packings.facts)
 
 
-def _keeping(gru: GatedGRU) -> GatedGRU:
+def keeping(gru: GatedGRU) -> GatedGRU:
+    """The same, which begins by keeping most of its state."""
     nn.init.constant_(gru.b[: gru.hidden], KEEP)
     return gru
 

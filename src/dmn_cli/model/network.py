@@ -36,6 +36,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     """
 
     gated = True
+    sees = True
     transferable = ("word_vectors.", "input_module.", "question_module.")
 
     def __init__(

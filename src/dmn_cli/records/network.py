@@ -89,6 +89,7 @@ class Network(nn.Module, ABC):
     Training decays no parameter that is called `b` or `bias`."""
 
     reads_trees = False  # whether its facts are trees (`Batch.trees`)
+    sees = False  # whether its facts can be regions of pictures (`Batch.pictures`)
     classifies = False  # whether it can answer one question alone, with one word
     per_fact = True  # whether it can answer at each fact
     taught_by_supports = False  # whether it learns from questions with supporting facts alone

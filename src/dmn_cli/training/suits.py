@@ -1,5 +1,5 @@
-"""Whether a network can learn from data: some read trees, some answer one question alone or each question once, and
-some need supporting facts."""
+"""Whether a network can learn from data: some read trees, some see pictures, some answer one question alone or each
+question once, and some need supporting facts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ def check_suits(network: Network, joint: Joint, gate_supervision: str) -> None:
     """Raises: UsageError where it can't."""
     for data in joint.data:
         check_trees(network, data)
+        if data.picture_form and not network.sees:
+            raise UsageError(
+                "has pictures, and this kind of network reads text alone",
+                where=data.path,
+                hint="Train one that sees pictures: --preset dmn-image.",
+            )
         if network.taught_by_supports and not data.summary["questions_with_support"]:
             raise UsageError(
                 "has no supporting facts, and this kind of network learns from nothing else what to read",
