@@ -1,0 +1,118 @@
+"""Pictures from the command line: prepared, learnt from, and asked about."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Dmn, fails
+from PIL import Image
+
+from dmn_cli import Predictor
+from dmn_cli.data.formats.images import sort_of_clevr
+from dmn_cli.data.store.reader import DataSet
+
+QUESTION = "What is the shape of the red object?"
+TINY = ["--preset=dmn-image", "--set=model.hidden=12", "--set=model.channels=6", "--device=cpu"]
+
+
+@pytest.fixture(scope="module")
+def shapes(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of 40 pictures and two to test on."""
+    out = tmp_path_factory.mktemp("shapes") / "data"
+    made = dmn("prepare", "image", "--make", "sort-of-clevr", "--pictures", 40, "--grid", 5, "--out", out)
+    assert made.code == 0, made.err
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(dmn: Dmn, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("seen") / "run"
+    trained = dmn("train", shapes, "--out", out, "--epochs", 2, *TINY)
+    assert trained.code == 0, trained.err
+    return out
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that is nowhere in the data."""
+    path = tmp_path_factory.mktemp("picture") / "p.png"
+    Image.fromarray(next(sort_of_clevr.pictures(range(999, 1000), 1))).save(path)
+    return path
+
+
+def test_each_picture_is_stored_once(shapes: Path) -> None:
+    data = DataSet(shapes)
+    assert data.pictures is not None
+    assert data.pictures.array.shape == (42, 75, 75, 3)
+    assert data.tasks == ["relational", "non-relational"]
+    assert data.summary["questions_of"]["test"] == {"relational": 20, "non-relational": 20}
+    assert data.pictures.of["test"].tolist() == [40, 40, 41, 41]
+    assert np.array_equal(data.pictures.array[40], next(sort_of_clevr.pictures(range(40, 41), 1)))
+
+
+def test_the_same_seed_makes_the_same_data(dmn: Dmn, shapes: Path, tmp_path: Path) -> None:
+    for seed, same in ((1, True), (2, False)):
+        made = ("prepare", "image", "--make", "sort-of-clevr", "--pictures", 40, "--grid", 5, "--seed", seed)
+        assert dmn(*made, "--out", tmp_path / str(seed) / "data").code == 0
+        again = DataSet(tmp_path / str(seed) / "data").summary["sha256"]
+        assert (again == DataSet(shapes).summary["sha256"]) == same
+
+
+def test_one_question_a_stream_and_the_library_answer_alike(dmn: Dmn, run: Path, picture: Path, tmp_path: Path) -> None:
+    asked = dmn("ask", run, "--image", picture, "--question", QUESTION, "--json").document
+    assert [len(gates) for gates in asked["gates"]] == [25, 25]
+    assert asked["facts"][:6] == [*(f"row 1, column {n}" for n in range(1, 6)), "row 2, column 5"]
+    lines = [{"id": i, "image": str(picture), "question": QUESTION} for i in range(3)]
+    lines[1]["image"] = str(tmp_path / "none.png")
+    said = dmn("ask", run, "--batch", "-", stdin="".join(json.dumps(line) + "\n" for line in lines).encode()).lines
+    assert said[0] == {"id": 0, **asked}
+    assert said[2] == {"id": 2, **asked}
+    assert set(said[1]) == {"id", "error"}
+    assert "line 2: " in said[1]["error"]
+    assert "none.png" in said[1]["error"]
+    predictor = Predictor(run)
+    for given in (str(picture), picture, picture.read_bytes(), np.asarray(Image.open(picture))):
+        answer = predictor.answer(given, QUESTION)
+        assert (answer.text, round(answer.confidence, 5)) == (asked["answer"], round(asked["confidence"], 5))
+
+
+def test_questions_about_several_pictures_are_answered_as_about_each(run: Path) -> None:
+    predictor = Predictor(run)
+    pictures = [*sort_of_clevr.pictures(range(3), 5)]
+    asked = [(picture, question) for picture in pictures for question in (QUESTION, "Is it red?")]
+    for (picture, question), answer in zip(asked, predictor.answer_all(asked), strict=True):
+        alone = predictor.answer(picture, question)
+        assert alone.text == answer.text
+        assert alone.confidence == pytest.approx(answer.confidence, rel=1e-4)
+        assert np.allclose(alone.gates, answer.gates, atol=1e-5)
+
+
+def test_evaluation_and_golden_questions(dmn: Dmn, run: Path, shapes: Path) -> None:
+    report = dmn("eval", run, shapes, "--json").document
+    assert set(report["tasks"]) == {"relational", "non-relational"}
+    assert report["questions"] == 40
+    assert "gate_recall" in report["tasks"]["relational"]
+    verified = dmn("eval", run, "--verify", "--json")
+    assert verified.code == 0, verified.err
+    assert verified.document["questions"] == 8
+
+
+def test_a_training_goes_on_as_if_it_had_never_stopped(dmn: Dmn, shapes: Path, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "resumed"
+    assert dmn("train", shapes, "--out", out, "--epochs", 1, *TINY).code == 0
+    assert dmn("train", shapes, "--out", out, "--epochs", 2, "--resume").code == 0
+    whole = tmp_path / "whole"
+    assert dmn("train", shapes, "--out", whole, "--epochs", 2, *TINY).code == 0
+    assert (out / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
+
+
+def test_text_and_pictures_are_told_apart(
+    dmn: Dmn, run: Path, shapes: Path, picture: Path, world: Path, story: Path, tmp_path: Path
+) -> None:
+    fails(dmn("ask", run, "--story", story, "--question", QUESTION), 2, "about pictures")
+    fails(dmn("ask", "demo", "--image", picture, "--question", QUESTION), 2, "not about pictures")
+    fails(dmn("eval", run, world), 2, "has text, and the model was taught about pictures of 5 × 5 regions")
+    fails(dmn("eval", "demo", shapes), 2, "has pictures")
+    fails(dmn("train", shapes, world, "--out", tmp_path / "both", *TINY), 2, "and not of both")
+    fails(dmn("train", shapes, "--out", tmp_path / "cnn", "--preset", "bi-lstm"), 2, "has pictures", "dmn-image")
