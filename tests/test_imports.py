@@ -92,7 +92,7 @@ PLACES = {
     "pydantic": {"settings", "training/checkpoint.py"},
     "orjson": {"answering/stream.py"},
     "safetensors": {"data/store", "data/formats/images/features.py", "artifact", "training/saved.py"},
-    "PIL": {"data/formats/images"},
+    "PIL": {"data/formats/images/pixels.py", "data/formats/images/sort_of_clevr.py"},
     "triton": {"kernels/recurrence_triton.py"},
     "matplotlib": {"reporting"},
     "onnx": {"artifact/onnx/graph.py"},

@@ -260,7 +260,7 @@ def _once(
 
     if isinstance(told, str):
         if predictor.model.sizes.pictures:
-            raise UsageError("the model answers questions about pictures", hint="Give --image FILE in place of --story.")
+            raise UsageError("the model answers questions about pictures", hint="Give --image FILE, not --story.")
         tree = predictor.model.network.reads_trees and is_tree(told) and not Path(told).exists()
         told = told if tree else text_of(told)
     answer = predictor.answer(told, question)
