@@ -24,7 +24,8 @@
 #   make results-text     sentiment, classes, tags, few labels: ours and its peers on the same splits; goes on where it stopped;
 #                     SHARED=folder of the data; ROWS='--rows "trec/*;*/NB-SVM" --seeds 1' for some of them
 #   make results-systems  systems to compare with, side by side, each as its paper has it; goes on where it stopped;
-#                     SHARED=folder of the data; ROWS='--systems rntn,drnn --seeds 1' for some of them
+#                     SHARED=folder of the data; ROWS='--systems rntn,drnn --seeds 1' for some of those for sentiment,
+#                     MEMORY='--rows memnn --tasks 1,2 --seeds 1' for some of the memory networks on bAbI
 #   make results-joint    one model of many tasks; SHARED=folder of the data
 
 PYTHON ?= python3
@@ -144,6 +145,7 @@ results-text: setup
 
 results-systems: setup
 	$(BIN)/python tools/sentiment_results.py $(SHARED) $(BUILD)/results-systems $(ROWS)
+	$(BIN)/python tools/memory_results.py $(SHARED)/babi/tasks_1-20_v1-2.tar.gz $(BUILD)/results-memory $(MEMORY)
 
 results-joint: setup
 	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint

@@ -114,7 +114,8 @@ class Shop:
             "seconds": round(trained["seconds"]),
         }
 
-    def _data(self, row: Row, task: int) -> Data:
+    def sets(self, row: Row, task: int) -> tuple[Path, Path]:
+        """What is trained on, and what has the test."""
         supports = [] if row.supports else ["--no-supports"]
         end = f"{'' if row.supports else '-answers-only'}-qa{task}"
         variant = "en" if row.told(task) else row.variant  # whose test file is the same
@@ -126,6 +127,10 @@ class Shop:
             told = ("story", "--tasks", task, "--questions", WORLD_QUESTIONS, "--format", "babi")
             text = prepared(self.folder / f"world-qa{task}-text", *told)
             train = prepared(self.folder / f"world{end}", "babi", text, "--tasks", task, *supports)
+        return train, test
+
+    def _data(self, row: Row, task: int) -> Data:
+        train, test = self.sets(row, task)
         return Data(train, test, self._unseen(test))
 
     def _unseen(self, test: Path) -> Path | None:
