@@ -48,17 +48,17 @@ def net(name: str) -> Classifier:
 @pytest.mark.parametrize("name", MAKES)
 def test_company_order_and_padding_change_nothing(name: str) -> None:
     network = net(name)
-    together = network.scores(told(ASKED, extra_words=2, extra_facts=5))
-    alone = torch.cat([network.scores(told([asked])) for asked in ASKED])
+    together = network.classes(told(ASKED, extra_words=2, extra_facts=5))
+    alone = torch.cat([network.classes(told([asked])) for asked in ASKED])
     torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-11)
-    torch.testing.assert_close(network.scores(told([*reversed(ASKED)])).flip(0), alone, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(network.classes(told([*reversed(ASKED)])).flip(0), alone, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", MAKES)
 def test_the_order_of_words_counts(name: str) -> None:
     network = net(name)
     facts, question, answer, _ = ASKED[0]
-    there, back = (network.scores(told([(order, question, answer, [])])) for order in (facts, facts[::-1]))
+    there, back = (network.classes(told([(order, question, answer, [])])) for order in (facts, facts[::-1]))
     assert not torch.allclose(there, back)
 
 
@@ -82,7 +82,9 @@ def test_its_answers_are_classes() -> None:
     assert (cold.words[:, 1] == END).all()
     torch.testing.assert_close(cold.loss, network.losses(b, None).answers)
     logits, right = network.answer_logits(b)
-    torch.testing.assert_close(torch.nn.functional.cross_entropy(logits, right, reduction="none"), cold.loss)
+    of_steps = torch.nn.functional.cross_entropy(logits, right, reduction="none").view(len(b), 2)
+    torch.testing.assert_close(of_steps[:, 0], cold.loss)
+    assert (of_steps[:, 1] < 1e-9).all(), "that it ends then is certain"
     three = network.likeliest(b, 3)
     assert torch.equal(three.words[:, 0], cold.words)
     assert (three.probability.diff(dim=1) <= 0).all()

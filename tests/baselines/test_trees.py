@@ -175,7 +175,7 @@ def test_levels_give_what_recursion_gives_gradients_too(name: str) -> None:
         if by_levels:
             _, _, loss = network.losses(b, None)
             assert loss is not None
-            scores = network.scores(b)
+            scores = network.classes(b)
         else:
             trees = [children(*row) for row in zip(b.sentences, b.nodes, strict=True)]  # type: ignore[arg-type]
             s = [naive(network, tree) for tree in trees]
@@ -195,10 +195,10 @@ def test_levels_give_what_recursion_gives_gradients_too(name: str) -> None:
 @pytest.mark.parametrize("name", MAKES)
 def test_company_order_and_padding_change_nothing(name: str) -> None:
     network = net(name)
-    together = network.scores(batch(TREES, extra=7))
-    alone = torch.cat([network.scores(batch([tree])) for tree in TREES])
+    together = network.classes(batch(TREES, extra=7))
+    alone = torch.cat([network.classes(batch([tree])) for tree in TREES])
     torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-11)
-    torch.testing.assert_close(network.scores(batch(TREES[::-1])).flip(0), alone, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(network.classes(batch(TREES[::-1])).flip(0), alone, rtol=1e-9, atol=1e-11)
 
 
 def test_trees_go_to_the_device_where_their_batch_goes() -> None:
@@ -226,7 +226,7 @@ def test_a_neutral_node_is_learnt_and_never_answered() -> None:
 def test_labels_are_of_no_account_where_it_answers() -> None:
     network = net("mv-rnn")
     bare = [tree.translate(str.maketrans("", "", "012")).replace("( ", "(") for tree in TREES]
-    torch.testing.assert_close(network.scores(batch(bare)), network.scores(batch(TREES)))
+    torch.testing.assert_close(network.classes(batch(bare)), network.classes(batch(TREES)))
 
 
 # --- trees as words

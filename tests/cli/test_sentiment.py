@@ -133,6 +133,15 @@ def test_a_tree_system_learns(dmn: Dmn, data: Callable[[str], Path], tmp_path: P
     assert asked(dmn, run, "((It) ((n't) (good)))").out == "very negative\n"
 
 
+def test_several_answer_as_one(dmn: Dmn, data: Callable[[str], Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained = dmn("train", data("tree-lstm"), "--out", run, *options("tree-lstm", 1), "--ensemble", 2, "--quiet")
+    assert trained.code == 0, trained.err
+    assert dmn("eval", run, "--verify").code == 0
+    assert dmn("eval", run, data("tree-lstm"), "--json").document["questions"] == 13
+    assert asked(dmn, run, TREE).code == 0
+
+
 def test_what_is_asked_has_to_be_a_tree(dmn: Dmn, data: Callable[[str], Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert dmn("train", data("rntn"), "--out", run, *options("rntn", 1), "--quiet").code == 0

@@ -33,7 +33,7 @@ class BiLstm(Classifier):
     def word_table(self) -> WordVectors:
         return self.words
 
-    def scores(self, batch: Batch) -> Tensor:
+    def classes(self, batch: Batch) -> Tensor:
         words, length = texts(batch)
         w = self.dropout(self.words(words))  # (questions, words, word_size)
         packed = pack_padded_sequence(w, length.cpu(), batch_first=True, enforce_sorted=False)

@@ -12,11 +12,12 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from dmn_cli.baselines.stepwise import Scores, StepwiseNetwork, ended
 from dmn_cli.records.batch import END, Batch
-from dmn_cli.records.network import Answered, Likeliest, Losses, Network
+from dmn_cli.records.network import Losses
 
 
-class Classifier(Network):
+class Classifier(StepwiseNetwork):
     """A network that gives each text one of several answers, of one word each."""
 
     classifies = True
@@ -26,32 +27,16 @@ class Classifier(Network):
         return batch
 
     @abstractmethod
-    def scores(self, batch: Batch) -> Tensor:
+    def classes(self, batch: Batch) -> Tensor:
         """s of what each question sees: (questions, answers)"""
 
+    def scores(self, batch: Batch) -> Scores:
+        return Scores(ended(without_end(self.classes(batch)).unsqueeze(1), 2), None)
+
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
-        s, right = sayable(self.scores(batch), batch), batch.answer[:, 0]
+        s, right = without_end(self.classes(batch)), batch.answer[:, 0]
         smoothed = cross_entropy(s, right, self.label_smoothing) if self.label_smoothing else None
         return Losses(cross_entropy(s, right), None, smoothed)
-
-    @torch.no_grad()
-    def answer(self, batch: Batch, *, with_loss: bool = False) -> Answered:
-        s = sayable(self.scores(batch), batch)
-        uncalibrated, y = s.softmax(dim=1).max(dim=1)
-        confidence = (s / self.temperature).softmax(dim=1).amax(dim=1)
-        loss = cross_entropy(s, batch.answer[:, 0]) if with_loss else None
-        return Answered(_closed(y), confidence, None, loss, uncalibrated)
-
-    @torch.no_grad()
-    def answer_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        right = batch.answer[:, 0]
-        return sayable(self.scores(batch), batch)[right >= 0], right[right >= 0]
-
-    @torch.no_grad()
-    def likeliest(self, batch: Batch, k: int) -> Likeliest:
-        s = sayable(self.scores(batch), batch) / self.temperature
-        p, y = s.softmax(dim=1).topk(min(k, s.shape[1]), dim=1)
-        return Likeliest(_closed(y), p)
 
 
 def cross_entropy(s: Tensor, right: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -64,17 +49,9 @@ def cross_entropy(s: Tensor, right: Tensor, smoothing: float = 0.0) -> Tensor:
     return loss.where(right >= 0, 0.0)
 
 
-def sayable(s: Tensor, batch: Batch) -> Tensor:
-    """-inf for what is no answer. (questions, answers)"""
-    if batch.barred is not None:
-        s = s.masked_fill(batch.barred, -torch.inf)
-    end = torch.arange(s.shape[1], device=s.device) == END
-    return s.masked_fill(end, -torch.inf)
-
-
-def _closed(y: Tensor) -> Tensor:
-    """Answers of one word, closed by the end token. (…) → (…, 2)"""
-    return torch.stack([y, torch.full_like(y, END)], dim=-1)
+def without_end(s: Tensor) -> Tensor:
+    """-inf for the end token. (questions, answers)"""
+    return s.masked_fill(torch.arange(s.shape[1], device=s.device) == END, -torch.inf)
 
 
 def texts(batch: Batch) -> tuple[Tensor, Tensor]:

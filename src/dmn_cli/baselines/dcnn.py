@@ -79,7 +79,7 @@ class Dcnn(Classifier):
     def word_table(self) -> WordVectors:
         return self.words
 
-    def scores(self, batch: Batch) -> Tensor:
+    def classes(self, batch: Batch) -> Tensor:
         words, s = texts(batch)
         x, length, L = self.words(words).transpose(1, 2), s, len(self.layers)
         for n, layer in enumerate(self.layers, start=1):

@@ -94,7 +94,7 @@ class SentenceCnn(Classifier):
         norm = self.W.weight.norm(dim=1, keepdim=True)
         self.W.weight.mul_((self.longest_row / norm.clamp(min=1e-12)).clamp(max=1.0))
 
-    def scores(self, batch: Batch) -> Tensor:
+    def classes(self, batch: Batch) -> Tensor:
         words, length = texts(batch)
         x = self.words(words).transpose(1, 2)  # (questions, channels word_size, words)
         z = torch.cat([self.pooled(torch.relu(w(x)), length) for w in self.w], dim=1)

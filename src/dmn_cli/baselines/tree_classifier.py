@@ -13,7 +13,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from dmn_cli.baselines.classifier import Classifier, cross_entropy, sayable
+from dmn_cli.baselines.classifier import Classifier, cross_entropy, without_end
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Losses
 from dmn_cli.records.trees import Trees
@@ -32,7 +32,7 @@ class TreeClassifier(Classifier):
     def nodes(self, trees: Trees) -> Tensor:
         """s of all nodes: (nodes, answers)"""
 
-    def scores(self, batch: Batch) -> Tensor:
+    def classes(self, batch: Batch) -> Tensor:
         return self.nodes(batch.trees)[batch.trees.root][_asked(batch)]
 
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
@@ -40,7 +40,7 @@ class TreeClassifier(Classifier):
         s = self.nodes(trees)
         of_nodes = cross_entropy(s, trees.label, self.label_smoothing)
         of_trees = torch.zeros_like(trees.root, dtype=s.dtype).index_add(0, trees.tree, of_nodes)
-        roots = sayable(s[trees.root][_asked(batch)], batch)
+        roots = without_end(s[trees.root][_asked(batch)])
         return Losses(cross_entropy(roots, batch.answer[:, 0]), None, of_trees[_asked(batch)])
 
 

@@ -24,7 +24,8 @@ class Ensemble(Network):
         super().__init__()
         self.members = list(networks)
         self.networks = nn.ModuleList(self.members)
-        self.gated = self.members[0].gated
+        first = self.members[0]
+        self.gated, self.reads_trees = first.gated, first.reads_trees
 
     def arrange(self, batch: Batch) -> Batch:
         return self.members[0].arrange(batch)
