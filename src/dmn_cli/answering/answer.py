@@ -74,6 +74,12 @@ class Answer(NamedTuple):
     needs: Needs | None = None  # which facts it needs, where that was asked for and facts can be left out
 
     @property
+    def passes(self) -> list[list[float]]:
+        """The gates without passes at the end that let nothing through: a network may stop before its last one."""
+        read = [i for i, gates in enumerate(self.gates, start=1) if any(gates)]
+        return self.gates[: max(read, default=1)]
+
+    @property
     def notes(self) -> list[str]:
         """What a person should know of its names and words, a line each."""
         return self.names.notes() if self.names else []

@@ -31,12 +31,12 @@ def remarks(answer: Answer) -> list[str]:
 
 
 def _passes(answer: Answer) -> list[str]:
-    return [f"pass {t + 1}" for t in range(len(answer.gates))]
+    return [f"pass {t + 1}" for t in range(len(answer.passes))]
 
 
 def _plain_columns(answer: Answer) -> None:
     table = [
-        (str(i + 1), f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.gates))
+        (str(i + 1), f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.passes))
         for i, fact in enumerate(answer.facts)
     ]
     sys.stdout.write(rows([("", "  fact", *_passes(answer)), *table], texts=2) + "\n")
@@ -54,7 +54,7 @@ def shaded_table(answer: Answer) -> Table:
         table.add_column(name, justify="right")
     for i, fact in enumerate(answer.facts):
         read = i in answer.read
-        cells = [Text(f"{_block(row[i])} {row[i]:.2f}", _shade(row[i])) for row in answer.gates]
+        cells = [Text(f"{_block(row[i])} {row[i]:.2f}", _shade(row[i])) for row in answer.passes]
         table.add_row(str(i + 1), Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
     return table
 
