@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dmn_cli.settings.load import load, parse_override
 
@@ -15,8 +16,11 @@ TOOLS = Path(__file__).parent.parent / "tools"
 @pytest.fixture(scope="module")
 def tools() -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(TOOLS)
-        yield {name: importlib.import_module(name) for name in ("sentiment_results", "sentiment_trainings")}
+        for folder in (TOOLS, TOOLS / "peers"):
+            patch.syspath_prepend(folder)
+        yield {
+            name: importlib.import_module(name) for name in ("sentiment_results", "sentiment_trainings", "peer", "pvec")
+        }
 
 
 def line(data: str, system: str, vectors: str, seed: int, test: float, **more: Any) -> dict[str, Any]:
@@ -57,3 +61,34 @@ def test_what_is_trained(tools: dict[str, Any]) -> None:
         if not system.peer:
             overrides = [parse_override(part) for part in system.binary if "=" in part]
             assert load(name, overrides=overrides).preset == name, "a preset, which its options suit"
+
+
+def test_paragraph_vectors(tools: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They tell two kinds of texts apart, and say the same each time that they are asked."""
+    pvec, peer = tools["pvec"], tools["peer"]
+    for name, value in (("SIZE", 8), ("EPOCHS", 400), ("INFERRED", 100)):
+        monkeypatch.setattr(pvec, name, value)
+    kinds = {
+        "good": ["a", "fine", "warm", "happy", "lovely", "film"],
+        "bad": ["the", "dull", "cold", "weak", "awful", "plot"],
+    }
+    train = [
+        peer.Example([words[(n * k) % 6] for k in (1, 2, 3, 5)], kind)
+        for n in range(30)
+        for kind, words in kinds.items()
+    ]
+    predict = pvec.Fit()(peer.Task(train, [], seed=1, vectors=None), l2=1e-3)
+    texts = [example.words for example in train[:20]]
+    said = predict(texts)
+    assert sum(one == example.answer for one, example in zip(said, train[:20], strict=True)) > 13
+    assert predict(texts[::-1])[::-1] == said
+
+
+def test_the_regression_is_where_its_loss_is_smallest(tools: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(50, 3), torch.arange(50) % 3
+    W = tools["pvec"].regression(x, y, 0.01).requires_grad_()
+    loss = torch.nn.functional.cross_entropy(x @ W[:-1] + W[-1], y) + 0.01 * W[:-1].square().sum()
+    loss.backward()
+    assert W.grad is not None
+    assert W.grad.abs().max() < 1e-3
