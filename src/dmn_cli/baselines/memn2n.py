@@ -61,7 +61,8 @@ class MemN2N(StepwiseNetwork):
         back = torch.arange(min(self.memory, batch.story.shape[1]), device=batch.story.device)
         place = batch.facts_seen.unsqueeze(1) - 1 - back  # (questions, memory): the latest fact first
         real, place = place >= 0, place.clamp(min=0)
-        x = batch.story[batch.story_of].gather(1, place)
+        story = batch.story[batch.story_of]  # (questions, facts)
+        x = story.gather(1, place)
         time = self.noisy(back, batch.facts_seen) if self.training and self.time_noise else back
         memories = [encoded(table, batch.sentences)[x] + T[time] for table, T in zip(self.E, self.T, strict=True)]
         u, gates = encoded(self.E[0], batch.question_sentences)[batch.question], []
@@ -70,7 +71,7 @@ class MemN2N(StepwiseNetwork):
             p = p.where(real, 0.0) if self.linear else p.masked_fill(~real, -torch.inf).softmax(dim=1)
             o = (p.unsqueeze(1) @ c).squeeze(1)
             u = u + o
-            gates.append(p.new_zeros(batch.story[batch.story_of].shape).scatter_add(1, place, p.where(real, 0.0)))
+            gates.append(p.new_zeros(story.shape).scatter_add(1, place, p.where(real, 0.0)))
         s = (u @ self.W.t()).unflatten(1, (self.steps, -1))
         return Scores(s, torch.stack(gates, dim=1).detach().clamp(0, 1))
 

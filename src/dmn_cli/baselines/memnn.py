@@ -163,15 +163,18 @@ class MemNN(SpeakingNetwork):
 
     def choose(self, batch: Batch) -> Tensor:
         """The places of the memories that win, hop by hop, m_∅ from the end on: (questions, hops)"""
-        told, found = self.tell(batch, self.O), []
+        told = self.tell(batch, self.O)
         x, t = told.q, batch.facts_seen.new_full((len(batch),), told.memory.shape[1])
         going = torch.ones_like(t, dtype=torch.bool)
-        for _ in range(self.hops):
+        found = torch.zeros(len(batch), self.hops, dtype=torch.long, device=t.device)
+        for k in range(self.hops):
             won = winner(*self.scores(told, x, t), told.real).where(going, 0)
             going = won > 0
-            found.append(won)
+            found[:, k] = won
+            if not going.any():
+                break
             x, t = x + self.of_chosen(told, won), torch.where(going, won, t)
-        return torch.stack(found, dim=1)
+        return found
 
     def read(self, batch: Batch) -> Reading:
         won = self.choose(batch)
