@@ -19,7 +19,8 @@ class Golden(NamedTuple):
     @classmethod
     def of(cls, line: Any) -> Golden:
         """Raises: KeyError, TypeError, ValueError where it isn't a line of golden.jsonl."""
-        image, question, answer = line.get("image"), line["question"], line["answer"]
+        question, answer = line["question"], line["answer"]
+        image = line.get("image")
         story = line["story"] if image is None else image
         texts = (*story, question, answer) if isinstance(story, list) else (image, question, answer)
         if not all(isinstance(text, str) for text in texts):
