@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dmn_cli.answering.bound import Bound
+from dmn_cli.answering.pictures import Picture
 
 ABSTAINED = "?"  # in place of an answer, in text
 
@@ -71,6 +72,7 @@ class Answer(NamedTuple):
     top: list[tuple[str, float]] | None = None  # the likeliest answers and their probabilities, where asked for
     abstains: bool = False  # the confidence is too low: the text is its best guess, and no answer
     any_order: bool = False  # the order of its words means nothing
+    picture: Picture | None = None  # of which the facts are regions
     needs: Needs | None = None  # which facts it needs, where that was asked for and facts can be left out
 
     @property
@@ -83,6 +85,11 @@ class Answer(NamedTuple):
     def notes(self) -> list[str]:
         """What a person should know of its names and words, a line each."""
         return self.names.notes() if self.names else []
+
+    @property
+    def about(self) -> list[str] | Picture:
+        """What it is about, as it can be asked about again."""
+        return self.picture or self.facts
 
     @property
     def shown(self) -> str:

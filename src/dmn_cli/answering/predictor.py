@@ -160,6 +160,7 @@ class Predictor:
                     None if columns.top is None or question.form.per_fact else self._top(columns.top, row, names),
                     confidence < self.abstain_below,
                     question.form.any_order,
+                    None if self.brief else one.picture,
                 )
         return [answers[place] for place in range(len(asked))]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from dmn_cli.answering.answer import Answer, same_answer
 from dmn_cli.answering.bound import Bound
+from dmn_cli.answering.pictures import Picture
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.answering.samples import Samples
+from dmn_cli.answering.samples import Sample, Samples
 from dmn_cli.answering.story import Story, facts_of
 from dmn_cli.data.words.vocabulary import answer_text
 from dmn_cli.errors import DmnError, UsageError
@@ -21,6 +22,7 @@ from dmn_cli.files import as_path, write_text
 
 HELP = """\
 Type facts, one a line. A line that ends with ? asks; ? alone asks again.
+  /image FILE       the picture to ask about, for a model that was taught about pictures
   /why              show which facts the last answer rests on and needs
   /probs            show the likeliest answers to the last question
   /story            show the facts so far
@@ -37,6 +39,8 @@ Type facts, one a line. A line that ends with ? asks; ? alone asks again.
   /quit             leave (so does Ctrl-D)"""
 COMMANDS = re.findall(r"^ +(/\w+)", HELP, re.MULTILINE)
 LIKELIEST = 5  # answers that /probs shows
+_FOR_FACTS = {"story", "edit", "without", "move", "undo", "clear", "load", "save"}
+_WHICH_PICTURE = "Say which picture first: /image FILE"
 NOTHING_ASKED = "Nothing was asked yet."
 
 Draw = Callable[[Path, str, Answer], None]
@@ -72,6 +76,7 @@ class Session:
     draw: Draw
     live: bool = False  # a person sees it: what was asked of the story is asked again whenever that changes
     story: Story = field(default_factory=Story)
+    picture: Picture | None = None  # in place of facts
     last: Answer | None = None  # to what was asked of this story
     question: str = ""  # that was asked last, of this story or the one before
     heard: set[str] = field(default_factory=set)  # what was said of names
@@ -93,6 +98,12 @@ class Session:
             return Reply("the file is not UTF-8", error=True)
 
     def _ask(self, question: str) -> Reply:
+        if self.predictor.model.sizes.pictures:
+            if self.picture is None:
+                raise UsageError(_WHICH_PICTURE)
+            answer = self.last = self.predictor.answer(self.picture, question)
+            self.question = question
+            return Reply(answer=answer)
         encoder, facts = self.predictor.encoder, self.story.facts
         if encoder.form(question).facts_are_words:
             facts = encoder.story("\n".join(facts), question)
@@ -110,6 +121,7 @@ class Session:
         return reply
 
     def _add(self, facts: list[str]) -> Reply:
+        self._check_facts("A line without ? is a fact")
         self.story.add(facts)
         return self._changed(Reply(warning=self._new_in(facts)))
 
@@ -141,6 +153,7 @@ class Session:
             "why": self._why,
             "probs": self._probs,
             "story": lambda _: Reply("\n".join(self.story.facts) or "There are no facts yet.", whole=True),
+            "image": self._image,
             "edit": self._edit,
             "without": self._without,
             "move": self._move,
@@ -155,13 +168,15 @@ class Session:
         }
         if name not in commands:
             return Reply(f"There is no command /{name}. /help shows them all.", error=True)
+        if name in _FOR_FACTS:
+            self._check_facts(f"/{name} is for facts")
         return commands[name](argument.strip())
 
     def _why(self, _: str) -> Reply:
         if self.last is None:
             return Reply(NOTHING_ASKED)
         if self.last.needs is None:
-            [self.last] = self.predictor.explained([(self.last.facts, self.question)], [self.last])
+            [self.last] = self.predictor.explained([(self.last.about, self.question)], [self.last])
         return Reply(answer=self.last, why=True)
 
     def _probs(self, _: str) -> Reply:
@@ -169,7 +184,7 @@ class Session:
             return Reply(NOTHING_ASKED)
         if self.last.by_fact is not None:
             raise UsageError("Each fact has an answer of its own: there is no list of the likeliest.")
-        found = self.predictor.likeliest(self.last.facts, self.question, LIKELIEST)
+        found = self.predictor.likeliest(self.last.about, self.question, LIKELIEST)
         return Reply("\n".join(f"{answer}  {chance:.4f}" for answer, chance in found), probs=found)
 
     def _edit(self, argument: str) -> Reply:
@@ -201,6 +216,8 @@ class Session:
 
     def _sample(self, task: str) -> Reply:
         sample = self.samples.draw(task)
+        if sample.picture is not None:
+            return self._sample_picture(sample)
         form = self.predictor.encoder.form(sample.question)
         self.story.replace([" ".join(sample.facts)] if form.facts_are_words else sample.facts)
         reply = self._ask(sample.question)
@@ -209,6 +226,31 @@ class Session:
         reply.text, reply.told = "\n".join((*self.story.facts, sample.question)), True
         reply.question, reply.right = sample.question, answer_text(sample.answer, per_fact=form.per_fact)
         return reply
+
+    def _sample_picture(self, sample: Sample) -> Reply:
+        form = self.predictor.model.sizes.pictures
+        if form is None or sample.picture is None or sample.picture.shape != form.shape:
+            raise UsageError("the data have other pictures than the model was taught about")
+        self.picture = Picture(form, sample.picture, tuple(range(form.regions)))
+        reply = self._ask(sample.question)
+        assert reply.answer
+        reply.is_right = [*reply.answer.words] == [*sample.answer]
+        reply.text, reply.question, reply.right = sample.question, sample.question, answer_text(sample.answer)
+        return reply
+
+    def _image(self, name: str) -> Reply:
+        form = self.predictor.model.sizes.pictures
+        if form is None:
+            raise UsageError("This model answers questions about text.")
+        if not name:
+            return Reply("Say which file: /image FILE", error=True)
+        self.picture, self.last = Picture.of(as_path(name).expanduser(), form), None
+        return Reply(f"Looking at {name}.")
+
+    def _check_facts(self, what: str) -> None:
+        """Raises: UsageError where there is a picture in place of facts."""
+        if self.predictor.model.sizes.pictures:
+            raise UsageError(f"{what}, and this model looks at a picture: /image FILE, then ask with a ?")
 
     def _load(self, name: str) -> Reply:
         if not name:

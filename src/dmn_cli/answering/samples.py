@@ -11,6 +11,8 @@ from dmn_cli.artifact import trained_on
 from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dmn_cli.data.store.reader import DataSet, Split
 
 
@@ -18,6 +20,7 @@ class Sample(NamedTuple):
     facts: list[str]
     question: str
     answer: tuple[str, ...]  # the right one, word by word
+    picture: np.ndarray | None = None  # of which the facts are regions, as it is stored
 
 
 class Samples:
@@ -37,8 +40,12 @@ class Samples:
             names = dict.fromkeys(name for data, _ in self._splits for name in data.tasks)
             raise UsageError(f"there is no task {task!r}", hint=f"There are: {', '.join(names)}.")
         data, split, rows = self._random.choices(chosen, [len(rows) for *_, rows in chosen])[0]
-        example = data.example(split, self._random.choice(rows))
-        return Sample(example.facts, example.question, tuple(example.answer))
+        row = self._random.choice(rows)
+        example, picture = data.example(split, row), None
+        if data.pictures:
+            story = split.question_offset.searchsorted([row], side="right") - 1
+            picture = data.pictures.take(split.name, story)[0][0]
+        return Sample(example.facts, example.question, tuple(example.answer), picture)
 
     @cached_property
     def _splits(self) -> list[tuple[DataSet, Split]]:

@@ -36,7 +36,7 @@ def draw_why(output: Output, predictor: Predictor, path: Path, question: str, an
     from dmn_cli.reporting.plots.why import Explained, why
 
     if answer.needs is None:
-        [answer] = predictor.explained([(answer.facts, question)], [answer])
+        [answer] = predictor.explained([(answer.about, question)], [answer])
 
     said = f"{answer.shown} ({answer.text})" if answer.abstains else answer.text
     needed = {fact for one in answer.needs.changing for fact in one.facts} if answer.needs else set[int]()
@@ -51,8 +51,15 @@ def draw_why(output: Output, predictor: Predictor, path: Path, question: str, an
         words=predictor.encoder.form(question).facts_are_words,
         tags=answer.by_fact,
     )
+    if answer.picture:
+        from dmn_cli.reporting.plots.picture import shaded
+
+        form, array = answer.picture.form, answer.picture.array
+        figure = shaded(explained, form, answer.picture.regions, None if form.width else array)
+    else:
+        figure = why(explained)
     with output.warned():
-        save(why(explained), path)
+        save(figure, path)
 
 
 class MeasuredPlots:

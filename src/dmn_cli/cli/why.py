@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 def show_why(answer: Answer) -> None:
     """A shaded table on a terminal; plain columns elsewhere. A star or a dot marks the facts that were read."""
-    if sys.stdout.isatty() and not stdout().options.ascii_only:
+    if answer.picture:
+        from dmn_cli.cli.why_picture import show_regions
+
+        show_regions(answer, answer.picture)
+    elif sys.stdout.isatty() and not stdout().options.ascii_only:
         stdout().print(shaded_table(answer))
     else:
         _plain_columns(answer)

@@ -191,12 +191,12 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
         kind = usual if isinstance(story, str) else "sentences"
     if not isinstance(kind, str) or kind not in ("sentences", "words"):
         raise DataError('"facts" is neither "sentences" nor "words"')
-    facts = tuple(cut[kind](story)) if isinstance(story, str) and _is_text(story) else _texts(story)
+    facts = tuple(cut[kind](story)) if isinstance(story, str) and is_text(story) else _texts(story)
     if not facts:
         raise DataError('"story" is neither a text nor a list of texts, with at least one fact')
-    if not _is_text(question):
+    if not is_text(question):
         raise DataError('"question" is not a text')
-    answers = _answers(record["answer"], line)
+    answers = answer_texts(record["answer"], line)
     for key in ("each", "set"):
         if not isinstance(record.get(key), bool | None):
             raise DataError(f'"{key}" is neither true nor false')
@@ -217,7 +217,7 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
         )
     if (own := record.get("task")) is not None:
         task = own
-    if not _is_text(task):
+    if not is_text(task):
         raise DataError('"task" is not a text')
     if (own := record.get("split")) is not None:
         split = own
@@ -239,9 +239,9 @@ def _missing(record: dict[str, Any]) -> DataError:
     return DataError(f'"{key}" is missing', hint=hint)
 
 
-def _answers(value: Any, line: bytes) -> tuple[str, ...]:
+def answer_texts(value: Any, line: bytes) -> tuple[str, ...]:
     """The answer's texts; a number, true or false is taken as the line spells it. Raises: DataError"""
-    if _is_text(value):
+    if is_text(value):
         return (value,)
     if answers := _texts(value):
         return answers
@@ -253,7 +253,7 @@ def _answers(value: Any, line: bytes) -> tuple[str, ...]:
     return answers
 
 
-def _is_text(value: Any) -> TypeGuard[str]:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether it is a text that isn't blank and that UTF-8 can encode, unlike half a surrogate pair."""
     if not isinstance(value, str) or not value.strip():
         return False
@@ -266,7 +266,7 @@ def _is_text(value: Any) -> TypeGuard[str]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """The texts of a list of texts; () for anything else."""
-    return tuple(value) if isinstance(value, list) and all(map(_is_text, value)) else ()
+    return tuple(value) if isinstance(value, list) and all(map(is_text, value)) else ()
 
 
 def _says_valid(path: Path) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
+from typing import TypeVar
 
 import numpy as np
 
-from dmn_cli.records.text import Story
+S = TypeVar("S")
 
 _NAMES = {
     "train": "train training trn",
@@ -44,14 +45,14 @@ def seems_held_out(path: PurePath | str) -> bool:
     return split_in_name(path) is None and bool(_HELD_OUT.search(PurePath(path).name))
 
 
-def hold_out(pairs: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> Iterator[tuple[str, Story]]:
+def hold_out(pairs: Iterable[tuple[str, S]], seed: int, every: int = 10) -> Iterator[tuple[str, S]]:
     """Moves one of each `every` training stories, chosen at random by the seed, to the validation split.
 
-    Takes and yields (split, story) pairs, of which only `every` are held at a time. Other splits are left alone. A
-    story is never divided. Of two or more stories at least one is held out.
+    Takes and yields (split, story) pairs, where anything may stand for a story, of which only `every` are held at a
+    time. Other splits are left alone. A story is never divided. Of two or more stories at least one is held out.
     """
     random = np.random.default_rng(seed)
-    block: list[Story] = []
+    block: list[S] = []
     full_blocks = 0
     for split, story in pairs:
         if split != "train":
@@ -67,6 +68,6 @@ def hold_out(pairs: Iterable[tuple[str, Story]], seed: int, every: int = 10) -> 
         yield from _marked(block, int(random.integers(len(block))) if len(block) > 1 else -1)
 
 
-def _marked(block: list[Story], chosen: int) -> Iterator[tuple[str, Story]]:
+def _marked(block: list[S], chosen: int) -> Iterator[tuple[str, S]]:
     for i, story in enumerate(block):
         yield ("valid" if i == chosen else "train"), story
