@@ -38,7 +38,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-systems results-joint clean
+.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-systems results-pictures results-joint clean
 
 setup: .venv/.ready
 

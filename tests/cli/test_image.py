@@ -107,6 +107,31 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(dmn: Dmn, shapes: Path, r
     assert (out / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
 
 
+def test_why_shows_where_each_pass_looked(dmn: Dmn, run: Path, picture: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "why.png"
+    asked = ("ask", run, "--image", picture, "--question", QUESTION)
+    shown = dmn(*asked, "--why", "--plot", plot)
+    assert shown.code == 0, shown.err
+    answer, titles, *grid = shown.out.splitlines()[:7]
+    assert titles.split() == ["pass", "1", "pass", "2"]
+    assert [len(line.split()) for line in grid] == [10] * 5
+    assert answer == dmn(*asked, "--json").document["answer"]
+    with Image.open(plot) as drawn:
+        assert drawn.size[0] > 1000
+
+
+def test_the_prompt_looks_at_pictures(dmn: Dmn, run: Path, picture: Path) -> None:
+    said = dmn("ask", run, stdin=f"{QUESTION}\nMary is here.\n/image {picture}\n{QUESTION}\n/why\n/edit 1\n".encode())
+    first, *_ = (line for line in said.out.splitlines() if line.startswith("Looking at"))
+    assert str(picture) in first
+    assert dmn("ask", run, "--image", picture, "--question", QUESTION).out in said.out
+    assert "pass 1" in said.out
+    assert "Say which picture first" in said.err
+    assert said.err.count("this model looks at a picture") == 2
+    sample = dmn("ask", run, stdin=b"/sample relational\n")
+    assert "The right answer is" in sample.out, sample.err
+
+
 def test_text_and_pictures_are_told_apart(
     dmn: Dmn, run: Path, shapes: Path, picture: Path, world: Path, story: Path, tmp_path: Path
 ) -> None:

@@ -110,6 +110,8 @@ def check(model: Model) -> DynamicMemoryNetwork:
         reason = f"it is an ensemble of {model.ensemble} networks"
     elif not isinstance(network, DynamicMemoryNetwork):
         reason = f"its network is {model.settings.network!r}"
+    elif model.sizes.pictures:
+        reason = "its facts are regions of pictures"
     elif model.sizes.per_fact:
         reason = "it answers at each fact"
     elif model.sizes.max_answer_steps > 2:

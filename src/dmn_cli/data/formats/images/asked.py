@@ -74,7 +74,9 @@ def pictured(asked: Iterable[Asked], seed: int, side: int, grid: int) -> Picture
     entries = [(split, of) for (split, _), of in about.items()]
     if not any(split == "valid" for split, _ in entries):
         entries = [*hold_out(entries, seed)]
-    files = {path: of.where for (_, path), of in reversed(about.items())}
+    files: dict[File, str] = {}
+    for of in about.values():
+        files.setdefault(of.picture, of.where)
     numbers = {path: number for number, path in enumerate(files)}
     form = _form(files, side, grid)
     names = tuple(form.names)
