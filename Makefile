@@ -25,7 +25,9 @@
 #                     SHARED=folder of the data; ROWS='--rows "trec/*;*/NB-SVM" --seeds 1' for some of them
 #   make results-systems  systems to compare with, side by side, each as its paper has it; goes on where it stopped;
 #                     SHARED=folder of the data; ROWS='--systems rntn,drnn --seeds 1' for some of those for sentiment,
-#                     MEMORY='--rows memnn --tasks 1,2 --seeds 1' for some of the memory networks on bAbI
+#                     MEMORY='--rows memnn --tasks 1,2 --seeds 1' for some of the memory networks on bAbI,
+#                     PICTURES='--rows sort-of-clevr --seeds 1' for some of those for pictures
+#   make results-pictures the last of these alone
 #   make results-joint    one model of many tasks; SHARED=folder of the data
 
 PYTHON ?= python3
@@ -146,6 +148,10 @@ results-text: setup
 results-systems: setup
 	$(BIN)/python tools/sentiment_results.py $(SHARED) $(BUILD)/results-systems $(ROWS)
 	$(BIN)/python tools/memory_results.py $(SHARED)/babi/tasks_1-20_v1-2.tar.gz $(BUILD)/results-memory $(MEMORY)
+	$(BIN)/python tools/picture_results.py $(SHARED)/vqa/daquar $(BUILD)/results-pictures $(PICTURES)
+
+results-pictures: setup
+	$(BIN)/python tools/picture_results.py $(SHARED)/vqa/daquar $(BUILD)/results-pictures $(PICTURES)
 
 results-joint: setup
 	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint

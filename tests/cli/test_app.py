@@ -16,7 +16,7 @@ def test_version(dmn: Dmn) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(f"prepare {name}" for name in ("babi", "jsonl", "sst", "story", "table", "tagged", "text")),
+        *(f"prepare {name}" for name in ("babi", "image", "jsonl", "sst", "story", "table", "tagged", "text")),
         *("train", "eval", "compare", "ask", "report", "export", "info", "doctor"),
     ],
 )
