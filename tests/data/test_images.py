@@ -22,7 +22,7 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import DataError, DmnError
 from dmn_cli.records.regions import PictureForm
 
-LINE = {"image": "1.png", "question": "What is it?", "answer": "red"}
+LINE: dict[str, object] = {"image": "1.png", "question": "What is it?", "answer": "red"}
 
 
 def png(width: int, height: int) -> bytes:

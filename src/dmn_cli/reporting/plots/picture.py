@@ -57,6 +57,7 @@ def _panel(axes: Axes, x: float, y: float, size: float, gates: np.ndarray | None
     """gates: None where the picture is shown as it is"""
     where: dict[str, Any] = {"extent": (x, x + size, y + size, y), "aspect": "auto", "interpolation": "nearest"}
     if gates is None:
+        assert picture is not None  # or there would be no such panel
         axes.imshow(picture, **where)
     elif picture is None:
         axes.imshow(gates, cmap=shades(), vmin=0, vmax=max(0.01, float(gates.max())), **where)
