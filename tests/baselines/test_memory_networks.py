@@ -195,16 +195,18 @@ def plainly_chosen(network: MemNN, one: Asked) -> list[int]:
 
     candidates = [network.O.E(network.m_null), *(network.O.E(bag(network.U_y, fact)) for fact in facts)]
     x, age, found = bag(network.O.U_q, question), len(candidates), []
+    last = torch.zeros_like(x)
     for _ in range(network.hops):
         best = 0
         for y in range(1, len(candidates)):
             phi = torch.tensor([age > y, age > best, y > best], dtype=torch.float64)
-            margin = network.O.E(x) @ (candidates[y] - candidates[best] + phi @ network.U_t)
+            margin = network.O.E(x + last) @ (candidates[y] - candidates[best] + phi @ network.U_t)
             best = y if margin > 0 else best
         if best == 0:
             break
         found.append(best - 1)
         x, age = x + bag(network.O.U_m, facts[best - 1]), best
+        last = bag(network.O.U_l, facts[best - 1])
     return found
 
 
@@ -256,9 +258,12 @@ def test_the_loss_is_that_of_the_worst_memory_and_of_all_wrong_words() -> None:
             ]
             expected = expected + max(each)
             if f:
-                x, age = x + told_o[f - 1], f
+                x, age = own[0] + sum(told_o[place] for place in support[: support.index(f - 1) + 1]), f
+                x = x + network.O.U_l(network.ngrams(torch.tensor([facts[f - 1]])))[0]
         torch.testing.assert_close(losses.gates[i], expected.to(losses.gates.dtype))
         x, expected = own[1] + sum(told_r[place] for place in support), torch.zeros(())
+        if support:
+            x = x + network.R.U_l(network.ngrams(torch.tensor([facts[support[-1]]])))[0]
         for right in [*answer, END]:  # type: ignore[misc]
             scores = network.R.E(network.U_w) @ network.R.E(x)
             expected = expected + sum(F.relu(gamma - scores[right] + scores[w]) for w in range(ANSWERS) if w != right)

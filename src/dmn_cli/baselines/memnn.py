@@ -18,8 +18,9 @@ Losses, given the supporting facts f_1, …, f_n, f_{n+1} = m_∅ in place of wh
 A gate is 1 at the winner of its pass. The confidence is that of softmax(s_R / γT), given what was chosen; so is what is
 reported as the loss of a validation. U, W and m_∅ are of the memories, U_R and W_R of the answer.
 
-Where we depart from the paper: n-grams of several words share `buckets` rows by a hash (Weinberger et al. 2009), and
-the preset's γ and optimiser are others (docs/log.md).
+Where we depart from the paper: the last memory that was chosen has another dictionary than those before it, since a bag
+of all of them doesn't say in which order they were told; n-grams of several words share `buckets` rows by a hash
+(Weinberger et al. 2009); and the preset's γ and optimiser are others (docs/log.md).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Told(NamedTuple):
 
     q: Tensor  # (questions, hidden)
     chosen: Tensor  # (sentences, hidden) as memories that were chosen
+    last: Tensor  # (sentences, hidden) what is added to the last of these
     memory: Tensor  # (questions, 1 + facts) rows of `y`: m_∅, then the facts
     real: Tensor  # (questions, 1 + facts)
     y: Tensor  # (1 + sentences, hidden) E of m_∅ and of each candidate
@@ -56,7 +58,7 @@ class Matching(nn.Module):
 
     def __init__(self, rows: int, hidden: int, words: int, *, two_layers: bool) -> None:
         super().__init__()
-        self.U_q, self.U_m = (dictionary(rows, hidden, words) for _ in range(2))
+        self.U_q, self.U_m, self.U_l = (dictionary(rows, hidden, words) for _ in range(3))
         self.W = linear(hidden, hidden, bias=False) if two_layers else None
 
     def E(self, x: Tensor) -> Tensor:  # noqa: N802
@@ -102,7 +104,7 @@ class MemNN(SpeakingNetwork):
         y = self.O.E(torch.cat([self.m_null.unsqueeze(0), self.U_y(facts)]))
         memory = F.pad(batch.story[batch.story_of] + 1, (1, 0))
         real = torch.arange(memory.shape[1], device=memory.device) <= batch.facts_seen.unsqueeze(1)
-        return Told(by.U_q(questions)[batch.question], by.U_m(facts), memory, real, y)
+        return Told(by.U_q(questions)[batch.question], by.U_m(facts), by.U_l(facts), memory, real, y)
 
     def scores(self, told: Told, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """s(x, y, y') = α_y - β_y' + τ [y is newer than y'].
@@ -119,18 +121,13 @@ class MemNN(SpeakingNetwork):
     def losses(self, batch: Batch, supervision: str | None) -> Losses:
         told, known = self.tell(batch, self.O), (batch.support >= 0).sum(dim=1)
         support = F.pad(batch.support + 1, (0, 1)).clamp(min=0)  # m_∅ has place 0
-        x, t = told.q, torch.full_like(known, told.memory.shape[1])
+        x, last, t = told.q, torch.zeros_like(told.q), torch.full_like(known, told.memory.shape[1])
         loss = x.new_zeros(len(batch))
         for k in range(min(self.hops, support.shape[1])):
             f = support[:, k]
-            loss = loss + self.hop_loss(told, x, t, f) * ((k <= known) & (known > 0))
-            x = x + self.of_chosen(told, f)
-            t = torch.where(f > 0, f, t)
-        told = self.tell(batch, self.R)
-        x = told.q
-        for f in support[:, : self.hops].t():
-            x = x + self.of_chosen(told, f)
-        s = self.margin * self.said(x, batch)
+            loss = loss + self.hop_loss(told, x + last, t, f) * ((k <= known) & (known > 0))
+            x, last, t = self.after(told, x, last, t, f)
+        s = self.margin * self.said(self.reasons(batch, support[:, : self.hops]), batch)
         right = batch.answer.clamp(min=0).unsqueeze(2)
         wrong = F.relu(self.margin - s.gather(2, right) + s).scatter(2, right, 0.0).sum(dim=2)
         answers = (wrong * (batch.answer >= 0)).sum(dim=1)
@@ -145,10 +142,22 @@ class MemNN(SpeakingNetwork):
         violated = F.relu(self.margin - wins) + F.relu(self.margin + loses)
         return violated.masked_fill(~told.real | (places == f), 0.0).amax(dim=1)
 
-    def of_chosen(self, told: Told, place: Tensor) -> Tensor:
-        """What the memories at some places add to x: nothing, where that is m_∅. (questions,) → (questions, hidden)"""
-        sentence = told.memory.gather(1, place.unsqueeze(1)).squeeze(1) - 1
-        return told.chosen[sentence.clamp(min=0)] * (place > 0).unsqueeze(1)
+    def after(self, told: Told, x: Tensor, last: Tensor, t: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x, what the last choice adds to it, and its place, once the memories at some places are chosen: as they were,
+        where that is m_∅. place: (questions,)"""
+        sentence = (told.memory.gather(1, place.unsqueeze(1)).squeeze(1) - 1).clamp(min=0)
+        real = place > 0
+        x = x + told.chosen[sentence] * real.unsqueeze(1)
+        return x, torch.where(real.unsqueeze(1), told.last[sentence], last), torch.where(real, place, t)
+
+    def reasons(self, batch: Batch, places: Tensor) -> Tensor:
+        """UΦ, for the answer, of the question and the memories at some places. (questions, hops) → (questions,
+        hidden)"""
+        told = self.tell(batch, self.R)
+        x, last, t = told.q, torch.zeros_like(told.q), places[:, 0]
+        for place in places.t():
+            x, last, t = self.after(told, x, last, t, place)
+        return x + last
 
     def said(self, x: Tensor, batch: Batch) -> Tensor:
         """s_R / γ of each step, given the right words before it. x: (questions, hidden) → (questions, steps,
@@ -164,23 +173,22 @@ class MemNN(SpeakingNetwork):
     def choose(self, batch: Batch) -> Tensor:
         """The places of the memories that win, hop by hop, m_∅ from the end on: (questions, hops)"""
         told = self.tell(batch, self.O)
-        x, t = told.q, batch.facts_seen.new_full((len(batch),), told.memory.shape[1])
+        x, last, t = told.q, torch.zeros_like(told.q), torch.full_like(batch.facts_seen, told.memory.shape[1])
         going = torch.ones_like(t, dtype=torch.bool)
         found = torch.zeros(len(batch), self.hops, dtype=torch.long, device=t.device)
         for k in range(self.hops):
-            won = winner(*self.scores(told, x, t), told.real).where(going, 0)
+            won = winner(*self.scores(told, x + last, t), told.real).where(going, 0)
             going = won > 0
             found[:, k] = won
             if not going.any():
                 break
-            x, t = x + self.of_chosen(told, won), torch.where(going, won, t)
+            x, last, t = self.after(told, x, last, t, won)
         return found
 
     def read(self, batch: Batch) -> Reading:
         won = self.choose(batch)
-        told = self.tell(batch, self.R)
-        x = told.q + torch.stack([self.of_chosen(told, place) for place in won.t()]).sum(dim=0)
-        gates = F.one_hot(won, told.memory.shape[1])[:, :, 1:].to(x.dtype)
+        x = self.reasons(batch, won)
+        gates = F.one_hot(won, batch.story.shape[1] + 1)[:, :, 1:].to(x.dtype)
         return Reading(
             gates=gates,
             packing=batch.fact_packings.facts,
