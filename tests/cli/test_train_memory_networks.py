@@ -16,7 +16,7 @@ from dmn_cli.training.events import Stopped
 from dmn_cli.training.loop import Training
 
 CPU = torch.device("cpu")
-EPOCHS = {"memnn": 3, "memn2n": 45}
+EPOCHS = {"memnn": 8, "memn2n": 45}
 SETTINGS: dict[str, dict[str, Any]] = {"memnn": {}, "memn2n": {"model.linear_start": 8, "training.halve_after": 8}}
 
 
