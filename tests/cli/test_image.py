@@ -93,6 +93,9 @@ def test_evaluation_and_golden_questions(dmn: Dmn, run: Path, shapes: Path) -> N
     assert set(report["tasks"]) == {"relational", "non-relational"}
     assert report["questions"] == 40
     assert "gate_recall" in report["tasks"]["relational"]
+    page = run.parent / "page.html"
+    assert dmn("report", run, shapes, "--out", page).code == 0
+    assert "row 5, column 5" in page.read_text(encoding="utf-8")
     verified = dmn("eval", run, "--verify", "--json")
     assert verified.code == 0, verified.err
     assert verified.document["questions"] == 8

@@ -41,11 +41,8 @@ class Samples:
             raise UsageError(f"there is no task {task!r}", hint=f"There are: {', '.join(names)}.")
         data, split, rows = self._random.choices(chosen, [len(rows) for *_, rows in chosen])[0]
         row = self._random.choice(rows)
-        example, picture = data.example(split, row), None
-        if data.pictures:
-            story = split.question_offset.searchsorted([row], side="right") - 1
-            picture = data.pictures.take(split.name, story)[0][0]
-        return Sample(example.facts, example.question, tuple(example.answer), picture)
+        example = data.example(split, row)
+        return Sample(example.facts, example.question, tuple(example.answer), data.picture(split, row))
 
     @cached_property
     def _splits(self) -> list[tuple[DataSet, Split]]:

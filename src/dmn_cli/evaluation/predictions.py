@@ -74,7 +74,7 @@ def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list
             lines.append(
                 {
                     "id": len(lines) + 1,
-                    **_told(batches, row, example),
+                    **_told(batches, int(row), example),
                     "question": example.question,
                     "answer": model.vocabulary.answer_text(judged.words[i], per_fact=per_fact),
                     "confidence": round(float(judged.confidence[i]), 6),
@@ -85,10 +85,9 @@ def golden(model: Model, valid: Sequence[Batches], device: torch.device) -> list
 
 def _told(batches: Batches, row: int, example: Example) -> dict[str, Any]:
     """The story of a question, or its picture."""
-    pictures = batches.data.pictures
-    if pictures is None:
+    picture = batches.data.picture(batches.split, row)
+    if picture is None:
         return {"story": example.facts}
     from dmn_cli.data.formats.images.pixels import as_url
 
-    story = np.searchsorted(batches.split.question_offset, [row], side="right") - 1
-    return {"image": as_url(pictures.take(batches.split.name, story)[0][0])}
+    return {"image": as_url(picture)}

@@ -52,6 +52,12 @@ class PictureForm(NamedTuple):
         """Their rows and columns from 0, in reading order."""
         return [divmod(int(region), self.columns) for region in self.snake]
 
+    def laid_out(self, stored: np.ndarray) -> np.ndarray:
+        """A picture as it is given: pixels as they are stored, vectors as (rows, columns, width)."""
+        if not self.width:
+            return stored
+        return stored[np.argsort(self.snake)].reshape(self.rows, self.columns, self.width)
+
     def region_at(self, x: float, y: float) -> int:
         """The region, by its position in reading order, at a place given as shares of the width and the height."""
         row, column = (min(int(share * n), n - 1) for share, n in ((y, self.rows), (x, self.columns)))

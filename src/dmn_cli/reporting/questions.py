@@ -44,6 +44,8 @@ class Answered(Protocol):
     @property
     def gates(self) -> list[list[float]]: ...
     @property
+    def passes(self) -> list[list[float]]: ...
+    @property
     def read(self) -> list[int]: ...
     @property
     def by_fact(self) -> list[str] | None: ...
@@ -51,8 +53,8 @@ class Answered(Protocol):
     def needs(self) -> Needs | None: ...
 
 
-Ask = Callable[[Sequence[tuple[Sequence[str], str]]], Sequence[Answered]]
-"""Answers (facts, question) pairs, in their order."""
+Ask = Callable[[Sequence[tuple[Sequence[str] | np.ndarray, str]]], Sequence[Answered]]
+"""Answers (facts or picture, question) pairs, in their order."""
 
 
 class Shown(NamedTuple):
@@ -137,12 +139,19 @@ class Collected:
         for place in chosen:
             offset = self._splits[split[place]].split.question_offset
             stories.append((int(split[place]), int(np.searchsorted(offset, row[place], side="right")) - 1))
-        answers = ask([(example.facts, example.question) for example in examples])
+        told = [self._told(int(split[place]), int(row[place]), read[place]) for place in chosen]
+        answers = ask([(story, example.question) for story, example in zip(told, examples, strict=True)])
         forms = [self._splits[split[place]].data.forms for place in chosen]
         return [
             Shown(example, story, int(outcome[place]), answer, form.get(example.question, Form()).facts_are_words)
             for place, example, story, answer, form in zip(chosen, examples, stories, answers, forms, strict=True)
         ]
+
+    def _told(self, which: int, row: int, example: Example) -> list[str] | np.ndarray:
+        """The story of a question, or its picture."""
+        batches = self._splits[which]
+        picture, form = batches.data.picture(batches.split, row), batches.data.picture_form
+        return example.facts if picture is None or form is None else form.laid_out(picture)
 
 
 def as_json(shown: Sequence[Shown], room: int) -> dict[str, Any]:

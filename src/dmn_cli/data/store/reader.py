@@ -266,6 +266,13 @@ class DataSet:
         """Changes whenever the data does."""
         return fingerprint_of(self.path)
 
+    def picture(self, split: Split, row: int) -> np.ndarray | None:
+        """What question number `row` of a split is about, as it is stored; None where that is a text."""
+        if self.pictures is None:
+            return None
+        story = np.searchsorted(split.question_offset, [row], side="right") - 1
+        return self.pictures.take(split.name, story)[0][0]
+
     def example(self, split: Split, row: int) -> Example:
         """Question number `row` of a split, as text."""
         return self.examples(split, np.array([row]))[0]
