@@ -15,9 +15,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dmn_cli.errors import DataError, UsageError, not_writable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LONGEST_LINE = 12 << 20  # bytes: what JSON says in them may take forty times as many
 _MOST_TOML = 1 << 24  # bytes
@@ -178,6 +181,18 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return as_text(text).encode()
+
+
+def memory_mapped(path: Path) -> np.ndarray:
+    """An array of numpy's (.npy), of which nothing is read yet. Raises: ValueError where it is none; OSError"""
+    import numpy as np
+
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # its header is Python, so there is much that reading it raises
+        raise ValueError("it is no array of numpy's, or a damaged one") from error
 
 
 def file_digest(path: Path) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from dmn_cli.data.formats.images import lines, pixels, sort_of_clevr
+from dmn_cli.data.formats.images.asked import pictured
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import DataError, DmnError
 from dmn_cli.records.regions import PictureForm
@@ -269,3 +270,35 @@ def test_any_damaged_picture_is_read_or_refused(folder: Path, at: int, by: int, 
             assert pixels.decode(io.BytesIO(bytes(content[: max(cut, 20)])), 8).shape == (8, 8, 3)
         except DataError as refused:
             assert refused.message  # noqa: PT017
+
+
+def test_a_picture_may_be_of_any_shape_but_not_longer_than_memory_bears(tmp_path: Path) -> None:
+    """Each row of pixels takes eight bytes more than its pixels."""
+    Image.new("RGB", (1, 60_000), "red").save(tmp_path / "long.png")
+    assert pixels.decode(tmp_path / "long.png", 4).shape == (4, 4, 3)
+    (tmp_path / "longer.png").write_bytes(png(1, 1 << 26))
+    with pytest.raises(DataError, match="too many pixels: 1 × 67,108,864 pixels"):
+        pixels.decode(tmp_path / "longer.png", 4)
+
+
+@pytest.mark.parametrize(
+    "header", ["{'shape': (", "{'descr': '|O', 'fortran_order': False, 'shape': (2, 2, 3), }", "1"]
+)
+def test_features_with_a_wrong_header_are_refused(folder: Path, header: str) -> None:
+    """It is written in Python, of which reading it may raise whatever Python raises."""
+    (folder / "f.npy").write_bytes(b"\x93NUMPY\x01\0" + struct.pack("<H", len(header) + 1) + header.encode() + b"\n")
+    write(folder, [{"image": "f.npy", "question": "What?", "answer": "red"}])
+    with pytest.raises(DataError, match=r"f\.npy is no array of numpy") as caught:
+        consumed(folder)
+    assert str(caught.value.where).endswith("q.jsonl:1")
+
+
+def test_what_cannot_be_a_name_is_no_picture(folder: Path) -> None:
+    write(folder, [{"image": "a" * 5000, "question": "What?", "answer": "red"}])
+    with pytest.raises(DataError, match="there is no picture"):
+        consumed(folder)
+
+
+def consumed(folder: Path) -> None:
+    for picture in pictured(lines.read([folder], "task"), seed=1, side=8, grid=2).pictures.read():
+        assert picture.size

@@ -143,6 +143,8 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("bAbI", loaders.babi, one(babi, samples.BABI), 8, lie=partial(lies.texts, babi)),
         Kind("bAbI in archives", loaders.babi, _babi_archives, 4, packed),
         Kind("SST trees", loaders.sst, one(tree, samples.TREES), 10, lie=partial(lies.trees, tree)),
+        Kind("SST trees, kept", loaders.trees, one(tree, samples.TREES), 4, lie=partial(lies.trees, tree)),
+        Kind("pictures", loaders.pictures, samples.pictures, 8, mutate.BINARY, lies.pictures, True, by_suffix=_FOLDER),
         Kind("tagged text", loaders.tagged, each(samples.TAGGED), 10, lie=text_lies),
         Kind("JSON lines", loaders.jsonl, one("a.jsonl", samples.JSONL), 10, _JSON, _jsonl_lies),
         Kind("TREC labels", loaders.trec, one(label, samples.TREC), 4, lie=partial(lies.texts, label)),

@@ -104,6 +104,51 @@ def trees(name: str) -> list[Lie]:
     ]
 
 
+def pictures() -> list[Lie]:
+    """Of sizes that nobody has, that expand without end, and names that lead elsewhere."""
+
+    def named(name: str, make: Callable[[], bytes]) -> Lie:
+        return lambda: {"a.jsonl": samples.about(name), name: make()}
+
+    def led(name: str) -> Lie:
+        return lambda: {"a.jsonl": samples.about(name)}
+
+    sizes = ((30_000, 30_000), (2**31 - 1, 2**31 - 1), (8192, 8192), (0, 5), (1, 2**26))
+    return [
+        *(named("a.png", partial(_png, *size)) for size in sizes),
+        named("a.png", lambda: _png(4, 4, b"\0" * 200_000_000)),
+        named("a.png", lambda: _png(4, 4, extra=_chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 200_000_000)))),
+        named("a.png", lambda: _png(4, 4, extra=_chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * 200_000_000)))),
+        named(
+            "a.gif", lambda: b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;"
+        ),
+        named(
+            "a.bmp", lambda: b"BM" + struct.pack("<IIIIiiHHIIIIII", 99, 0, 54, 40, 2**31 - 1, -(2**31), 1, 24, *[0] * 6)
+        ),
+        named("a.ppm", lambda: b"P6 1000000 1000000 255\n"),
+        named("a.ppm", lambda: b"P5 8000 8000 65535\n"),
+        named("a.tif", lambda: b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 256, 4, MANY % 2**32, 8) + b"\0" * 4),
+        named("a.jpg", lambda: b"\xff\xd8\xff\xc0\0\x11\x08" + struct.pack(">HH", 65535, 65535) + b"\x03\1\x11\0" * 3),
+        named("f.npy", lambda: _npy(f"({MANY}, {MANY}, 3)")),
+        named("f.npy", lambda: _npy("(3, 3, 1)", "|O")),
+        named("f.npy", lambda: _npy("()")),
+        named("f.safetensors", lambda: struct.pack("<Q", MANY)),
+        *map(
+            led,
+            ("../../../etc/passwd", "/dev/zero", "/dev/stdin", ".", "", "a" * 5000, "a\0b", "\ud800.png", "a.jsonl"),
+        ),
+    ]
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _png(width: int, height: int, pixels: bytes = b"\0" * 99, *, extra: bytes = b"") -> bytes:
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + _chunk(b"IDAT", zlib.compress(pixels)) + _chunk(b"IEND", b"")
+
+
 def tomls(name: str) -> list[Lie]:
     dotted = b".".join([b"a"] * _DEEP)
     return [

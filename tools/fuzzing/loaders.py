@@ -20,6 +20,7 @@ from dmn_cli.errors import DmnError
 from fuzzing.samples import GOLDEN, SOUND, WORDS, predictions
 
 SPLIT, SEED = "train", 1
+_ASKED = 1 << 20  # bytes of a text that is asked about
 _SYMMETRIC = {"mary", "john", "mouse", "mice", "cat", "cats", "north", "south", "n", "s", "east", "west"}
 
 
@@ -75,6 +76,34 @@ def sst(path: Path) -> None:
     files = sst.find([path])
     consume(sst.read(files, 5, "all", SEED))
     consume(sst.read(files, 2, "root", SEED))
+
+
+def trees(path: Path) -> None:
+    """Kept as trees, and asked about."""
+    from dmn_cli.data.formats import sst
+    from dmn_cli.data.words.trees import TreeTokenizer
+
+    files, cut = sst.find([path]), TreeTokenizer(whitespace(), sst.FIVE)
+
+    def asked() -> None:
+        for text in cut.sentences(path.read_bytes()[:_ASKED].decode("utf-8", "replace")):
+            _ = cut(text), cut.words(text)
+
+    _tried(
+        lambda: consume(sst.read_trees(files, 5, "all", SEED)),
+        lambda: consume(sst.read_trees(files, 2, "root", SEED)),
+        asked,
+    )
+
+
+def pictures(path: Path) -> None:
+    """A folder of them with JSON lines."""
+    from dmn_cli.data.formats.images import lines
+    from dmn_cli.data.formats.images.asked import pictured
+
+    found = pictured(lines.read([path], "task"), SEED, side=16, grid=2)
+    consume(found.stories(lambda n: None))
+    consume(found.pictures.read())
 
 
 def tagged(path: Path) -> None:

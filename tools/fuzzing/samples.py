@@ -188,6 +188,38 @@ def parquet() -> list[Files]:
     return found
 
 
+def pictures() -> list[Files]:
+    """Each with a line about it."""
+    import numpy as np
+    from PIL import Image
+    from safetensors.numpy import save
+
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 16, 4), np.uint8)
+    grey, opaque, clear = pixels[:, :, 0], pixels[:, :, :3], pixels
+    found: dict[str, bytes] = {}
+    for number, (array, suffix, options) in enumerate(
+        (
+            *((one, "png", {}) for one in (grey, opaque, clear, grey.astype(np.uint16) << 8)),
+            *((opaque, suffix, {}) for suffix in ("jpg", "gif", "bmp", "webp", "ppm")),
+            *((clear, "tif", {"compression": how}) for how in ("raw", "tiff_lzw", "tiff_deflate")),
+            (opaque, "jpg", {"progressive": True, "exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}),
+        )
+    ):
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, Image.registered_extensions()[f".{suffix}"], **options)
+        found[f"{number}.{suffix}"] = file.getvalue()
+    features, file = np.ones((2, 2, 3), np.float32), io.BytesIO()
+    np.save(file, features)
+    found |= {"f.npy": file.getvalue(), "f.safetensors": save({"features": features})}
+    return [{"a.jsonl": about(name), name: content} for name, content in found.items()]
+
+
+def about(picture: str) -> bytes:
+    """Lines about a picture, as JSON."""
+    line = {"image": picture, "question": "What is red?", "answer": ["a", "cup"], "support": [[0.2, 1.0]]}
+    return b"".join(json.dumps(line | {"split": split}).encode() + b"\n" for split in ("train", "valid", "test"))
+
+
 def pieces() -> bytes:
     """A SentencePiece model."""
     from dmn_cli.data.words.pieces import Untrained

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save
 from dmn_cli.data.formats.images.pictures import Pictures
 from dmn_cli.data.store.layout import SPLITS
 from dmn_cli.errors import DataError
+from dmn_cli.files import memory_mapped
 from dmn_cli.records.regions import PictureForm
 
 FILE, INDEX = "pictures.npy", "pictures.safetensors"
@@ -57,7 +58,7 @@ class StoredPictures:
         """Raises: DataError where the files aren't what was written."""
         path = folder / FILE
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = memory_mapped(path)
             if array.shape != (count, *form.shape) or array.dtype != form.dtype or not array.flags.c_contiguous:
                 raise ValueError(f"its shape is {array.shape}")
             path = folder / INDEX

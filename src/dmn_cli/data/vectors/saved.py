@@ -15,6 +15,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from dmn_cli.errors import DataError
+from dmn_cli.files import memory_mapped
 
 _MAX_PIECE = 1 << 30  # bytes of an array or a text
 _BLOCK = 1 << 24  # bytes that are read at once
@@ -58,10 +59,10 @@ def load(stream: IO[bytes], name: str, path: Path | None) -> tuple[list[str], np
 def _beside(path: Path) -> np.ndarray:
     """An array that stays on disk."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return memory_mapped(path)
     except FileNotFoundError as error:
         raise DataError("is missing: the vectors are in it", where=path) from error
-    except Exception as error:
+    except (ValueError, OSError) as error:
         raise DataError(f"is damaged ({error})", where=path) from error
 
 

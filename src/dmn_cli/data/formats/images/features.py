@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dmn_cli.errors import DataError
+from dmn_cli.files import memory_mapped
 from dmn_cli.records.regions import LARGEST, MOST, PictureForm
 
 SUFFIXES = (".npy", ".safetensors")
@@ -47,8 +48,8 @@ def _load(path: Path) -> np.ndarray:
     """Raises: DataError; OSError"""
     if path.suffix == ".npy":
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError) as error:
+            array = memory_mapped(path)
+        except ValueError as error:
             raise DataError("is no array of numpy, or a damaged one", hint=_HINT) from error
     else:
         array = _only_tensor(path)

@@ -61,12 +61,19 @@ def _parsed(line: bytes, where: str, folder: Path, split: str, task: str) -> Ask
         if named is None:
             raise DataError('"split" is not train, valid (or dev, validation) or test')
         picture = folder / as_path(image)
-        if not picture.is_file():
+        if not _is_file(picture):
             raise DataError(f"there is no picture {image}", hint="Names are from the folder that the lines are in.")
         answer = answer_texts(record["answer"], line)
         return Asked(named, task, picture, question, answer, where, _points(record.get("support")))
     except DataError as error:
         raise DataError(error.message, where=where, hint=error.hint) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # it can't be the name of one
+        return False
 
 
 def _points(value: Any) -> tuple[tuple[float, float], ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MOST_PIXELS = 1 << 26  # as many as 8,192 × 8,192
+LONGEST_SIDE = 1 << 16  # each row of pixels takes some memory, however short it is
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # none of which starts another program
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error)
 
@@ -40,10 +41,11 @@ def decode(file: Path | IO[bytes], side: int) -> np.ndarray:
         try:
             image: Image = Images.open(stream, formats=_FORMATS)
             width, height = image.size
-            if width * height > MOST_PIXELS:
+            if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
                 raise _too_large(f"{width:,} × {height:,} pixels")
             image.draft("RGB", (side, side))  # of JPEG, no more than that is expanded
-            return np.asarray(_rgb(ImageOps.exif_transpose(image)).resize((side, side), Images.Resampling.BILINEAR))
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(_rgb(image).resize((side, side), Images.Resampling.BILINEAR))
         except UnidentifiedImageError as error:
             raise DataError("is no picture", hint="PNG, JPEG, GIF, BMP, WebP, TIFF and PPM can be read.") from error
         except (Images.DecompressionBombError, Images.DecompressionBombWarning) as error:
@@ -54,7 +56,8 @@ def decode(file: Path | IO[bytes], side: int) -> np.ndarray:
 
 def _too_large(size: str) -> DataError:
     return DataError(
-        f"has too many pixels: {size}, and at most {MOST_PIXELS:,} can be read", hint="Scale the picture down."
+        f"has too many pixels: {size}, and at most {MOST_PIXELS:,}, {LONGEST_SIDE:,} a side, can be read",
+        hint="Scale the picture down.",
     )
 
 
@@ -66,7 +69,7 @@ def _rgb(image: Image) -> Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Images.alpha_composite(Images.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def scaled(pixels: np.ndarray, side: int) -> np.ndarray:
