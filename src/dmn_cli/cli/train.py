@@ -31,7 +31,8 @@ def command(
         str | None,
         typer.Option(
             help="dmn-plus (the default), dmn (the original), text (for natural text), dmn-image (for pictures), or a "
-            "system to compare with: memnn, memn2n; bi-lstm, sentence-cnn, dcnn; of trees tree-lstm, rntn, mv-rnn, drnn.",
+            "system to compare with: memnn, memn2n; bi-lstm, sentence-cnn, dcnn; of trees tree-lstm, rntn, "
+            "mv-rnn, drnn.",
             show_default=False,
         ),
     ] = None,
