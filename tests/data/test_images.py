@@ -293,6 +293,16 @@ def test_features_with_a_wrong_header_are_refused(folder: Path, header: str) -> 
     assert str(caught.value.where).endswith("q.jsonl:1")
 
 
+def test_a_chunk_of_four_gigabytes_is_never_set_aside(little_memory: None, tmp_path: Path) -> None:
+    content = png(400, 400)
+    at = content.index(b"IDAT") - 4
+    (tmp_path / "long.png").write_bytes(content[:at] + b"\xff\xff\xff\xff" + content[at + 4 :])
+    with pytest.raises(DataError, match="damaged picture"):
+        pixels.decode(tmp_path / "long.png", 4)
+    with pytest.raises(DataError, match="is no file"):
+        pixels.decode(tmp_path, 4)
+
+
 def test_what_cannot_be_a_name_is_no_picture(folder: Path) -> None:
     write(folder, [{"image": "a" * 5000, "question": "What?", "answer": "red"}])
     with pytest.raises(DataError, match="there is no picture"):

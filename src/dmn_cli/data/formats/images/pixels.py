@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MOST_PIXELS = 1 << 26  # as many as 8,192 × 8,192
+MOST_BYTES = 1 << 28  # of its file
 LONGEST_SIDE = 1 << 16  # each row of pixels takes some memory, however short it is
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # none of which starts another program
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error)
@@ -35,7 +36,7 @@ def decode(file: Path | IO[bytes], side: int) -> np.ndarray:
     from PIL import Image as Images
     from PIL import ImageOps, UnidentifiedImageError
 
-    with file.open("rb") if isinstance(file, Path) else file as stream, warnings.catch_warnings():
+    with _whole(file) if isinstance(file, Path) else file as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is odd and does no harm
         warnings.simplefilter("error", Images.DecompressionBombWarning)
         try:
@@ -52,6 +53,15 @@ def decode(file: Path | IO[bytes], side: int) -> np.ndarray:
             raise _too_large("a multiple of that") from error
         except (*_DAMAGE, zlib.error) as error:
             raise DataError(f"is a damaged picture ({error})", hint="Does another program show it?") from error
+
+
+def _whole(path: Path) -> IO[bytes]:
+    """A file's content: what a picture says of its length is then no memory that a read sets aside."""
+    if not path.is_file() and path.exists():
+        raise DataError("is no file")
+    if path.stat().st_size > MOST_BYTES:
+        raise DataError(f"has more than {MOST_BYTES >> 20} MiB", hint="Scale the picture down.")
+    return io.BytesIO(path.read_bytes())
 
 
 def _too_large(size: str) -> DataError:
