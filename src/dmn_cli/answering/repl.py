@@ -22,7 +22,7 @@ from dmn_cli.files import as_path, write_text
 
 HELP = """\
 Type facts, one a line. A line that ends with ? asks; ? alone asks again.
-  /image FILE       the picture to ask about, where the model knows pictures
+  /image FILE       the picture to ask about, if the model knows pictures
   /why              show which facts the last answer rests on and needs
   /probs            show the likeliest answers to the last question
   /story            show the facts so far
