@@ -37,7 +37,12 @@ class Picture:
             return given
         if not isinstance(given, str | os.PathLike | bytes | np.ndarray):
             raise UsageError("the model answers questions about pictures, and not about text")
-        return cls(form, _array(given, form), tuple(range(form.regions)))
+        return cls.whole(form, _array(given, form))
+
+    @classmethod
+    def whole(cls, form: PictureForm, array: np.ndarray) -> Picture:
+        """One of which all regions are seen. array: of the form's shape"""
+        return cls(form, array, tuple(range(form.regions)))
 
     @property
     def facts(self) -> list[str]:
@@ -104,12 +109,12 @@ def by_picture(pictures: Sequence[Picture]) -> list[list[int]]:
 
 
 def _array(given: Given, form: PictureForm) -> np.ndarray:
-    from dmn_cli.data.formats.images import features, pixels
+    from dmn_cli.data.formats.images import asked, features, pixels
 
     if isinstance(given, str | os.PathLike):
         path = Path(given)
         try:
-            return features.read(path, form) if form.width else pixels.decode(path, form.side)
+            return asked.array(path, form)
         except DataError as error:
             raise DataError(error.message, where=path, hint=error.hint) from error
         except OSError as error:

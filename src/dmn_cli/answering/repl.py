@@ -9,16 +9,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dmn_cli.answering.answer import Answer, same_answer
 from dmn_cli.answering.bound import Bound
 from dmn_cli.answering.pictures import Picture
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.answering.samples import Sample, Samples
+from dmn_cli.answering.samples import Samples
 from dmn_cli.answering.story import Story, facts_of
 from dmn_cli.data.words.vocabulary import answer_text
 from dmn_cli.errors import DmnError, UsageError
 from dmn_cli.files import as_path, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HELP = """\
 Type facts, one a line. A line that ends with ? asks; ? alone asks again.
@@ -216,27 +220,24 @@ class Session:
 
     def _sample(self, task: str) -> Reply:
         sample = self.samples.draw(task)
-        if sample.picture is not None:
-            return self._sample_picture(sample)
         form = self.predictor.encoder.form(sample.question)
-        self.story.replace([" ".join(sample.facts)] if form.facts_are_words else sample.facts)
+        if sample.picture is None:
+            self.story.replace([" ".join(sample.facts)] if form.facts_are_words else sample.facts)
+        else:
+            self._look_at(sample.picture)
         reply = self._ask(sample.question)
         if reply.answer:
             reply.is_right = same_answer(reply.answer.words, sample.answer, any_order=form.any_order)
-        reply.text, reply.told = "\n".join((*self.story.facts, sample.question)), True
+        reply.text, reply.told = "\n".join((*self.story.facts, sample.question)), sample.picture is None
         reply.question, reply.right = sample.question, answer_text(sample.answer, per_fact=form.per_fact)
         return reply
 
-    def _sample_picture(self, sample: Sample) -> Reply:
+    def _look_at(self, picture: np.ndarray) -> None:
+        """Raises: UsageError where it isn't as the model takes them."""
         form = self.predictor.model.sizes.pictures
-        if form is None or sample.picture is None or sample.picture.shape != form.shape:
+        if form is None or picture.shape != form.shape:
             raise UsageError("the data have other pictures than the model was taught about")
-        self.picture = Picture(form, sample.picture, tuple(range(form.regions)))
-        reply = self._ask(sample.question)
-        assert reply.answer
-        reply.is_right = [*reply.answer.words] == [*sample.answer]
-        reply.text, reply.question, reply.right = sample.question, sample.question, answer_text(sample.answer)
-        return reply
+        self.picture = Picture.whole(form, picture)
 
     def _image(self, name: str) -> Reply:
         form = self.predictor.model.sizes.pictures

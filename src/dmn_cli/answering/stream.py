@@ -256,10 +256,8 @@ def _asked(predictor: Predictor, record: dict[str, Any]) -> Asked:
         raise DataError('"question" is not a text')
     if not isinstance(story, str | list) or not all(isinstance(fact, str) for fact in story):
         raise DataError('"story" is neither a text nor a list of texts')
-    try:
-        "".join((question, *story)).encode()
-    except UnicodeEncodeError as error:
-        raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)") from error
+    if not _is_unicode("".join((question, *story))):
+        raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)")
     return predictor.encoder.asked(story, question)
 
 
@@ -280,6 +278,7 @@ def _asked_about_picture(predictor: Predictor, image: Any, question: Any) -> Ask
 def _is_unicode(text: str) -> bool:
     """Whether UTF-8 can represent it."""
     try:
-        return text.encode() is not None
+        text.encode()
     except UnicodeEncodeError:
         return False
+    return True

@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 def _dmn(settings: DmnSettings, sizes: Sizes) -> Network:
     from dmn_cli.model.network import DynamicMemoryNetwork
 
-    return DynamicMemoryNetwork(**asdict(sizes), **settings.model_dump(exclude={"network"}))
+    return DynamicMemoryNetwork(**asdict(sizes), **keys(settings))
 
 
 def _bi_lstm(settings: BiLstmSettings, sizes: Sizes) -> Network:

@@ -115,10 +115,11 @@ def _read(files: list[tuple[File, str]], form: PictureForm) -> Iterator[np.ndarr
 
 def _one(form: PictureForm, file: tuple[File, str]) -> np.ndarray:
     path, where = file
-    return _at(where, path, lambda: _array(path, form))
+    return _at(where, path, lambda: array(path, form))
 
 
-def _array(file: File, form: PictureForm) -> np.ndarray:
+def array(file: File, form: PictureForm) -> np.ndarray:
+    """What is in a picture's file, of the form's shape. Raises: DataError; OSError"""
     if form.width:
         assert isinstance(file, Path)
         return features.read(file, form)
