@@ -92,6 +92,11 @@ def test_debug_shows_where_an_error_comes_from(dmn: Dmn, tmp_path: Path) -> None
     assert "there is no model" in result.err.splitlines()[-2]
 
 
+def test_a_model_and_a_data_set_in_the_wrong_order(dmn: Dmn, run: Path, world: Path) -> None:
+    fails(dmn("eval", world, run), 4, "is a data set, not a model", "the model comes first")
+    fails(dmn("eval", run, run), 3, "dataset.json: is missing: the folder holds no data set", "dmn prepare")
+
+
 def test_an_interruption_anywhere_else(dmn: Dmn, run: Path, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: object, text: str) -> None:
         raise KeyboardInterrupt

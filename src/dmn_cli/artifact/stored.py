@@ -47,6 +47,9 @@ def find(path: Path) -> Path:
     for begun, to_come in _TO_COME.items():
         if (path / begun).exists():
             raise ModelError(f"has no model yet: {to_come}", where=path)
+    if (path / "dataset.json").is_file():
+        hint = f"Train one on it: dmn train {path} --out RUN. Where a command takes both, the model comes first."
+        raise ModelError("is a data set, not a model", where=path, hint=hint)
     raise ModelError(
         "there is no model", where=path, hint="Train one with dmn train DATA --out RUN, or try dmn ask demo."
     )

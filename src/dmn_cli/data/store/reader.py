@@ -27,6 +27,7 @@ from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Example, Form
 
 _STORIES = 256  # how many are read at a time by what reads them all
+_MAKE = "Make one with dmn prepare; dmn prepare --help says how."
 
 
 class Column:
@@ -143,11 +144,9 @@ class DataSet:
         """trusted: it was written just now, and its files needn't be compared with their digests"""
         self._trusted = trusted
         if not path.is_dir():
-            raise DataError(
-                "there is no such data set",
-                where=path,
-                hint="Make one with dmn prepare; dmn prepare --help says how.",
-            )
+            raise DataError("there is no such data set", where=path, hint=_MAKE)
+        if not (path / "dataset.json").exists():
+            raise DataError("is missing: the folder holds no data set", where=path / "dataset.json", hint=_MAKE)
         self.path = path
         self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
         checks.summary(self.summary, path / "dataset.json")
