@@ -1,8 +1,10 @@
 """Passes over the facts: what a gate lets through, and where the passes end."""
 
+import pytest
 import torch
 from helpers import network
 
+from dmn_cli.model.objective import ordered_targets
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
 
@@ -34,3 +36,29 @@ def test_the_end_of_passes_keeps_the_memory() -> None:
     memory.passes = 1
     scores = iter([of_facts, of_end])
     torch.testing.assert_close(stopped.memory, memory(facts, q).memory)
+
+
+@pytest.mark.parametrize("preset", ["dmn-plus", "dmn"])
+def test_given_gates_read_the_supporting_facts_alone(preset: str) -> None:
+    """A memory that is given facts 2 and 0 has read these, one a pass; its own gates are still there to be taught."""
+    net = network(preset, passes=2)
+    memory, c, q = net.episodic_memory, torch.randn(4, 8).double(), torch.randn(1, 8).double()
+    facts = Facts(c, Packing.of(torch.tensor([4])))
+    forced = memory(facts, q, ordered_targets(torch.tensor([[2, 0]]), 2, 4))
+    m = q
+    for t, fact in enumerate((2, 0)):
+        one = Packing.of(torch.tensor([1]))
+        e = memory.episode.last(memory.episode.project(c[fact : fact + 1]), one, torch.ones(1).double())
+        m = memory.update(t, m, e, q)
+    torch.testing.assert_close(forced.memory, m)
+    torch.testing.assert_close(forced.gates[:, 0], memory(facts, q).gates[:, 0])
+    assert forced.gates.max().item() < 1
+
+
+def test_nothing_is_given_where_no_supporting_fact_is_known() -> None:
+    net = network("dmn-plus", passes=2)
+    facts, q = Facts(torch.randn(8, 8).double(), Packing.of(torch.tensor([4, 4]))), torch.randn(2, 8).double()
+    forced = net.episodic_memory(facts, q, ordered_targets(torch.tensor([[3], [-1]]), 2, 4)).memory
+    own = net.episodic_memory(facts, q).memory
+    assert not torch.allclose(forced[0], own[0])
+    torch.testing.assert_close(forced[1], own[1])

@@ -221,6 +221,19 @@ def test_gate_supervision_teaches_the_gates(data: DataSet, tmp_path: Path) -> No
     assert all(event.gate_loss == 0 for event in off if isinstance(event, Epoch))
 
 
+@pytest.mark.parametrize(("supervision", "forced"), [("ordered", [True, False]), ("any-pass", [False, False])])
+def test_teacher_forcing_lasts_for_so_many_epochs(
+    data: DataSet, tmp_path: Path, supervision: str, forced: list[bool]
+) -> None:
+    """Of those in which the gates are taught the order that is given."""
+    job = Training([data], tmp_path / "run", settings(epochs=2, teacher_forcing=1, gate_supervision=supervision), CPU)
+    network, seen = job.learner.network, set[tuple[int, bool]]()
+    network.register_forward_pre_hook(lambda *_: seen.add((job.state.epoch, network.teacher_forcing)))
+    job.begin()
+    list(job.events(lambda: False))
+    assert seen == {(1, forced[0]), (2, forced[1])}
+
+
 def test_the_gate_loss_reaches_every_module_that_reads(data: DataSet, tmp_path: Path) -> None:
     job = Training([data], tmp_path / "run", settings(), CPU)
     batch = job.learner.train[0].batch(job.learner.train[0].plan(16)[0])

@@ -18,6 +18,10 @@ part in the gates like one more fact, and its gate s^t closes the memory instead
 
 which is the paper's hard stop where s is 0 or 1, and has a gradient in between (our departure). Below
 `STOP_THRESHOLD`, running is set to 0: the passes have ended.
+
+Teacher forcing (Williams and Zipser 1989; Weston et al. 2015 train so): while the gates are still to be learnt, an
+episode can be read with given gates in place of its own, 1 at the supporting fact of its pass and 0 elsewhere. Then the
+answer, and what it needs to see in the facts, are learnt at the same time.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.model.attention_gate import AttentionGate
@@ -67,7 +72,9 @@ class EpisodicMemory(nn.Module):
             return self.gru(self.gru.project(e), Packing.even(len(m), 1, m.device), start=m)
         return torch.relu(self.W_t[t](torch.cat([m, e, q], dim=1)))
 
-    def forward(self, facts: Facts, q: Tensor) -> Episode:
+    def forward(self, facts: Facts, q: Tensor, given: tuple[Tensor, Tensor] | None = None) -> Episode:
+        """given: what episodes are read with in place of their gates, as `objective.ordered_targets` has it: targets
+        (questions, passes, facts), and (questions, passes), True where their own gates count all the same"""
         c, packing = facts
         x = self.episode.project(c)  # W c_i + b: the same in every pass
         shared = self.gate.read(c, q, packing)
@@ -79,10 +86,15 @@ class EpisodicMemory(nn.Module):
             if end is not None:
                 score = torch.cat([score, self.gate(end, m, q).unsqueeze(1)], dim=1)
             g = torch.softmax(score, dim=1) if self.gates == "softmax" else torch.sigmoid(score)
-            e = self.episode.last(x, packing, packing.pack(g))
+            read = g
+            if given:
+                y, own = given[0][:, t], given[1][:, t : t + 1]
+                y = y if self.gates == "softmax" else (y > 0).to(g.dtype)
+                read = g.where(own, F.pad(y, (0, g.shape[1] - packing.steps)))
+            e = self.episode.last(x, packing, packing.pack(read))
             m_t = self.update(t, m, e, q)
             if end is not None:
-                running = running * (1 - g[:, -1:])
+                running = running * (1 - read[:, -1:])
                 running = running.where(running > STOP_THRESHOLD, 0.0)
                 m_t = m + running * (m_t - m)
                 stops.append(g[:, -1])

@@ -15,7 +15,7 @@ from dmn_cli.model.image_regions import ImageRegions, PictureReader
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
 from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.ngram_bag import NgramBag
-from dmn_cli.model.objective import answer_loss, gate_loss
+from dmn_cli.model.objective import answer_loss, gate_loss, ordered_targets
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.speaking import SpeakingNetwork
 from dmn_cli.model.word_vectors import WordVectors
@@ -123,7 +123,10 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         """The facts, q (questions, hidden), and the episodes that the passes over the facts make."""
         facts = self.input_module(batch, self.word_vectors)
         q = self.question_module(batch, self.word_vectors)
-        return facts, q, self.episodic_memory(facts, q)
+        given = None
+        if self.training and self.teacher_forcing:
+            given = ordered_targets(batch.support, self.episodic_memory.passes, facts.packing.steps)
+        return facts, q, self.episodic_memory(facts, q, given)
 
     def see(self, m: Tensor, facts: Facts, batch: Batch) -> Tensor:
         """What the answer begins from. m: (questions, hidden) → (questions, hidden)"""

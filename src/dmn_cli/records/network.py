@@ -94,6 +94,7 @@ class Network(nn.Module, ABC):
     per_fact = True  # whether it can answer at each fact
     taught_by_supports = False  # whether it learns from questions with supporting facts alone
     gated = False  # whether it has gates, which supporting facts can teach
+    teacher_forcing = False  # whether in training it reads what its gates should let through, in place of what they do
     temperature = 1.0  # what divides the logits where a confidence is said; it changes no answer
     label_smoothing = 0.0  # the part of a right answer's weight in training that all answers share
     transferable: tuple[str, ...] = ()  # how the names of parameters begin that another task can begin with

@@ -137,6 +137,7 @@ class TrainingSettings(_Strict):
     class_weights: Literal["none", "balanced"]
     gate_supervision: Literal[GateSupervision, "ordered-first", "off"]
     gate_weight: float = Field(ge=0)
+    teacher_forcing: int = Field(default=0, ge=0)
     answers_from_epoch: int = Positive
     answers_from_gate_loss: float = Field(ge=0)
     seed: int = Field(ge=0, lt=2**63)

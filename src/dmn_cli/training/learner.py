@@ -226,6 +226,7 @@ class Learner:
         supervision = self.supervision if portion.known else None
         if supervision == "ordered-first":
             supervision = "ordered" if phase.in_order else "any-pass"
+        self.network.teacher_forcing = supervision == "ordered" and phase.epoch <= settings.teacher_forcing
         loss, gate_loss, smoothed = self.network.losses(batch, supervision)
         answers = loss.sum() / portion.asked
         gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
