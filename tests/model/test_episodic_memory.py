@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import network
 
-from dmn_cli.model.objective import ordered_targets
+from dmn_cli.model.objective import given_gates
 from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
 
@@ -38,15 +38,17 @@ def test_the_end_of_passes_keeps_the_memory() -> None:
     torch.testing.assert_close(stopped.memory, memory(facts, q).memory)
 
 
+@pytest.mark.parametrize("gates", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("preset", ["dmn-plus", "dmn"])
-def test_given_gates_read_the_supporting_facts_alone(preset: str) -> None:
-    """A memory that is given facts 2 and 0 has read these, one a pass; its own gates are still there to be taught."""
-    net = network(preset, passes=2)
+def test_given_gates_read_the_supporting_facts_alone(preset: str, gates: str) -> None:
+    """A memory that is given facts 2 and 0 has read these, one a pass, and then the last one again; its own gates are
+    still there to be taught."""
+    net = network(preset, passes=3, gates=gates)
     memory, c, q = net.episodic_memory, torch.randn(4, 8).double(), torch.randn(1, 8).double()
     facts = Facts(c, Packing.of(torch.tensor([4])))
-    forced = memory(facts, q, ordered_targets(torch.tensor([[2, 0]]), 2, 4))
+    forced = memory(facts, q, given_gates(torch.tensor([[2, 0]]), 3, 4, softmax=gates == "softmax"))
     m = q
-    for t, fact in enumerate((2, 0)):
+    for t, fact in enumerate((2, 0, 0)):
         one = Packing.of(torch.tensor([1]))
         e = memory.episode.last(memory.episode.project(c[fact : fact + 1]), one, torch.ones(1).double())
         m = memory.update(t, m, e, q)
@@ -58,7 +60,7 @@ def test_given_gates_read_the_supporting_facts_alone(preset: str) -> None:
 def test_nothing_is_given_where_no_supporting_fact_is_known() -> None:
     net = network("dmn-plus", passes=2)
     facts, q = Facts(torch.randn(8, 8).double(), Packing.of(torch.tensor([4, 4]))), torch.randn(2, 8).double()
-    forced = net.episodic_memory(facts, q, ordered_targets(torch.tensor([[3], [-1]]), 2, 4)).memory
+    forced = net.episodic_memory(facts, q, given_gates(torch.tensor([[3], [-1]]), 2, 4, softmax=True)).memory
     own = net.episodic_memory(facts, q).memory
     assert not torch.allclose(forced[0], own[0])
     torch.testing.assert_close(forced[1], own[1])

@@ -20,8 +20,8 @@ which is the paper's hard stop where s is 0 or 1, and has a gradient in between 
 `STOP_THRESHOLD`, running is set to 0: the passes have ended.
 
 Teacher forcing (Williams and Zipser 1989; Weston et al. 2015 train so): while the gates are still to be learnt, an
-episode can be read with given gates in place of its own, 1 at the supporting fact of its pass and 0 elsewhere. Then the
-answer, and what it needs to see in the facts, are learnt at the same time.
+episode can be read with given gates in place of its own: pass t reads the supporting fact s_t, and those after s_n read
+s_n again. Then the answer, and what it needs to see in the facts, are learnt at the same time.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class EpisodicMemory(nn.Module):
             return self.gru(self.gru.project(e), Packing.even(len(m), 1, m.device), start=m)
         return torch.relu(self.W_t[t](torch.cat([m, e, q], dim=1)))
 
-    def forward(self, facts: Facts, q: Tensor, given: tuple[Tensor, Tensor] | None = None) -> Episode:
-        """given: what episodes are read with in place of their gates, as `objective.ordered_targets` has it: targets
-        (questions, passes, facts), and (questions, passes), True where their own gates count all the same"""
+    def forward(self, facts: Facts, q: Tensor, given: Tensor | None = None) -> Episode:
+        """given: (questions, passes, facts) what episodes are read with in place of their own gates; these count all
+        the same where it is all 0"""
         c, packing = facts
         x = self.episode.project(c)  # W c_i + b: the same in every pass
         shared = self.gate.read(c, q, packing)
@@ -87,10 +87,9 @@ class EpisodicMemory(nn.Module):
                 score = torch.cat([score, self.gate(end, m, q).unsqueeze(1)], dim=1)
             g = torch.softmax(score, dim=1) if self.gates == "softmax" else torch.sigmoid(score)
             read = g
-            if given:
-                y, own = given[0][:, t], given[1][:, t : t + 1]
-                y = y if self.gates == "softmax" else (y > 0).to(g.dtype)
-                read = g.where(own, F.pad(y, (0, g.shape[1] - packing.steps)))
+            if given is not None:
+                y = F.pad(given[:, t], (0, g.shape[1] - packing.steps))
+                read = y.where(y.any(dim=1, keepdim=True), g)
             e = self.episode.last(x, packing, packing.pack(read))
             m_t = self.update(t, m, e, q)
             if end is not None:

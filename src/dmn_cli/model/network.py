@@ -15,7 +15,7 @@ from dmn_cli.model.image_regions import ImageRegions, PictureReader
 from dmn_cli.model.input_module import FactGRU, FusionReader, PositionEncoding, Regions, SentenceGRU, WordGRU
 from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.ngram_bag import NgramBag
-from dmn_cli.model.objective import answer_loss, gate_loss, ordered_targets
+from dmn_cli.model.objective import answer_loss, gate_loss, given_gates
 from dmn_cli.model.question_module import QuestionModule
 from dmn_cli.model.speaking import SpeakingNetwork
 from dmn_cli.model.word_vectors import WordVectors
@@ -125,7 +125,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         q = self.question_module(batch, self.word_vectors)
         given = None
         if self.training and self.teacher_forcing:
-            given = ordered_targets(batch.support, self.episodic_memory.passes, facts.packing.steps)
+            memory = self.episodic_memory
+            given = given_gates(batch.support, memory.passes, facts.packing.steps, softmax=memory.gates == "softmax")
         return facts, q, self.episodic_memory(facts, q, given)
 
     def see(self, m: Tensor, facts: Facts, batch: Batch) -> Tensor:

@@ -77,6 +77,15 @@ def ordered_targets(support: Tensor, passes: int, facts: int) -> tuple[Tensor, T
     return target, torch.arange(passes, device=support.device) >= n.unsqueeze(1)
 
 
+def given_gates(support: Tensor, passes: int, facts: int, *, softmax: bool) -> Tensor:
+    """Gates that read what pass t must read, and after the last supporting fact read it again: (questions, passes,
+    facts), 0 where no supporting fact is known."""
+    target, after = ordered_targets(support, passes, facts)
+    for t in range(1, passes):
+        target[:, t] = target[:, t - 1].where(after[:, t : t + 1], target[:, t])
+    return target if softmax else (target > 0).to(target.dtype)
+
+
 def ordered_loss(episode: Episode, batch: Batch, *, softmax: bool) -> Tensor:
     """(questions,), the mean over the passes that have a target."""
     _, T, facts = episode.gates.shape
