@@ -19,7 +19,14 @@ from dmn_cli.model.speaking import SpeakingNetwork
 from dmn_cli.records.batch import END
 from dmn_cli.records.network import Answered, Sizes
 
-SIZES = Sizes(WORDS, ANSWERS, max_answer_steps=3, word_size=6, per_fact=False)
+SIZES = Sizes(
+    WORDS,
+    ANSWERS,
+    max_answer_steps=3,
+    word_size=6,
+    per_fact=False,
+    answer_words=(1, 4, *range(1, ANSWERS - 1)),  # no text has the first and the third
+)
 ASKED: list[Asked] = [
     ([[2, 3], [4, 5, 6], [7], [8, 9], [10, 2], [3, 4], [2, 3]], [2, 5], [1, 2], [1, 4]),
     ([[4]], [2], [2], [0]),
@@ -129,11 +136,13 @@ def test_it_computes_its_equations() -> None:
         for k, (A, C) in enumerate(pairwise(range(4))):
             m = [sentence(tables[A], fact) + network.T[A, age] for age, fact in enumerate(kept)]
             c = [sentence(tables[C], fact) + network.T[C, age] for age, fact in enumerate(kept)]
-            p = torch.stack([u @ one for one in m]).softmax(dim=0)
+            scores = [u @ one for one in m] + [u.new_zeros(())] * (5 - len(m))  # of empty places
+            p = torch.stack(scores).softmax(dim=0)[: len(m)]
             u = u + sum(weight * one for weight, one in zip(p, c, strict=True))
             ages = p.flip(0).detach()
             torch.testing.assert_close(gates[i, k, len(facts) - len(kept) : len(facts)], ages)
-        torch.testing.assert_close(s[i].flatten(), network.W @ u)
+        W = [network.W_other[0], tables[3][4], network.W_other[1], *tables[3][2 : ANSWERS - 1]]
+        torch.testing.assert_close(s[i], torch.stack([torch.stack(W) @ u, *(w @ u for w in network.W_later)]))
 
 
 def test_padding_says_nothing() -> None:

@@ -185,4 +185,5 @@ def _sizes(
         raise ValueError("sizes")
     form = None if pictures is None else PictureForm.from_json(pictures)
     words, answers = len(vocabulary.words), len(vocabulary.answers)
-    return Sizes(words, answers, max_answer_steps, word_size, each, ngrams, form)
+    known = vocabulary.words_of_answers()
+    return Sizes(words, answers, max_answer_steps, word_size, each, ngrams, known, form)

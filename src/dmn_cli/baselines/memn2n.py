@@ -10,9 +10,12 @@ x_ij: word j of fact i. Facts are counted backwards from the question, and the l
 training their times i are those that they would have among up to a tenth as many empty ones, scattered at random (sec.
 4.1, as in the authors' code). In the first `linear_start` epochs p_i = uᵀ m_i, without the softmax (sec. 4.2).
 
-Where we depart from the paper: W is a matrix of its own for each step of an answer (`stepwise.py`), where the paper,
-all of whose answers are words of the vocabulary, has C^K in its place. What is empty takes no part in the softmax. l is
-twice the paper's, as in its authors' code: its mean is 1.
+What the paper doesn't say and its authors' code does (facebookarchive/MemNN), and bAbI isn't learnt as well without
+(docs/log.md): the places of the memory that no fact is in take part in the softmax, with uᵀ m_i = 0 and c_i = 0, so that
+nothing need be read; l is twice the paper's, so that its mean is 1.
+
+Where we depart from both: each word of an answer has a softmax of its own (`stepwise.py`), over the words that answers
+are made of. W of the first is C^K, W of each later one a matrix of its own; a list is one word of the vocabulary there.
 """
 
 from __future__ import annotations
@@ -26,12 +29,13 @@ from dmn_cli.baselines.stepwise import Scores, StepwiseNetwork
 from dmn_cli.records.batch import Batch
 from dmn_cli.records.network import Sizes
 
-_SPREAD = 0.05  # of all weights at first: the paper's 0.1, halved as l is doubled
+_SPREAD = 0.1  # of all weights at first
 
 
 class MemN2N(StepwiseNetwork):
     """hops: K; memory: facts that it keeps; time_noise: empty facts among them in training, as a part of theirs"""
 
+    row: Tensor  # (answers,) of W: the words of texts, then those that no text has, the end token among them
     linear: Tensor  # () whether the softmaxes are off: part of the model, since one of these epochs may be the best
 
     def __init__(
@@ -39,15 +43,17 @@ class MemN2N(StepwiseNetwork):
     ) -> None:
         super().__init__()
         self.memory, self.time_noise, self.linear_start = memory, time_noise, linear_start
-        self.steps = sizes.max_answer_steps
         self.E = nn.ModuleList(nn.Embedding(sizes.words, hidden, padding_idx=0) for _ in range(hops + 1))  # A^1 … C^K
         self.T = nn.Parameter(torch.empty(hops + 1, memory, hidden))
-        self.W = nn.Parameter(torch.empty(self.steps * sizes.answers, hidden))
+        row, others = rows_of_answers(sizes)
+        self.W_other = nn.Parameter(torch.empty(others, hidden))
+        self.W_later = nn.Parameter(torch.empty(sizes.max_answer_steps - 1, sizes.answers, hidden))
         for weight in self.parameters():
             nn.init.normal_(weight, std=_SPREAD)
         with torch.no_grad():
             for table in self.E.parameters():
                 table[:2] = 0.0  # padding, and the unknown word
+        self.register_buffer("row", row, persistent=False)
         self.register_buffer("linear", torch.tensor(linear_start > 0))
 
     def begin_epoch(self, epoch: int) -> None:
@@ -64,15 +70,17 @@ class MemN2N(StepwiseNetwork):
         story = batch.story[batch.story_of]  # (questions, facts)
         x = story.gather(1, place)
         time = self.noisy(back, batch.facts_seen) if self.training and self.time_noise else back
+        empty = (self.memory - batch.facts_seen).clamp(min=0)
         memories = [encoded(table, batch.sentences)[x] + T[time] for table, T in zip(self.E, self.T, strict=True)]
         u, gates = encoded(self.E[0], batch.question_sentences)[batch.question], []
         for m, c in pairwise(memories):  # (questions, memory, hidden)
             p = (m @ u.unsqueeze(2)).squeeze(2)
-            p = p.where(real, 0.0) if self.linear else p.masked_fill(~real, -torch.inf).softmax(dim=1)
+            p = p.where(real, 0.0) if self.linear else softmax_among(empty, p, real)
             o = (p.unsqueeze(1) @ c).squeeze(1)
             u = u + o
             gates.append(p.new_zeros(story.shape).scatter_add(1, place, p.where(real, 0.0)))
-        s = (u @ self.W.t()).unflatten(1, (self.steps, -1))
+        W = torch.cat([self.E[-1].weight, self.W_other])[self.row]  # type: ignore[reportArgumentType]
+        s = torch.einsum("qh,tah->qta", u, torch.cat([W.unsqueeze(0), self.W_later]))
         return Scores(s, torch.stack(gates, dim=1).detach().clamp(0, 1))
 
     def noisy(self, back: Tensor, seen: Tensor) -> Tensor:
@@ -85,6 +93,25 @@ class MemN2N(StepwiseNetwork):
         chance = torch.rand(len(n), len(places), device=n.device).masked_fill(places >= n + empty, 2.0)
         drawn = chance.argsort(dim=1).masked_fill(torch.arange(len(places), device=n.device) >= n, len(places))
         return drawn[:, : len(back)].sort(dim=1).values.clamp(max=self.memory - 1)
+
+
+def rows_of_answers(sizes: Sizes) -> tuple[Tensor, int]:
+    """The row of each answer among the words of texts and, after them, those that no text has; and how many these
+    are."""
+    rows, others = [], 0
+    for word in sizes.answer_words or [1] * sizes.answers:
+        rows.append(word if word > 1 else sizes.words + others)
+        others += word <= 1
+    return torch.tensor(rows), others
+
+
+def softmax_among(empty: Tensor, s: Tensor, real: Tensor) -> Tensor:
+    """The softmax over the scores of facts and so many others that are 0, of the facts.
+
+    empty: (questions,); s, real: (questions, memory) → (questions, memory)
+    """
+    others = empty.to(s.dtype).log().unsqueeze(1)
+    return torch.cat([s.masked_fill(~real, -torch.inf), others], dim=1).softmax(dim=1)[:, :-1]
 
 
 def encoded(table: nn.Module, sentences: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ class Sizes:
     word_size: int  # the width of word vectors
     per_fact: bool  # whether some questions are answered at each fact
     ngram_rows: int = 0  # n-grams of its texts that it can have rows for
+    answer_words: tuple[int, ...] = ()  # the word of its vocabulary that each answer is; 1: none
     pictures: PictureForm | None = None  # of which its facts are regions; None: facts are sentences
 
 

@@ -33,7 +33,9 @@ class Kind(NamedTuple):
 def _dmn(settings: DmnSettings, sizes: Sizes) -> Network:
     from dmn_cli.model.network import DynamicMemoryNetwork
 
-    return DynamicMemoryNetwork(**asdict(sizes), **keys(settings))
+    given = asdict(sizes)
+    del given["answer_words"]  # it has no use for them
+    return DynamicMemoryNetwork(**given, **keys(settings))
 
 
 def _bi_lstm(settings: BiLstmSettings, sizes: Sizes) -> Network:

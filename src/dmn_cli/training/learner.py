@@ -94,6 +94,7 @@ class Learner:
             word_size=joint.vector_size or settings.model.hidden,
             per_fact=any(form.per_fact for form in joint.forms.values()),
             ngram_rows=len(self._ngrams.keys),
+            answer_words=joint.vocabulary.words_of_answers(),
             pictures=joint.pictures,
         )
         parts = (joint.vocabulary, sizes, joint.tokenizer_spec, joint.tasks, joint.forms, settings.preset)

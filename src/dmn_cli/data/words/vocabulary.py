@@ -96,6 +96,10 @@ class Vocabulary:
         spares = np.array([answer.startswith(SPARE) for answer in self.answers.items])
         return spares if spares.any() else None
 
+    def words_of_answers(self) -> tuple[int, ...]:
+        """The id, as a word that is read, of each word of answers; 1: it is none."""
+        return tuple(self.words.ids.get(answer, 1) for answer in self.answers.items)
+
     def answer_words(self, ids: Iterable[int], said: Mapping[str, str] = NOTHING) -> list[str]:
         """The words of a decoded answer, up to its end token. said: what spares stand for; others are unknown"""
         words = [self.answers.items[i] for i in itertools.takewhile(bool, ids)]
