@@ -101,15 +101,6 @@ def test_evaluation_and_golden_questions(dmn: Dmn, run: Path, shapes: Path) -> N
     assert verified.document["questions"] == 8
 
 
-def test_a_training_goes_on_as_if_it_had_never_stopped(dmn: Dmn, shapes: Path, run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "resumed"
-    assert dmn("train", shapes, "--out", out, "--epochs", 1, *TINY).code == 0
-    assert dmn("train", shapes, "--out", out, "--epochs", 2, "--resume").code == 0
-    whole = tmp_path / "whole"
-    assert dmn("train", shapes, "--out", whole, "--epochs", 2, *TINY).code == 0
-    assert (out / "model/model.safetensors").read_bytes() == (whole / "model/model.safetensors").read_bytes()
-
-
 def test_why_shows_where_each_pass_looked(dmn: Dmn, run: Path, picture: Path, tmp_path: Path) -> None:
     plot = tmp_path / "why.png"
     asked = ("ask", run, "--image", picture, "--question", QUESTION)

@@ -1,4 +1,4 @@
-"""The systems for sentiment at the command line: trained, resumed, measured and asked as any other network."""
+"""The systems for sentiment at the command line: trained, measured and asked as any other network."""
 
 import json
 from collections.abc import Callable
@@ -9,11 +9,6 @@ import torch
 from conftest import Dmn, Result, fails
 
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.settings.load import load
-from dmn_cli.training.checkpoint import found
-from dmn_cli.training.checkpoint import load as load_checkpoint
-from dmn_cli.training.events import Stopped
-from dmn_cli.training.loop import Training
 
 OF_TEXTS = ("bi-lstm", "sentence-cnn", "dcnn")
 OF_TREES = ("tree-lstm", "rntn", "mv-rnn", "drnn")
@@ -86,32 +81,6 @@ def test_it_goes_through_all_commands(dmn: Dmn, data: Callable[[str], Path], pre
     assert answer["answer"] in ("very negative", "negative", "neutral", "positive", "very positive")
     assert asked(dmn, run, story).out.startswith(answer["answer"]), "it was taught one question alone"
     assert (run / "model" / "README.md").is_file()
-
-
-@pytest.mark.parametrize("preset", ["sentence-cnn", "mv-rnn", "drnn"])
-def test_it_resumes_to_the_same_weights(data: Callable[[str], Path], preset: str, tmp_path: Path) -> None:
-    """Also what isn't trained: a channel that is kept."""
-    settings = [(f"model.{key}", value) for key, value in SMALL[preset].items()]
-    settings += [("training.epochs", 2), ("training.batch_size", 16)]
-
-    def training(name: str) -> Training:
-        given, device = load(preset, overrides=settings), torch.device("cpu")
-        return Training([DataSet(data(preset))], tmp_path / name, given, device)
-
-    stopped, whole = training("stopped"), training("whole")
-    steps = iter(range(2))
-    stopped.begin()
-    assert isinstance(list(stopped.events(lambda: next(steps, None) is None))[-1], Stopped)
-    stopped = training("stopped")
-    stopped.resume()
-    whole.begin()
-    weights = []
-    for job in (stopped, whole):
-        list(job.events())
-        weights.append(load_checkpoint(found(job.run.path)[0], torch.device("cpu")).network)
-    assert weights[0].keys() == weights[1].keys()
-    for name, weight in weights[0].items():
-        assert torch.equal(weight, weights[1][name]), name
 
 
 def test_a_tree_system_learns(dmn: Dmn, data: Callable[[str], Path], tmp_path: Path) -> None:

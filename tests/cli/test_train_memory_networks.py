@@ -5,17 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from conftest import Dmn, fails
 
-from dmn_cli.data.store.reader import DataSet
 from dmn_cli.settings.load import load
-from dmn_cli.training.checkpoint import found
-from dmn_cli.training.checkpoint import load as load_checkpoint
-from dmn_cli.training.events import Stopped
-from dmn_cli.training.loop import Training
 
-CPU = torch.device("cpu")
 EPOCHS = {"memnn": 8, "memn2n": 45}
 SETTINGS: dict[str, dict[str, Any]] = {"memnn": {}, "memn2n": {"model.linear_start": 8, "training.halve_after": 8}}
 
@@ -50,30 +43,6 @@ def test_it_learns_and_is_asked(dmn: Dmn, world: Path, runs: dict[str, Path], pr
     said = dmn("ask", run, "--batch", golden, "--top", 2).lines
     assert [line["answer"] for line in said] == [line["answer"] for line in kept]
     assert all(line["top"][0]["answer"] == line["answer"] for line in said)
-
-
-@pytest.mark.parametrize("preset", EPOCHS)
-def test_it_resumes_to_the_same_weights(world: Path, preset: str, tmp_path: Path) -> None:
-    """Also from within the linear start, whose end the other two epochs see."""
-    sets = [("training.epochs", 3), *((("model.linear_start", 1),) if preset == "memn2n" else ())]
-
-    def training(name: str) -> Training:
-        return Training([DataSet(world)], tmp_path / name, load(preset, overrides=sets), CPU)
-
-    stopped, whole = training("stopped"), training("whole")
-    steps = iter(range(5))
-    stopped.begin()
-    assert isinstance(list(stopped.events(lambda: next(steps, None) is None))[-1], Stopped)
-    stopped = training("stopped")
-    stopped.resume()
-    whole.begin()
-    ends = []
-    for job, name in ((stopped, "stopped"), (whole, "whole")):
-        list(job.events())
-        ends.append(load_checkpoint(found(tmp_path / name)[0], CPU))
-    assert ends[0].best == ends[1].best
-    for name, weight in ends[1].network.items():
-        assert torch.equal(weight, ends[0].network[name]), name
 
 
 def test_two_answer_together(dmn: Dmn, world: Path, tmp_path: Path, story: Path) -> None:
