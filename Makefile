@@ -8,7 +8,7 @@
 #   make lint types   ruff and pyright
 #   make dist         build the wheel and the sdist, install the wheel in an empty venv, and try it there
 #   make audit        look for known vulnerabilities of the pinned packages; asks the advisory service
-#   make docs         write docs/cli.md and completions/ anew from the program's own help, and the summary of results
+#   make docs         write docs/cli.md and completions/ anew from the program's own help, and the tables of results
 #   make faults       kill trainings at random moments, resume them, compare; KILLS=60 of them at most, MINUTES=30, SEED=1
 #   make bench        speed of training and answering, next to its floors, the plain loops and torch.nn.GRU, in one run
 #   make bench-gpu    the same on a GPU, which takes a torch that can
@@ -103,6 +103,7 @@ completions docs: setup
 	$(BIN)/python tools/completions.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/summary.py
+	$(BIN)/python tools/systems.py
 
 faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tools/faults.py $(BUILD)/faults --kills $(KILLS) --minutes $(MINUTES) --seed $(SEED)
@@ -149,9 +150,11 @@ results-systems: setup
 	$(BIN)/python tools/sentiment_results.py $(SHARED) $(BUILD)/results-systems $(ROWS)
 	$(BIN)/python tools/memory_results.py $(SHARED)/babi/tasks_1-20_v1-2.tar.gz $(BUILD)/results-memory $(MEMORY)
 	$(BIN)/python tools/picture_results.py $(SHARED)/vqa/daquar $(BUILD)/results-pictures $(PICTURES)
+	$(BIN)/python tools/systems.py
 
 results-pictures: setup
 	$(BIN)/python tools/picture_results.py $(SHARED)/vqa/daquar $(BUILD)/results-pictures $(PICTURES)
+	$(BIN)/python tools/systems.py
 
 results-joint: setup
 	$(BIN)/python tools/joint_results.py $(SHARED) $(BUILD)/results-joint

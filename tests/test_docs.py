@@ -21,7 +21,9 @@ FIGURE = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\d.,]*\d)")
 def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules by name."""
     monkeypatch.syspath_prepend(ROOT / "tools")
-    return {name: importlib.import_module(name) for name in ("lines", "babi_results", "text_results", "summary")}
+    return {
+        name: importlib.import_module(name) for name in ("lines", "babi_results", "text_results", "summary", "systems")
+    }
 
 
 def test_the_command_reference_is_current() -> None:
@@ -47,12 +49,14 @@ def test_tables_are_those_of_their_lines(tools: Any, page: str, tool: str) -> No
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == tools[tool].page(kept)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
-def test_the_summary_is_of_what_was_measured(tools: Any, page: str) -> None:
-    """If not: python tools/summary.py."""
+@pytest.mark.parametrize(
+    ("page", "tool"), [("README.md", "summary"), ("docs/results.md", "summary"), ("docs/results.md", "systems")]
+)
+def test_tables_of_several_are_of_what_was_measured(tools: Any, page: str, tool: str) -> None:
+    """If not: make docs."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    assert tools["summary"].written(text) == text
-    assert tools["summary"].BEGIN in text
+    assert tools[tool].written(text) == text
+    assert tools[tool].BEGIN in text
 
 
 def test_other_figures_of_the_readme_are_in_the_results(tools: Any) -> None:

@@ -18,18 +18,18 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_best_by_training_loss_stands_beside_the_mean(tool: Any) -> None:
     lines = [
-        {"row": tool.MEMN2N, "task": 2, "seed": 1, "test": 0.9, "train_loss": 0.01, **MORE},
-        {"row": tool.MEMN2N, "task": 2, "seed": 2, "test": 0.7, "train_loss": 0.30, **MORE},
+        {"row": tool.MEMN2N, "task": 2, "seed": 1, "test": 0.9, "train_loss": 0.01, "rate": 1000, **MORE},
+        {"row": tool.MEMN2N, "task": 2, "seed": 2, "test": 0.7, "train_loss": 0.30, "rate": 2000, **MORE},
         {"row": tool.MEMNN, "task": 1, "seed": 1, "test": 1.0, "train_loss": 0.0, **MORE},
         {"table": "sentiment", "data": "sst2", "system": "rntn", "test": 0.8},
     ]
-    babi = [{"row": "en", "task": 1, "seed": 1, "test": 0.99, "valid": 1.0, "epochs": 9, "seconds": 60}]
+    babi = [{"row": "en", "task": 1, "seed": 1, "test": 0.99, "valid": 1.0, "epochs": 9, "seconds": 60, "rate": 900}]
     page = tool.page(lines, babi)
     assert "\n| qa2 | · | · | 100.0 | 80.0 ± 14.1 (2) | 90.0 | 91.7 | · | · | 99.7 |\n" in page
-    assert "\n| memnn, en | 1 | 100.0 | 100.0 | 1 | 93.3 | 16 | 20 |\n" in page
-    assert "\n| memn2n, en, answers only | 1 | 80.0 | 90.0 | 0 | 86.1 | 9 | 20 |\n" in page
-    assert "\n| dmn-plus, en | 1 | 99.0 | – | 1 | – | – | 60 |\n" in page
-    assert "\n| dmn, en | 0 | · | – | · | – | – | · |\n" in page
+    assert "\n| memnn, en | 1 | 100.0 | 100.0 | 1 | 93.3 | 16 | 20 | · |\n" in page
+    assert "\n| memn2n, en, answers only | 1 | 80.0 | 90.0 | 0 | 86.1 | 9 | 20 | 1,500 |\n" in page
+    assert "\n| dmn-plus, en | 1 | 99.0 | – | 1 | – | – | 60 | 900 |\n" in page
+    assert "\n| dmn, en | 0 | · | – | · | 93.6 | 18 | · | · |\n" in page
 
 
 def test_what_has_a_line_is_not_trained_again(tool: Any, tmp_path: Path) -> None:

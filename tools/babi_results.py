@@ -62,9 +62,12 @@ class Measured:
         self.tests: Cells = {}
         self.unseen: dict[tuple[str, int], dict[int, float | None]] = {}
         self.seconds: dict[str, list[float]] = {}
+        self.rates: dict[str, list[float]] = {}
         for line in kept:
             row, seed = line["row"], line["seed"]
             self.seconds.setdefault(row, []).append(line["seconds"])
+            if "rate" in line:
+                self.rates.setdefault(row, []).append(line["rate"])
             tests = line.get("tests") or {f"qa{line['task']}": line["test"]}
             for name, accuracy in tests.items():
                 key = row, int(name.removeprefix("qa"))

@@ -4,10 +4,10 @@ Models are chosen by their validation; the test split is read once, after the tr
 that nobody has seen (unseen_names.py) where names can change. There is no training file of qa3 in en-10k: the story
 world tells its stories instead, and the published test measures what was learnt.
 
-A line: {"row", "task", "seed", "test", "unseen", "valid", "valid_loss", "epochs", "reason", "seconds"}; of one model of
-all tasks "tests" by task in place of "task" and "test", and "unseen" by task too. "unseen" is null for tasks without
-names that can change. It is missing in older lines, whose "seconds" are of preparing, training and measuring; now they
-are of the training.
+A line: {"row", "task", "seed", "test", "unseen", "valid", "valid_loss", "epochs", "reason", "seconds", "rate"}; of one
+model of all tasks "tests" by task in place of "task" and "test", and "unseen" by task too. "unseen" is null for tasks
+without names that can change. It is missing in older lines, whose "seconds" are of preparing, training and measuring;
+now they are of the training. "rate": questions of the test that are answered a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lines
 from lines import Line
@@ -41,6 +41,7 @@ class Row:
     supports: bool = True
     train: tuple[str, ...] = ()
     joint: bool = False  # one model of all tasks, instead of one each
+    tokenizer: str = "spacy"
 
     def told(self, task: int) -> bool:
         """Whether the story world tells what is trained on."""
@@ -59,6 +60,11 @@ ROWS = {
     "joint, en-10k": Row("en-10k", joint=True),
     "joint, en-10k, answers only": Row("en-10k", supports=False, joint=True),
 }
+
+
+def answered(report: dict[str, Any]) -> int:
+    """Questions a second, of what `dmn eval --json` says."""
+    return round(report["questions"] / report["seconds"])
 
 
 class Job(NamedTuple):
@@ -95,8 +101,8 @@ class Shop:
         run = self.folder / f"{name}{f'-qa{job.task}' if job.task else ''}-{job.seed}"
         sets = [one.train for one in data.values()]
         trained = dmn("train", *sets, "--out", run, "--force", "--seed", job.seed, *row.train, *self.options)
-        tests = self._measured(run, {task: one.test for task, one in data.items()})
-        new = self._measured(run, {task: one.unseen for task, one in data.items() if one.unseen})
+        tests, rate = self._measured(run, {task: one.test for task, one in data.items()})
+        new, _ = self._measured(run, {task: one.unseen for task, one in data.items() if one.unseen})
         unseen = {task: new.get(task) for task in data}
         one_task = f"qa{job.task}"
         measured = (
@@ -112,21 +118,23 @@ class Shop:
             "epochs": trained["epochs"],
             "reason": trained["reason"],
             "seconds": round(trained["seconds"]),
+            "rate": rate,
         }
 
     def sets(self, row: Row, task: int) -> tuple[Path, Path]:
         """What is trained on, and what has the test."""
-        supports = [] if row.supports else ["--no-supports"]
-        end = f"{'' if row.supports else '-answers-only'}-qa{task}"
+        options = ["--tokenizer", row.tokenizer, *([] if row.supports else ["--no-supports"])]
+        words = "" if row.tokenizer == "spacy" else f"-{row.tokenizer}"
+        end = f"{'' if row.supports else '-answers-only'}{words}-qa{task}"
         variant = "en" if row.told(task) else row.variant  # whose test file is the same
         test = prepared(
-            self.folder / f"{variant}{end}", "babi", self.archive, "--variant", variant, "--tasks", task, *supports
+            self.folder / f"{variant}{end}", "babi", self.archive, "--variant", variant, "--tasks", task, *options
         )
         train = test
         if row.told(task):
             told = ("story", "--tasks", task, "--questions", WORLD_QUESTIONS, "--format", "babi")
             text = prepared(self.folder / f"world-qa{task}-text", *told)
-            train = prepared(self.folder / f"world{end}", "babi", text, "--tasks", task, *supports)
+            train = prepared(self.folder / f"world{end}", "babi", text, "--tasks", task, *options)
         return train, test
 
     def _data(self, row: Row, task: int) -> Data:
@@ -143,10 +151,12 @@ class Shop:
             write(test, lines)
         return prepared(renamed, "jsonl", lines)
 
-    def _measured(self, run: Path, data: dict[str, Path]) -> dict[str, float]:
-        """Test accuracy by task."""
-        tasks = dmn("eval", run, *data.values())["tasks"] if data else {}
-        return {task: round(tasks[task]["accuracy"], 4) for task in data}
+    def _measured(self, run: Path, data: dict[str, Path]) -> tuple[dict[str, float], int]:
+        """Test accuracy by task, and the questions that were answered a second."""
+        if not data:
+            return {}, 0
+        report = dmn("eval", run, *data.values())
+        return {task: round(report["tasks"][task]["accuracy"], 4) for task in data}, answered(report)
 
 
 def jobs(rows: Sequence[str], tasks: Sequence[int], seeds: Sequence[int]) -> Iterator[Job]:

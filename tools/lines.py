@@ -84,3 +84,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """In Markdown: the first column to the left, figures to the right."""
     text = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     return "\n".join([*text, *(f"| {' | '.join(cells)} |" for cells in rows)]) + "\n"
+
+
+def between(page: str, begin: str, end: str, text: str) -> str:
+    """A page with other text between two lines of it."""
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"

@@ -4,8 +4,8 @@
 
 A finished training is a line of docs/systems.jsonl and isn't done again, so the tables in docs/memory.md grow from one
 call to the next. What is open is marked with `·`. A line: {"table": "memory", "row", "task", "seed", "test", "valid",
-"train_loss", "epochs", "seconds"}: accuracies of the model that the validation chose, the mean loss of the training's
-last epoch, and its seconds by the clock.
+"train_loss", "epochs", "seconds", "rate"}: accuracies of the model that the validation chose, the mean loss of the
+training's last epoch, its seconds by the clock, and how many questions are answered a second.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from statistics import mean
 from threading import Lock
 from typing import NamedTuple
 
+import babi_results
 from babi_results import PASSED, Measured, over
-from babi_trainings import ARCHIVE, SLOWEST_FIRST, TASKS, Row, Shop
+from babi_trainings import ARCHIVE, SLOWEST_FIRST, TASKS, Row, Shop, answered
 from lines import NONE, OPEN, Line, arguments, numbers, read, spread, table, work
 from runs import dmn
 
@@ -26,8 +27,8 @@ TABLE = "memory"
 MEMNN, MEMN2N, MEMN2N_10K = "memnn, en", "memn2n, en, answers only", "memn2n, en-10k, answers only"
 ROWS = {
     MEMNN: Row("en", train=("--preset", "memnn")),
-    MEMN2N: Row("en", supports=False, train=("--preset", "memn2n")),
-    MEMN2N_10K: Row("en-10k", supports=False, train=("--preset", "memn2n")),
+    MEMN2N: Row("en", supports=False, train=("--preset", "memn2n"), tokenizer="plain"),
+    MEMN2N_10K: Row("en-10k", supports=False, train=("--preset", "memn2n"), tokenizer="plain"),
 }
 PUBLISHED = {  # test accuracies of qa1 to qa20 in %
     MEMNN: (*(100, 100, 100, 100, 98, 100, 85, 91, 100, 98), *(100, 100, 100, 99, 100, 100, 65, 95, 36, 100)),
@@ -40,7 +41,13 @@ PUBLISHED = {  # test accuracies of qa1 to qa20 in %
         *(100, 100, 100, 99.9, 100, 48.2, 81.4, 94.7, 97.7, 100),
     ),
 }
-BESIDE = {"en, preset dmn": "dmn, en", "en": "dmn-plus, en", "en-10k, answers only": "dmn-plus, en-10k, answers only"}
+KUMAR, XIONG = babi_results.PUBLISHED
+BESIDE = {  # rows of babi.md: their names here, and who published the same
+    "en, preset dmn": ("dmn, en", KUMAR),
+    "en": ("dmn-plus, en", None),
+    "en, answers only": ("dmn-plus, en, answers only", None),
+    "en-10k, answers only": ("dmn-plus, en-10k, answers only", XIONG),
+}
 HEAD = """\
 # Memory networks
 
@@ -84,14 +91,16 @@ class Trainings:
         run = self.shop.folder / f"{row.train[1]}-{row.variant}-qa{job.task}-{job.seed}"
         options = ("--force", "--seed", job.seed, *row.train, *self.shop.options)
         trained = dmn("train", data, "--out", run, *options)
+        report = dmn("eval", run, test)
         *_, last = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return {
             **job._asdict(),
-            "test": dmn("eval", run, test)["tasks"][f"qa{job.task}"]["accuracy"],
+            "test": report["tasks"][f"qa{job.task}"]["accuracy"],
             "valid": round(trained["best"]["accuracy"], 4),
             "train_loss": round(json.loads(last)["loss"], 6),
             "epochs": trained["epochs"],
             "seconds": round(trained["seconds"]),
+            "rate": answered(report),
         }
 
 
@@ -136,17 +145,24 @@ def summary(cells: dict[str, Cells], babi: Measured) -> str:
         lines = [line for seeds in own.values() for line in seeds.values()]
         said = [f"{len(own)}", *(f"{100 * mean(of):.1f}" if of else OPEN for of in (means.values(), best))]
         passed = [f"{sum(of >= PASSED for of in best)}" if best else OPEN]
-        seconds = f"{mean(line['seconds'] for line in lines):.0f}" if lines else OPEN
         of_paper = [f"{mean(published):.1f}", f"{sum(of >= 100 * PASSED for of in published)}"]
-        rows.append([row, *said, *passed, *of_paper, seconds])
-    for row, name in BESIDE.items():
+        costs = [average([line[key] for line in lines if key in line]) for key in ("seconds", "rate")]
+        rows.append([row, *said, *passed, *of_paper, *costs])
+    for row, (name, paper) in BESIDE.items():
         one = over(babi.tests, row)
+        of_paper = (
+            [f"{mean(babi_results.PUBLISHED[paper]):.1f}", f"{babi_results.passed(paper)}"] if paper else [NONE] * 2
+        )
         known = row in babi.seconds
         said = [f"{100 * mean(one.tasks.values()):.1f}", NONE, f"{one.passed}"] if known else [OPEN, NONE, OPEN]
-        seconds = f"{mean(babi.seconds[row]):.0f}" if known else OPEN
-        rows.append([name, f"{len(one.tasks)}", *said, NONE, NONE, seconds])
-    columns = ("tasks", "mean", "by training loss", "tasks ≥ 95", "published", "published ≥ 95", "seconds a training")
-    return table(["", *columns], rows)
+        costs = [average(of.get(row, [])) for of in (babi.seconds, babi.rates)]
+        rows.append([name, f"{len(one.tasks)}", *said, *of_paper, *costs])
+    columns = ("tasks", "mean", "by training loss", "tasks ≥ 95", "published", "published ≥ 95")
+    return table(["", *columns, "seconds a training", "questions/s"], rows)
+
+
+def average(figures: Sequence[float]) -> str:
+    return f"{mean(figures):,.0f}" if figures else OPEN
 
 
 def page(kept: Sequence[Line], babi: Sequence[Line]) -> str:

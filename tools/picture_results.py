@@ -92,13 +92,17 @@ class Shop:
 
 
 def page(kept: Sequence[Line]) -> str:
+    return HEAD + pictures(kept)
+
+
+def pictures(kept: Sequence[Line]) -> str:
     rows = []
     for row in ROWS:
         lines = [line for line in kept if line.get("table") == TABLE and line["row"] == row]
         cells = [_accuracy(lines, task, row) for task in TASKS]
         figures = [f"{mean(line[key] for line in lines):.0f}" if lines else OPEN for key in _FIGURES]
         rows.append([row, *cells, *figures])
-    return HEAD + table(["", *TASKS, "seconds of training", "questions/s"], rows)
+    return table(["", *TASKS, "seconds of training", "questions/s"], rows)
 
 
 _FIGURES = ("seconds", "questions_per_s")

@@ -13,7 +13,7 @@ from statistics import mean
 
 import babi_results
 import text_results
-from lines import DOCS, NONE, OPEN, read, spread, table
+from lines import DOCS, NONE, OPEN, between, read, spread, table
 from text_data import FEW, FEW_OF, WHOLE
 from text_trainings import OURS, PEERS_BY_NAME
 
@@ -47,8 +47,7 @@ def summary() -> str:
 
 def written(page: str) -> str:
     """A page with the table as it is now."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}{summary()}{END}{rest.partition(END)[2]}"
+    return between(page, BEGIN, END, summary())
 
 
 def _whole(measured: babi_results.Measured, rows: Iterable[str]) -> Iterator[str]:

@@ -114,6 +114,20 @@ def test_words_of_spacy_are_lower_case_and_free_of_punctuation() -> None:
     assert spacy(" \t\n ") == []
 
 
+def test_words_without_punctuation() -> None:
+    """Unless there is nothing else; in any language, and again from its spec."""
+    plain = choose("plain", "en", True, None)
+    assert not isinstance(plain, Untrained)
+    assert plain("Where's the milk, John?") == ["where", "'s", "the", "milk", "john"]
+    assert plain("U.S. sales: 3,000.5 % (c3-p0)!") == ["u.s.", "sales", "3,000.5", "c3", "p0"]
+    assert plain.words("Ärger, Öl…") == ["Ärger", "Öl"]
+    assert plain("?!") == ["?", "!"]
+    assert plain.sentences("Mary left. John slept.") == ["Mary left.", "John slept."]
+    again = from_spec(plain.spec, plain.files)
+    assert again("Where's it?") == ["where", "'s", "it"]
+    assert plain.spec["kind"] == "plain"
+
+
 def test_words_between_blanks() -> None:
     words = ["The", "film", "'s", "well-made", ",", "is", "n't", "it", "?"]
     text = " The film 's well-made ,\tis n't it ?\n"

@@ -11,8 +11,8 @@ training their times i are those that they would have among up to a tenth as man
 4.1, as in the authors' code). In the first `linear_start` epochs p_i = uᵀ m_i, without the softmax (sec. 4.2).
 
 What the paper doesn't say and its authors' code does (facebookarchive/MemNN), and bAbI isn't learnt as well without
-(docs/log.md): the places of the memory that no fact is in take part in the softmax, with uᵀ m_i = 0 and c_i = 0, so that
-nothing need be read; l is twice the paper's, so that its mean is 1.
+(docs/log.md): the places of the memory that no fact is in take part in the softmax, with uᵀ m_i = 0 and c_i = 0, so
+that nothing need be read; l is twice the paper's, so that its mean is 1; punctuation is no word (--tokenizer plain).
 
 Where we depart from both: each word of an answer has a softmax of its own (`stepwise.py`), over the words that answers
 are made of. W of the first is C^K, W of each later one a matrix of its own; a list is one word of the vocabulary there.

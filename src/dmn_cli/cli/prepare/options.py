@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 _Seed = Annotated[int, typer.Option(help="The seed of everything random.", min=0)]
 Words = Annotated[
-    Literal["spacy", "whitespace", "sentencepiece"],
+    Literal["spacy", "plain", "whitespace", "sentencepiece"],
     typer.Option(
         "--tokenizer",
-        help="How text is split into words: by spaCy's rules, at blanks, or into pieces of words that are learnt.",
+        help="How text is split into words: by spaCy's rules, with or without (plain) punctuation, at blanks, or into "
+        "pieces of words that are learnt.",
     ),
 ]
 Case = Annotated[Literal["lower", "keep"], typer.Option(help="Whether words are lower-cased.")]

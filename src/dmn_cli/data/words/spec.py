@@ -8,14 +8,22 @@ from typing import Any, NamedTuple
 
 from dmn_cli.data.words import from_spacy
 from dmn_cli.data.words.pieces import MODEL, PIECES, SentencePieceTokenizer, Untrained
-from dmn_cli.data.words.tokenizer import RULES, Affixed, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, sha256
+from dmn_cli.data.words.tokenizer import (
+    RULES,
+    Affixed,
+    PlainTokenizer,
+    SpacyTokenizer,
+    Tokenizer,
+    WhitespaceTokenizer,
+    sha256,
+)
 from dmn_cli.data.words.trees import TreeTokenizer, labels_of
 from dmn_cli.errors import DataError, UsageError
 
 _MOST_PIECES = 1_000_000
 _LARGEST_FILE = 1 << 26  # a model of a quarter of a million pieces has 5 MB
 _FILES = {MODEL: "sha256", RULES: "rules"}  # file → the key of its SHA-256 in a spec
-KINDS = {"spacy": SpacyTokenizer, "whitespace": WhitespaceTokenizer}
+KINDS = {"spacy": SpacyTokenizer, "plain": PlainTokenizer, "whitespace": WhitespaceTokenizer}
 
 
 class Choice(NamedTuple):

@@ -90,13 +90,25 @@ class OfLanguage:
 class SpacyTokenizer(OfLanguage):
     """Splits texts into words by spaCy's rules for a language."""
 
+    KIND = "spacy"
+
     def __init__(self, language: str = "en", lowercase: bool = True, rules: bytes | None = None) -> None:
         """Raises: UsageError where spaCy doesn't know the language; DataError where the rules are damaged."""
-        super().__init__("spacy", language, lowercase, rules)
+        super().__init__(self.KIND, language, lowercase, rules)
         self.words("")  # raises what there is to raise
 
     def __call__(self, text: str) -> list[str]:
         return [self.cased(word) for word in self.words(text)]
+
+
+class PlainTokenizer(SpacyTokenizer):
+    """The same without punctuation: words that have a letter or a digit, unless a text has no such word."""
+
+    KIND = "plain"
+
+    def words(self, text: str) -> list[str]:
+        words = super().words(text)
+        return [word for word in words if any(map(str.isalnum, word))] or words
 
 
 class WhitespaceTokenizer(OfLanguage):
