@@ -42,10 +42,18 @@ def test_bash_reads_its_completion_script() -> None:
     subprocess.run(["bash", "-n", ROOT / "completions" / "dmn.bash"], check=True)
 
 
-@pytest.mark.parametrize(("page", "tool"), [("babi", "babi_results"), ("text", "text_results")])
-def test_tables_are_those_of_their_lines(tools: Any, page: str, tool: str) -> None:
-    """If not: make results-babi ROWS='--minutes 0', or results-text."""
-    kept = tools["lines"].read(ROOT / "docs" / f"{page}.jsonl")
+@pytest.mark.parametrize(
+    ("page", "tool", "lines"),
+    [
+        ("babi", "babi_results", "babi"),
+        ("text", "text_results", "text"),
+        ("sentiment", "sentiment_results", "systems"),
+        ("pictures", "picture_results", "systems"),
+    ],
+)
+def test_tables_are_those_of_their_lines(tools: Any, page: str, tool: str, lines: str) -> None:
+    """If not: make results-babi ROWS='--minutes 0', or results-text, or the tool itself with --minutes 0."""
+    kept = tools["lines"].read(ROOT / "docs" / f"{lines}.jsonl")
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == tools[tool].page(kept)
 
 

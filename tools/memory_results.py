@@ -56,10 +56,10 @@ their papers (`src/dmn_cli/baselines/`), with the settings of their presets. `·
 which goes on where it stopped; every training is a line of [systems.jsonl](systems.jsonl).
 
 *memnn*: Weston et al. 2015, 1,000 training questions a task with supporting facts. *memn2n*: Sukhbaatar et al. 2015,
-answers only, of 1,000 and of 10,000 questions. Published are for *memn2n* the best of ten trainings by their training
-loss; *by training loss* is ours chosen so, and *mean* is over all seeds. The epoch is chosen by the validation, a tenth
-of the training stories; the test is read once. The training file of qa3 in en-10k is missing from the archive: the
-story world tells 10,000 questions instead.
+answers only, of 1,000 and of 10,000 questions, punctuation left out (`--tokenizer plain`). Published are for *memn2n*
+the best of ten trainings by their training loss; *by training loss* is ours chosen so, and *mean* is over all seeds.
+The epoch is chosen by the validation, a tenth of the training stories; the test is read once. The training file of qa3
+in en-10k is missing from the archive: the story world tells 10,000 questions instead.
 
 The rows of [babi.md](babi.md) beside them: `dmn train` with no option, by which names change in each batch.
 
