@@ -21,9 +21,8 @@ FIGURE = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\d.,]*\d)")
 def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules by name."""
     monkeypatch.syspath_prepend(ROOT / "tools")
-    return {
-        name: importlib.import_module(name) for name in ("lines", "babi_results", "text_results", "summary", "systems")
-    }
+    names = ("lines", "babi_results", "text_results", "sentiment_results", "picture_results", "summary", "systems")
+    return {name: importlib.import_module(name) for name in names}
 
 
 def test_the_command_reference_is_current() -> None:
