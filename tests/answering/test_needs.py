@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Dmn, Result
 from schemas import Answered, Evaluated, Predicted
 
 from dmn_cli.answering.answer import Answer, Needs, Without
 from dmn_cli.answering.in_words import needs_in_words
+from dmn_cli.answering.pictures import Picture
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.model import together
+from dmn_cli.records.regions import PictureForm
 
 STORY = [
     "John went to the office.",
@@ -126,7 +129,7 @@ def test_the_prompt_says_it_when_it_is_asked_why(dmn: Dmn, run: Path) -> None:
     assert out.count("without fact 4: kitchen (") == 2  # the last answer, whatever became of the story since
 
 
-def answered(facts: list[str], without: list[Without] | None, **other: list[str]) -> Answer:
+def answered(facts: list[str], without: list[Without] | None, **other: object) -> Answer:
     needs = None if without is None else Needs(without)
     return Answer("garden", 0.9, facts, [], [], [], words=("garden",), needs=needs, **other)  # type: ignore[arg-type]
 
@@ -182,6 +185,19 @@ def test_words_are_named_and_many_pairs_are_counted() -> None:
     assert first == "still garden without any one word"
     assert five[0] == "without words 1 (this) and 2 (is): office (0.50)"
     assert (len(five), last) == (5, "and without 2 more pairs")
+
+
+def test_regions_are_called_what_they_are() -> None:
+    form = PictureForm(rows=10, columns=10, side=20)
+    picture = Picture.whole(form, np.zeros(form.shape, np.uint8))
+    assert needs_in_words(answered(picture.facts, singles(64, 12), picture=picture)) == [
+        "without region row 2, column 8: hallway (0.81)",
+        "(of the 64 regions with the highest gates, one at a time)",
+    ]
+    pairs = [*singles(100), *all_pairs(12, (0, 1))]
+    assert needs_in_words(answered(picture.facts, pairs, picture=picture))[1:] == [
+        "without regions row 1, column 1 and row 1, column 2: office (0.50)"
+    ]
 
 
 def test_where_each_fact_is_answered_that_is_said() -> None:

@@ -1,6 +1,9 @@
 """Pictures from the command line: prepared, learnt from, and asked about."""
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +98,18 @@ def test_evaluation_and_golden_questions(dmn: Dmn, run: Path, shapes: Path) -> N
     assert "gate_recall" in report["tasks"]["relational"]
     page = run.parent / "page.html"
     assert dmn("report", run, shapes, "--out", page).code == 0
-    assert "row 5, column 5" in page.read_text(encoding="utf-8")
+    written = page.read_text(encoding="utf-8")
+    assert "row 5, column 5" in written
+    cards = written.count('<article class="card">')
+    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)"', written)
+    assert len(pictures) == 3 * cards > 0, "as it is, and as each of two passes saw it"
+    drawn = [np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))) for content in pictures[:3]]
+    known = DataSet(shapes).pictures
+    assert known is not None
+    assert any(np.array_equal(drawn[0], array) for array in known.array[40:])
+    assert (drawn[1] >= drawn[0]).all(), "what a pass didn't read fades into the paper"
+    assert dmn("eval", run, shapes, "--plot", run.parent / "plots").code == 0
+    assert (run.parent / "plots" / "worst-mistake.png").is_file()
     verified = dmn("eval", run, "--verify", "--json")
     assert verified.code == 0, verified.err
     assert verified.document["questions"] == 8

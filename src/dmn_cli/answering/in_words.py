@@ -18,32 +18,36 @@ def confidence_in_words(confidence: float) -> str:
 
 def needs_in_words(answer: Answer) -> list[str]:
     """The facts without which it is another answer, a line each; or, in a line, why none is told. Facts count from 1,
-    and those that are single words are told with their word."""
+    those that are single words are told with their word, and regions of a picture by what they are called."""
     needs = answer.needs
     if needs is None:
         return ["each fact has an answer, so none was left out"] if answer.by_fact is not None else []
+    facts, changing, kind = answer.facts, needs.changing, _kind(answer)
     if not needs.without:
-        return ["the only fact can't be left out"]
-    facts, changing = answer.facts, needs.changing
-    word = all(len(fact.split()) == 1 for fact in facts)
-    cut = [f"of the {SINGLES} facts with the highest gates"] if needs.singles < len(facts) else []
+        return [f"the only {kind} can't be left out"]
+    cut = [f"of the {SINGLES} {kind}s with the highest gates"] if needs.singles < len(facts) else []
     if changing and len(changing[0].facts) == 1:
-        return [*(_without(one, facts, word=word) for one in changing), *(f"({of}, one at a time)" for of in cut)]
+        return [*(_without(one, facts, kind) for one in changing), *(f"({of}, one at a time)" for of in cut)]
     if needs.paired and needs.paired < len(facts):
         cut.append(f"pairs of the {PAIRED} with the highest gates")
     among = f" ({', '.join(cut)})" if cut else ""
-    kind = "word" if word else "fact"
     if not changing:
         return [f"still {answer.text} without any one {kind}{', or any two' if needs.paired else ''}{among}"]
     more = len(changing) - _PAIRS
     return [
         f"still {answer.text} without any one {kind}{among}",
-        *(_without(one, facts, word=word) for one in changing[:_PAIRS]),
+        *(_without(one, facts, kind) for one in changing[:_PAIRS]),
         *([f"and without {more} more pair{'s' if more > 1 else ''}"] if more > 0 else []),
     ]
 
 
-def _without(one: Without, facts: list[str], *, word: bool) -> str:
-    named = " and ".join(f"{at + 1} ({facts[at]})" if word else str(at + 1) for at in one.facts)
-    kind = ("word" if word else "fact") + ("s" if len(one.facts) > 1 else "")
-    return f"without {kind} {named}: {one.answer} ({one.confidence:.2f})"
+def _kind(answer: Answer) -> str:
+    if answer.picture:
+        return "region"
+    return "word" if all(len(fact.split()) == 1 for fact in answer.facts) else "fact"
+
+
+def _without(one: Without, facts: list[str], kind: str) -> str:
+    name = {"fact": "{n}", "word": "{n} ({fact})", "region": "{fact}"}[kind]
+    named = " and ".join(name.format(n=at + 1, fact=facts[at]) for at in one.facts)
+    return f"without {kind}{'s' if len(one.facts) > 1 else ''} {named}: {one.answer} ({one.confidence:.2f})"

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from dmn_cli.cli.output import Output
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dmn_cli.answering.answer import Answer
     from dmn_cli.answering.predictor import Predictor
     from dmn_cli.answering.repl import Draw
     from dmn_cli.data.batches import Batches
     from dmn_cli.evaluation.metrics import Judged
     from dmn_cli.evaluation.report import Report
-    from dmn_cli.reporting.questions import Collected
+    from dmn_cli.reporting.plots.why import Explained
+    from dmn_cli.reporting.questions import Collected, Seen
 
 
 def drawing(output: Output, predictor: Predictor) -> Draw:
@@ -33,7 +36,7 @@ def drawing(output: Output, predictor: Predictor) -> Draw:
 def draw_why(output: Output, predictor: Predictor, path: Path, question: str, answer: Answer) -> None:
     """What an answer rests on and needs."""
     from dmn_cli.reporting.plots.style import save
-    from dmn_cli.reporting.plots.why import Explained, why
+    from dmn_cli.reporting.plots.why import Explained
 
     if answer.needs is None:
         [answer] = predictor.explained([(answer.about, question)], [answer])
@@ -51,15 +54,18 @@ def draw_why(output: Output, predictor: Predictor, path: Path, question: str, an
         words=predictor.encoder.form(question).facts_are_words,
         tags=answer.by_fact,
     )
-    if answer.picture:
-        from dmn_cli.reporting.plots.picture import shaded
-
-        form, array = answer.picture.form, answer.picture.array
-        figure = shaded(explained, form, answer.picture.regions, None if form.width else array)
-    else:
-        figure = why(explained)
     with output.warned():
-        save(figure, path)
+        save(_figure(explained, answer.picture), path)
+
+
+def _figure(explained: Explained, picture: Seen | None) -> Figure:
+    """picture: of which the facts are regions"""
+    from dmn_cli.reporting.plots.picture import shaded
+    from dmn_cli.reporting.plots.why import why
+
+    if picture is None:
+        return why(explained)
+    return shaded(explained, picture.form, picture.regions, None if picture.form.width else picture.array)
 
 
 class MeasuredPlots:
@@ -94,7 +100,7 @@ class MeasuredPlots:
 
 def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str, Any]:
     """A figure of the mistake that the model was surest of, with what it read; nothing where it made none."""
-    from dmn_cli.reporting.plots.why import Explained, why
+    from dmn_cli.reporting.plots.why import Explained
 
     if questions.right.all():
         return {}
@@ -112,7 +118,7 @@ def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str
         words=one.words,
         tags=answer.by_fact,
     )
-    return {"worst-mistake": why(explained)}
+    return {"worst-mistake": _figure(explained, answer.picture)}
 
 
 def draw_curves(output: Output, run: Path) -> None:

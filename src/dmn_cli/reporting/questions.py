@@ -11,6 +11,7 @@ import numpy as np
 from dmn_cli.data.batches import Batches
 from dmn_cli.evaluation.metrics import Judged
 from dmn_cli.evaluation.reasons import reasons
+from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Example, Form
 
 WRONG, OTHER_REASON, RIGHT = range(3)
@@ -34,6 +35,17 @@ class Needs(Protocol):
     def changing(self) -> Sequence[Without]: ...
 
 
+class Seen(Protocol):
+    """A picture, as `answering.pictures.Picture`."""
+
+    @property
+    def form(self) -> PictureForm: ...
+    @property
+    def array(self) -> np.ndarray: ...
+    @property
+    def regions(self) -> Sequence[int]: ...
+
+
 class Answered(Protocol):
     """An answer to a question, as `answering.answer.Answer`."""
 
@@ -49,6 +61,8 @@ class Answered(Protocol):
     def read(self) -> list[int]: ...
     @property
     def by_fact(self) -> list[str] | None: ...
+    @property
+    def picture(self) -> Seen | None: ...
     @property
     def needs(self) -> Needs | None: ...
 

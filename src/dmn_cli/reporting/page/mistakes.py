@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dmn_cli.reporting.faded import faded, in_place
+from dmn_cli.reporting.page.png import data_url
 from dmn_cli.reporting.page.tables import Html, percent, section, shade, text
 from dmn_cli.reporting.questions import WRONG, Shown
 
 _CARDS = 6
 _FACTS = 8  # of a card, at most
+_SIDE = 100  # pixels of a picture, at most
 _LET_THROUGH = 0.05  # from there on a fact is worth showing
 
 
@@ -32,8 +35,25 @@ def _card(one: Shown) -> str:
     return (
         f'<article class="card"><h3>{text(one.example.question)}</h3>'
         f'<p><span class="task">{text(one.example.task)}</span> {answer} '
-        f'<span class="note">{percent(one.answer.confidence)} sure</span>{meant}</p>{_facts(one)}</article>'
+        f'<span class="note">{percent(one.answer.confidence)} sure</span>{meant}</p>'
+        f"{_pictures(one)}{_facts(one)}</article>"
     )
+
+
+def _pictures(one: Shown) -> str:
+    """The picture, and as each pass saw it; nothing where there are no pixels."""
+    seen = one.answer.picture
+    if seen is None or seen.form.width:
+        return ""
+    every = -(-seen.form.side // _SIDE)
+    picture = seen.array[::every, ::every]
+    passes = [faded(picture, in_place(gates, seen.form, seen.regions)) for gates in one.answer.gates]
+    drawn = {"the picture": picture, **{f"pass {t + 1}": pixels for t, pixels in enumerate(passes)}}
+    figures = [
+        f'<figure><img src="{data_url(pixels)}" alt=""><figcaption>{name}</figcaption></figure>'
+        for name, pixels in drawn.items()
+    ]
+    return f'<div class="seen">{"".join(figures)}</div>'
 
 
 def _facts(one: Shown) -> str:
@@ -48,7 +68,8 @@ def _facts(one: Shown) -> str:
     worth = [i for i in range(len(facts)) if furthest[i] >= _LET_THROUGH or i in one.example.support]
     kept = sorted(sorted(worth, key=lambda i: (i not in one.example.support, -furthest[i]))[:_FACTS])
     passes = "".join(f'<th scope="col">pass {t + 1}</th>' for t in range(len(gates)))
-    head = f'<thead><tr><th scope="col">fact</th>{passes}</tr></thead>'
+    kind = "region" if one.answer.picture else "fact"
+    head = f'<thead><tr><th scope="col">{kind}</th>{passes}</tr></thead>'
     rows = "".join(
         f'<tr><th scope="row">{i + 1}. {text(facts[i])}{_star(i in one.example.support)}</th>'
         + "".join(f'<td class="{shade(row[i])}">{row[i]:.2f}</td>' for row in gates)
@@ -56,7 +77,7 @@ def _facts(one: Shown) -> str:
         for i in kept
     )
     rest = len(facts) - len(kept)
-    more = f'<p class="note">and {rest} fact{"" if rest == 1 else "s"} more</p>' if rest else ""
+    more = f'<p class="note">and {rest} {kind}{"" if rest == 1 else "s"} more</p>' if rest else ""
     return f'<table class="gates">{head}<tbody>{rows}</tbody></table>{more}'
 
 

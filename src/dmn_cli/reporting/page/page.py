@@ -41,14 +41,15 @@ class Findings:
 def page(about: About, found: Findings) -> tuple[str, int]:
     """The page as HTML, and how many questions are on it."""
     report = found.report
-    questions = as_json(found.shown, ROOM)
+    cards = mistakes(found.shown)
+    questions = as_json(found.shown, ROOM - len(cards))  # those of pictures take some
     listed = len(questions["questions"])
     parts = [
         sections.tasks(report),
         sections.trust(report, found.coverage),
         sections.confusions(report),
         sections.lengths(found.lengths),
-        mistakes(found.shown[:listed]),
+        cards,
         _explorer(listed, report["questions"]) if listed else "",
         sections.curves(about),
         sections.settings(about),
@@ -60,7 +61,7 @@ def page(about: About, found: Findings) -> tuple[str, int]:
         "name": text(about.name),
         "subtitle": text(f"{about.preset}, measured on {found.of}"),
         "policy": f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src '{_hash(style)}'; "
-        f"script-src '{_hash(script)}'",
+        f"script-src '{_hash(script)}'; img-src data:",
         "style": style,
         "script": script,
         "tiles": sections.tiles(report, found.reasons, why=found.why),

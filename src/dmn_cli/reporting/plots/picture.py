@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmn_cli.records.regions import PictureForm
+from dmn_cli.reporting.faded import faded, in_place
 from dmn_cli.reporting.plots.style import BLUE, FAINT, LINES, ORANGE, WIDTH, on_shade, shades, sheet, styled, width_of
 from dmn_cli.reporting.plots.why import Explained
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _MARGIN, _HEAD, _TITLE, _FOOT, _GAP = 0.45, 1.55, 0.45, 0.65, 0.35  # inches
 _ACROSS = 3  # panels in a row
 _SHOWN = 0.05  # the least gate that is written
-_FAINTEST = 0.12  # how much is left of what no pass read
 
 
 @styled
@@ -27,7 +27,7 @@ def shaded(explained: Explained, form: PictureForm, regions: Sequence[int], pict
     """A panel a pass, where the picture fades as far as the pass didn't let a region through; before them the picture
     itself. regions: what `explained.facts` are; picture: (height, width, 3) uint8; None: there are no pixels"""
     panels: list[tuple[str, np.ndarray | None]] = [("the picture", None)] if picture is not None else []
-    panels += [(f"pass {t + 1}", _grid(gates, form, regions)) for t, gates in enumerate(explained.gates)]
+    panels += [(f"pass {t + 1}", in_place(gates, form, regions)) for t, gates in enumerate(explained.gates)]
     across = min(_ACROSS, max(1, len(panels)))
     size = (WIDTH - 2 * _MARGIN - (_ACROSS - 1) * _GAP) / _ACROSS
     rows = -(-len(panels) // across)
@@ -46,13 +46,6 @@ def shaded(explained: Explained, form: PictureForm, regions: Sequence[int], pict
     return axes.get_figure(root=True)  # type: ignore[return-value]
 
 
-def _grid(gates: Sequence[float], form: PictureForm, regions: Sequence[int]) -> np.ndarray:
-    """Gates where their regions are. (rows, columns)"""
-    grid = np.zeros(form.regions)
-    grid[form.snake[list(regions)]] = gates
-    return grid.reshape(form.rows, form.columns)
-
-
 def _panel(axes: Axes, x: float, y: float, size: float, gates: np.ndarray | None, picture: np.ndarray | None) -> None:
     """gates: None where the picture is shown as it is"""
     where: dict[str, Any] = {"extent": (x, x + size, y + size, y), "aspect": "auto", "interpolation": "nearest"}
@@ -62,10 +55,7 @@ def _panel(axes: Axes, x: float, y: float, size: float, gates: np.ndarray | None
     elif picture is None:
         axes.imshow(gates, cmap=shades(), vmin=0, vmax=max(0.01, float(gates.max())), **where)
     else:
-        shown = gates / max(gates.max(), 0.01)
-        rows, columns = (np.arange(n) * m // n for n, m in zip(picture.shape[:2], gates.shape, strict=True))
-        kept = _FAINTEST + (1 - _FAINTEST) * shown[rows][:, columns, np.newaxis]
-        axes.imshow((255 - (255 - picture.astype(float)) * kept).astype(np.uint8), **where)
+        axes.imshow(faded(picture, gates), **where)
     axes.plot([x, x + size, x + size, x, x], [y, y, y + size, y + size, y], color=LINES, linewidth=1)
 
 
@@ -103,6 +93,7 @@ def _write_around(axes: Axes, explained: Explained) -> None:
     answer = textwrap.shorten(explained.answer, 48, placeholder=" …") or "…"
     axes.text(_MARGIN, 1.08, answer, va="center", **font)
     sure = f"{100 * explained.confidence:.1f} % sure" if explained.confidence < 0.9995 else "more than 99.9 % sure"
+    sure += f" · right: {textwrap.shorten(explained.right, 40, placeholder=' …')}" if explained.right else ""
     at = _MARGIN + width_of(axes, answer, **font) + 0.25
     axes.text(at, 1.1, sure, va="center", fontsize=17, color=FAINT)
     said = ["Numbers: how far a pass let a region through"]
