@@ -103,7 +103,6 @@ completions docs: setup
 	$(BIN)/python tools/completions.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/summary.py
-	$(BIN)/python tools/systems.py
 
 faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tools/faults.py $(BUILD)/faults --kills $(KILLS) --minutes $(MINUTES) --seed $(SEED)

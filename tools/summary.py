@@ -2,7 +2,7 @@
 
     python tools/summary.py
 
-writes it where it stands in these pages. A row of bAbI is in it once it has all twenty tasks; of a text it is what was
+writes it where it stands in these pages, and the tables of systems.py. A row of bAbI is in it once it has all twenty tasks; of a text it is what was
 trained with reading first, if that is measured. tests/test_docs.py says when the table is no longer that of the lines.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import mean
 
 import babi_results
+import systems
 import text_results
 from lines import DOCS, NONE, OPEN, between, read, spread, table
 from text_data import FEW, FEW_OF, WHOLE
@@ -106,6 +107,7 @@ def _ours(seeds: Mapping[int, float]) -> tuple[str, str, str]:
 def main() -> None:
     for page in PAGES:
         page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
+    systems.main()
 
 
 if __name__ == "__main__":
