@@ -2,8 +2,9 @@
 
     python tools/summary.py
 
-writes it where it stands in these pages, and the tables of systems.py. A row of bAbI is in it once it has all twenty tasks; of a text it is what was
-trained with reading first, if that is measured. tests/test_docs.py says when the table is no longer that of the lines.
+writes it where it stands in these pages, and the tables of systems.py. A row of bAbI is in it once it has all twenty
+tasks; of a text it is what was trained with reading first, if that is measured. tests/test_docs.py says when the table
+is no longer that of the lines.
 """
 
 from __future__ import annotations
