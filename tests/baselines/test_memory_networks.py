@@ -10,7 +10,7 @@ from helpers import ANSWERS, WORDS, Asked
 from helpers import batch as told
 from torch import Tensor
 
-from dmn_cli.baselines.memn2n import MemN2N, encoded
+from dmn_cli.baselines.memn2n import MemN2N
 from dmn_cli.baselines.memnn import MemNN, winner
 from dmn_cli.baselines.ngram_rows import ngram_rows
 from dmn_cli.baselines.stepwise import ended
@@ -36,7 +36,7 @@ ASKED: list[Asked] = [
 
 
 def memn2n(memory: int = 5, **settings: float) -> MemN2N:
-    keys = {"hidden": 6, "hops": 3, "time_noise": 0.0, "linear_start": 0} | settings
+    keys = {"hidden": 6, "hops": 3, "longest": 6, "time_noise": 0.0, "linear_start": 0} | settings
     return MemN2N(SIZES, memory=memory, **keys)  # type: ignore[arg-type]
 
 
@@ -119,13 +119,14 @@ def test_it_computes_its_equations() -> None:
     network = net("memn2n")
     assert isinstance(network, MemN2N)
     tables = [*network.E.parameters()]
+    J, d = 6, 6
+    l_J = torch.tensor([1 + 4 * (k - 3.5) * (6 - 3.5) / 36 for k in range(1, d + 1)], dtype=torch.float64)
 
     def sentence(table: Tensor, words: list[int]) -> Tensor:
-        J, d = len(words), table.shape[1]
         f = table.new_zeros(d)
         for j, word in enumerate(words, start=1):
             for k in range(1, d + 1):
-                f[k - 1] += 2 * ((1 - j / J) - (k / d) * (1 - 2 * j / J)) * table[word, k - 1]
+                f[k - 1] += (1 + 4 * (k - (d + 1) / 2) * (j - (J + 1) / 2) / (d * J)) * table[word, k - 1]
         return f
 
     s, gates = network.scores(network.arrange(told(ASKED)))
@@ -134,21 +135,24 @@ def test_it_computes_its_equations() -> None:
         u = sentence(tables[0], question)
         kept = facts[::-1][:5]  # the latest first
         for k, (A, C) in enumerate(pairwise(range(4))):
-            m = [sentence(tables[A], fact) + network.T[A, age] for age, fact in enumerate(kept)]
-            c = [sentence(tables[C], fact) + network.T[C, age] for age, fact in enumerate(kept)]
+            m = [sentence(tables[A], fact) + l_J * network.T[A, age] for age, fact in enumerate(kept)]
+            c = [sentence(tables[C], fact) + l_J * network.T[C, age] for age, fact in enumerate(kept)]
             scores = [u @ one for one in m] + [u.new_zeros(())] * (5 - len(m))  # of empty places
             p = torch.stack(scores).softmax(dim=0)[: len(m)]
             u = u + sum(weight * one for weight, one in zip(p, c, strict=True))
             ages = p.flip(0).detach()
-            torch.testing.assert_close(gates[i, k, len(facts) - len(kept) : len(facts)], ages)
+            torch.testing.assert_close(gates[i, k, len(facts) - len(kept) : len(facts)], ages, rtol=1e-4, atol=1e-5)
         W = [network.W_other[0], tables[3][4], network.W_other[1], *tables[3][2 : ANSWERS - 1]]
-        torch.testing.assert_close(s[i], torch.stack([torch.stack(W) @ u, *(w @ u for w in network.W_later)]))
+        expected = torch.stack([torch.stack(W) @ u, *(w @ u for w in network.W_later)])
+        torch.testing.assert_close(s[i], expected, rtol=1e-4, atol=1e-5)  # l is rounded to 32 bits
 
 
-def test_padding_says_nothing() -> None:
-    table = torch.nn.Embedding(WORDS, 4, padding_idx=0)
-    rows = encoded(table, torch.tensor([[3, 4, 0, 0], [3, 4, 5, 0]]))
-    torch.testing.assert_close(rows[:1], encoded(table, torch.tensor([[3, 4]])))
+def test_padding_says_nothing_and_words_beyond_the_longest_sentence_weigh_alike() -> None:
+    network = memn2n(longest=4)
+    rows = network.encoded(network.E[0], torch.tensor([[3, 4, 0, 0], [3, 4, 5, 0]]))
+    torch.testing.assert_close(rows[:1], network.encoded(network.E[0], torch.tensor([[3, 4]])))
+    one, other = network.encoded(network.E[0], torch.tensor([[3, 4, 5, 6, 7], [3, 4, 7, 5, 6]]))
+    torch.testing.assert_close(one, other)
 
 
 def test_it_starts_linear_and_is_told_when_that_ends() -> None:

@@ -1,9 +1,9 @@
 """The End-To-End Memory Network (Sukhbaatar, Szlam, Weston, Fergus 2015, arXiv 1503.08895), with adjacent tying.
 
-    m_i = Σ_j l_j ∘ A x_ij + T_A(i)        c_i = Σ_j l_j ∘ C x_ij + T_C(i)        u^1 = Σ_j l_j ∘ B q_j
+    m_i = Σ_j l_j ∘ A x_ij + l_J ∘ T_A(i)    c_i = Σ_j l_j ∘ C x_ij + l_J ∘ T_C(i)    u^1 = Σ_j l_j ∘ B q_j
     p_i = softmax(uᵀ m_i)                  o = Σ_i p_i c_i                      u^{k+1} = u^k + o^k      (eq. 5)
     â   = softmax(W u^{K+1})                                                                            (eq. 3)
-    l_kj = 2 ((1 - j/J) - (k/d)(1 - 2j/J))     word j of J, number k of d, from 1                       (sec. 4.1)
+    l_kj = 1 + 4 (k - (d+1)/2) (j - (J+1)/2) / dJ      word j, number k of d, from 1                    (sec. 4.1)
     A^{k+1} = C^k,  B = A^1                                                                             (sec. 2.2)
 
 x_ij: word j of fact i. Facts are counted backwards from the question, and the last `memory` of them are kept. In
@@ -12,10 +12,12 @@ training their times i are those that they would have among up to a tenth as man
 
 What the paper doesn't say and its authors' code does (facebookarchive/MemNN), and bAbI isn't learnt as well without
 (docs/log.md): the places of the memory that no fact is in take part in the softmax, with uᵀ m_i = 0 and c_i = 0, so
-that nothing need be read; l is twice the paper's, so that its mean is 1; punctuation is no word (--tokenizer plain).
+that nothing need be read; J is the same for all sentences, those of the longest and one more, which the time is; l is
+twice the paper's, so that its mean is 1; punctuation is no word (--tokenizer plain).
 
 Where we depart from both: each word of an answer has a softmax of its own (`stepwise.py`), over the words that answers
 are made of. W of the first is C^K, W of each later one a matrix of its own; a list is one word of the vocabulary there.
+J is a setting; of a longer sentence, words from J - 1 on weigh alike.
 """
 
 from __future__ import annotations
@@ -33,15 +35,17 @@ _SPREAD = 0.1  # of all weights at first
 
 
 class MemN2N(StepwiseNetwork):
-    """hops: K; memory: facts that it keeps; time_noise: empty facts among them in training, as a part of theirs"""
+    """hops: K; memory: facts that it keeps; longest: J; time_noise: empty facts in training, as a part of the others"""
 
+    l_kj: Tensor  # (J, hidden)
     row: Tensor  # (answers,) of W: the words of texts, then those that no text has, the end token among them
     linear: Tensor  # () whether the softmaxes are off: part of the model, since one of these epochs may be the best
 
     def __init__(
-        self, sizes: Sizes, *, hidden: int, hops: int, memory: int, time_noise: float, linear_start: int
+        self, sizes: Sizes, *, hidden: int, hops: int, memory: int, longest: int, time_noise: float, linear_start: int
     ) -> None:
         super().__init__()
+        self.register_buffer("l_kj", weights_of_places(longest, hidden), persistent=False)
         self.memory, self.time_noise, self.linear_start = memory, time_noise, linear_start
         self.E = nn.ModuleList(nn.Embedding(sizes.words, hidden, padding_idx=0) for _ in range(hops + 1))  # A^1 … C^K
         self.T = nn.Parameter(torch.empty(hops + 1, memory, hidden))
@@ -71,8 +75,9 @@ class MemN2N(StepwiseNetwork):
         x = story.gather(1, place)
         time = self.noisy(back, batch.facts_seen) if self.training and self.time_noise else back
         empty = (self.memory - batch.facts_seen).clamp(min=0)
-        memories = [encoded(table, batch.sentences)[x] + T[time] for table, T in zip(self.E, self.T, strict=True)]
-        u, gates = encoded(self.E[0], batch.question_sentences)[batch.question], []
+        T = self.l_kj[-1] * self.T
+        memories = [self.encoded(C, batch.sentences)[x] + T_C[time] for C, T_C in zip(self.E, T, strict=True)]
+        u, gates = self.encoded(self.E[0], batch.question_sentences)[batch.question], []
         for m, c in pairwise(memories):  # (questions, memory, hidden)
             p = (m @ u.unsqueeze(2)).squeeze(2)
             p = p.where(real, 0.0) if self.linear else softmax_among(empty, p, real)
@@ -82,6 +87,11 @@ class MemN2N(StepwiseNetwork):
         W = torch.cat([self.E[-1].weight, self.W_other])[self.row]  # type: ignore[reportArgumentType]
         s = torch.einsum("qh,tah->qta", u, torch.cat([W.unsqueeze(0), self.W_later]))
         return Scores(s, torch.stack(gates, dim=1).detach().clamp(0, 1))
+
+    def encoded(self, table: nn.Module, sentences: Tensor) -> Tensor:
+        """Σ_j l_j ∘ A x_j: (sentences, words) → (sentences, hidden)"""
+        j = torch.arange(sentences.shape[1], device=sentences.device).clamp(max=len(self.l_kj) - 2)
+        return (self.l_kj[j] * table(sentences)).sum(dim=1)  # padding is 0
 
     def noisy(self, back: Tensor, seen: Tensor) -> Tensor:
         """Times of facts among up to ⌈noise n⌉ empty ones: the n that are drawn of so many, in order. back: (memory,);
@@ -114,11 +124,7 @@ def softmax_among(empty: Tensor, s: Tensor, real: Tensor) -> Tensor:
     return torch.cat([s.masked_fill(~real, -torch.inf), others], dim=1).softmax(dim=1)[:, :-1]
 
 
-def encoded(table: nn.Module, sentences: Tensor) -> Tensor:
-    """Σ_j l_j ∘ A x_j: (sentences, words) → (sentences, hidden)"""
-    x = table(sentences)  # (sentences, words, hidden), 0 where padded
-    J = (sentences != 0).sum(dim=1, keepdim=True).clamp(min=1).to(x.dtype)
-    j = torch.arange(1, sentences.shape[1] + 1, device=sentences.device) / J  # j / J
-    k = torch.arange(1, x.shape[2] + 1, device=sentences.device) / x.new_tensor(x.shape[2])  # k / d
-    l_kj = 2 * ((1 - j).unsqueeze(2) - k * (1 - 2 * j).unsqueeze(2))
-    return (l_kj * x).sum(dim=1)
+def weights_of_places(J: int, d: int) -> Tensor:
+    """l: (J, d)"""
+    j, k = torch.arange(1, J + 1).unsqueeze(1), torch.arange(1, d + 1)
+    return 1 + 4 * (k - (d + 1) / 2) * (j - (J + 1) / 2) / (d * J)

@@ -39,6 +39,7 @@ class Memn2nSettings(NetworkSettings):
 
     hops: int = Field(gt=0, le=1000)
     memory: int = Field(gt=0, le=1 << 16)
+    longest: int = Field(gt=1, le=1 << 16)
     time_noise: float = Field(ge=0, le=1)
     linear_start: int = Field(ge=0)
 
