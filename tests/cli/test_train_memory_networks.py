@@ -9,8 +9,8 @@ from conftest import Dmn, fails
 
 from dmn_cli.settings.load import load
 
-EPOCHS = {"memnn": 8, "memn2n": 45}
-SETTINGS: dict[str, dict[str, Any]] = {"memnn": {}, "memn2n": {"model.linear_start": 8, "training.halve_after": 8}}
+EPOCHS = {"memnn": 8, "memn2n": 25}
+SETTINGS: dict[str, dict[str, Any]] = {"memnn": {}, "memn2n": {"model.linear_start": 5, "training.halve_after": 5}}
 
 
 @pytest.fixture(scope="module")
