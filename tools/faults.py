@@ -64,12 +64,12 @@ CASES = {
     "processes": Case(
         ("one",), ("--epochs", "6", "--set", "training.parts=2", "--processes", "2"), (*_USUAL, "helper", "helper")
     ),
-    "restarts": Case(("one",), ("--epochs", "2", "--restarts", "2"), ("any", "checkpoint", "evaluation", "model")),
-    "tune": Case(("one",), ("--epochs", "3", "--tune", "900-questions"), ("any", "checkpoint", "evaluation", "model")),
+    "restarts": Case(("one",), ("--epochs", "2", "--restarts", "2"), _USUAL),
+    "tune": Case(("one",), ("--epochs", "3", "--tune", "900-questions"), _USUAL),
     "read": Case(
         ("one",),
         ("--epochs", "1", "--read", "TEXT", "--set", "model.sentence=gru", "--set", "reading.words=128"),
-        ("any", "reading", "reading", "checkpoint"),
+        (*_USUAL, "reading", "reading"),
     ),
 }
 AIMS: dict[str, tuple[tuple[Any, str], ...]] = {  # what is called at a moment: owner, name

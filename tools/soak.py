@@ -22,6 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+
 GROWTH = 128 << 20  # bytes by which memory may grow after the first fifth
 _NEW, _BAD, _LONG = 100, 1000, 10_000  # each so-manieth line
 _QUESTIONS = 20_000
@@ -31,6 +33,7 @@ _AT_ONCE = 200  # lines
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--minutes", type=float, default=1e9, help="after so many no more lines go in")
     parser.add_argument("--model", default="demo")
     parser.add_argument("--processes", type=int, help="OMP_NUM_THREADS of dmn; not given: as many as there are cores")
     parser.add_argument("--brief", action="store_true", help="have brief answers")
@@ -40,15 +43,16 @@ def main() -> int:
         environment["OMP_NUM_THREADS"] = str(options.processes)
     command = [sys.executable, "-m", "dmn_cli", "ask", options.model, "--batch", "-", *["--brief"] * options.brief]
     start = time.perf_counter()
+    feeder = _Feeder(options.lines, start + 60 * options.minutes)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdin
         assert process.stdout
-        threading.Thread(target=_feed, args=(process.stdin, options.lines), daemon=True).start()
+        threading.Thread(target=feeder.feed, args=(process.stdin,), daemon=True).start()
         out, wrong, memory = _check(process.stdout, process.pid, options.lines)
     seconds = time.perf_counter() - start
-    early = max(size for line, size in memory if line <= options.lines / 5)
+    early = max(size for line, size in memory if line <= feeder.fed / 5)
     report = {
-        "lines_in": options.lines,
+        "lines_in": feeder.fed,
         "lines_out": out,
         "wrong": wrong,
         "exit_code": process.returncode,
@@ -59,15 +63,21 @@ def main() -> int:
     }
     print(json.dumps(report))
     flat = max(size for _, size in memory) - early <= GROWTH
-    return 0 if out == options.lines and not wrong and process.returncode == 0 and flat else 1
+    return 0 if out == feeder.fed and not wrong and process.returncode == 0 and flat else 1
 
 
-def _feed(pipe: IO[bytes], lines: int) -> None:
-    questions = [json.dumps({"story": story, "question": question}).encode() for story, question in _asked()]
-    with pipe:
-        for first in range(0, lines, _AT_ONCE):
-            numbers = range(first, min(first + _AT_ONCE, lines))
-            pipe.write(b"".join(_line(number, questions[number % len(questions)]) for number in numbers))
+class _Feeder:
+    def __init__(self, lines: int, until: float) -> None:
+        self.lines, self.until = lines, until  # of `time.perf_counter`
+        self.fed = 0  # lines
+
+    def feed(self, pipe: IO[bytes]) -> None:
+        questions = [json.dumps({"story": story, "question": question}).encode() for story, question in _asked()]
+        with pipe:
+            while self.fed < self.lines and time.perf_counter() < self.until:
+                numbers = range(self.fed, min(self.fed + _AT_ONCE, self.lines))
+                pipe.write(b"".join(_line(number, questions[number % len(questions)]) for number in numbers))
+                self.fed = numbers.stop
 
 
 def _line(number: int, question: bytes) -> bytes:
@@ -95,7 +105,7 @@ def _check(pipe: IO[bytes], process: int, lines: int) -> tuple[int, int, list[tu
     memory: list[tuple[int, int]] = []
     every = max(1, min(lines // 100, 50_000))
     for number, line in enumerate(pipe, start=1):
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = orjson.loads(line)
         bad = (number - 1) % _BAD == _BAD - 1
         wrong += "error" not in answer if bad else answer.get("id") != number - 1 or not answer.get("answer")
         if number % every == 0:

@@ -242,6 +242,10 @@ def test_batches_whose_loss_is_no_number_can_be_left_out(
         ("network", {"input_module.b": torch.ones(3)}),
         ("optimiser", {"state": []}),
         ("totals", {"losses": ["?"]}),
+        ("best", {"epoch": 1, "accuracy": 0.5}),
+        ("best", {"epoch": 1, "accuracy": 0.5, "loss": "low"}),
+        ("best", {"epoch": 1, "accuracy": 0.5, "loss": 1.0, "score": 0.5}),
+        ("best", {"epoch": 1, "accuracy": 0.5, "loss": 1.0, "score": [0.5]}),
         ("unheard_of", 1),
     ],
 )

@@ -409,6 +409,8 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     }
     packed = io.BytesIO()
     pq.write_table(pa.table(whole), packed, compression="zstd", row_group_size=1 << 22)
+    del whole
+    pa.default_memory_pool().release_unused()  # or Arrow would read it in memory that it has kept
     return packed.getvalue()
 
 

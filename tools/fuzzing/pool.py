@@ -124,6 +124,8 @@ def _tried(kind: Kind, home: Path, make: Callable[[], Any], watched: _Watched) -
     files = make()
     path = kind.place(inside, files)
     del files
+    if (_size("VmHWM") - _size("VmRSS")) >> 20 > _SOME:  # to make it took more than is left of it
+        _settle()
     os.chdir(inside)
     limit = _size("VmSize") + _AT_MOST
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
@@ -137,9 +139,8 @@ def _tried(kind: Kind, home: Path, make: Callable[[], Any], watched: _Watched) -
     finally:
         found = watched.end()
     seconds, most = time.process_time() - begun, (_size("VmHWM") - before) >> 20
-    if most > _SOME:
-        _ = ctypes.CDLL(None).malloc_trim(0)  # or what is kept for the next one wouldn't be counted then
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the highest is now what it is
+    if most > _SOME:  # or what is kept for the next one wouldn't be counted then
+        _settle()
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     if found:
         outcome = found
@@ -150,6 +151,12 @@ def _tried(kind: Kind, home: Path, make: Callable[[], Any], watched: _Watched) -
         outcome = f"left {strangers} outside of the folder"
     os.chdir("/")
     return outcome, seconds, most
+
+
+def _settle() -> None:
+    """Gives back what is free; the most memory that this process had is now what it has."""
+    _ = ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _outcome(kind: Kind, path: Path) -> Any:

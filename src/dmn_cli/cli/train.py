@@ -156,7 +156,10 @@ def command(
     chosen = [(key, value) for key, value in overrides.items() if value is not None]
     if launched() and (force or processes):
         _refuse_under_torchrun(force=force)
-    if launched() and not resume and (out / "config.toml").is_file():
+
+    from dmn_cli.settings.load import CONFIG
+
+    if launched() and not resume and (out / CONFIG).is_file():
         settings, resume = settings_again(out, preset, config, set_ or [], chosen), True
     elif resume:
         as_before = preset or config or set_ or force or read or start_from

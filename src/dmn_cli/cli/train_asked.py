@@ -68,11 +68,11 @@ def new_settings(
 ) -> Settings:
     """Those of a new run, whose folder is free to be written. Raises: UsageError"""
     from dmn_cli.files import check_output
-    from dmn_cli.settings.load import is_settings, load, parse_override
+    from dmn_cli.settings.load import CONFIG, is_settings, load, parse_override
     from dmn_cli.training.lock import half_begun
 
     settings = load(preset, config, [*map(parse_override, sets), *chosen])
-    is_run, begun = is_settings(out / "config.toml"), half_begun(out)
+    is_run, begun = is_settings(out / CONFIG), half_begun(out)
     if is_run and not force:
         raise UsageError(
             "there is a run here already",
@@ -87,9 +87,9 @@ def settings_again(
     out: Path, preset: str | None, config: Path | None, sets: list[str], chosen: list[tuple[str, Any]]
 ) -> Settings:
     """Those of the run that is there, which the same command began. Raises: UsageError where another did"""
-    from dmn_cli.settings.load import load, parse_override
+    from dmn_cli.settings.load import CONFIG, load, parse_override
 
-    settings, before = load(preset, config, [*map(parse_override, sets), *chosen]), load(config=out / "config.toml")
+    settings, before = load(preset, config, [*map(parse_override, sets), *chosen]), load(config=out / CONFIG)
     if settings != before:
         hint = "Give those that it began with, or choose another --out."
         raise UsageError("is a run with other settings", where=out, hint=hint)
@@ -109,7 +109,7 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
 
     Raises: UsageError
     """
-    from dmn_cli.settings.load import load
+    from dmn_cli.settings.load import CONFIG, load
 
     changeable = next((options for record, options in KINDS.items() if (out / record).is_file()), _USUAL)
     other_kind = mode is not None and mode not in changeable
@@ -120,9 +120,9 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
             "--resume continues with the run's own settings",
             hint=f"Only {options}, --device and --processes can be given with it.",
         )
-    if not (out / "config.toml").is_file():
+    if not (out / CONFIG).is_file():
         raise UsageError("there is no run to resume", where=out, hint="Begin one by the same command without --resume.")
     if other_kind:
         kind = "of one seed" if changeable == _USUAL else f"that was made with --{changeable[0]}"
         raise UsageError(f"is a run {kind}", where=out, hint="Continue it with --resume alone.")
-    return load(config=out / "config.toml", overrides=chosen)
+    return load(config=out / CONFIG, overrides=chosen)

@@ -120,7 +120,7 @@ class Speaker:
             x = x[:n] + x_c
         if before is not None:
             x = x + gru.W.index_select(0, before[:n])
-        self.a = gru.step(x, self.a[:n])
+        self.a = gru(x, Packing.even(n, 1, x.device), start=self.a[:n])
         return self.module.W(self.a)
 
     def following(self, rows: Tensor) -> Speaker:

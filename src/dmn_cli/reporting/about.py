@@ -11,7 +11,7 @@ from dmn_cli.artifact import stored, trained_on
 from dmn_cli.artifact.trained_on import TrainedOn
 from dmn_cli.errors import DataError, ModelError
 from dmn_cli.files import load_object, load_versioned_json
-from dmn_cli.settings.load import as_dict, load
+from dmn_cli.settings.load import CONFIG, as_dict, load
 
 _SEVERAL = {"seeds.json": "seed", "tune.json": "trial"}  # records of runs of several trainings, and what each is
 _VERSION = 1  # of these
@@ -69,7 +69,7 @@ def about(path: Path) -> About:
 def settings_file(run: Path) -> Path:
     """What its model was trained with: after a search, what that found."""
     found = run / "tuned.toml"
-    return found if found.is_file() else run / "config.toml"
+    return found if found.is_file() else run / CONFIG
 
 
 def _settings(path: Path, config: dict[str, Any]) -> list[Setting]:

@@ -13,7 +13,7 @@ from dmn_cli.data.words.vocabulary import SPARE, Vocabulary
 from dmn_cli.errors import DmnError, ModelError, UsageError
 from dmn_cli.files import load_versioned_json
 from dmn_cli.reporting.about import epochs_of, flat, settings_file
-from dmn_cli.settings.load import as_dict, load, presets
+from dmn_cli.settings.load import CONFIG, as_dict, load, presets
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, network_settings
 
 _SEVERAL = {"seeds.json": "seeds", "tune.json": "search"}  # the record of a run of several trainings → its key here
@@ -30,7 +30,7 @@ def describe(path: Path) -> dict[str, Any]:
         return _data(path)
     if is_prepared(path):
         return _text(path)
-    if (path / "config.toml").is_file():
+    if (path / CONFIG).is_file():
         return _run(path)
     if (path / "config.json").is_file() or stored.is_demo(path):
         return _model(stored.find(path))

@@ -2,7 +2,7 @@
 
 A preset is a complete file in `presets/`. `--config FILE` and `--set model.passes=5` override it, in this order. If
 they name another network than the preset's (`model.network`), the preset's table [model] doesn't apply, and they have
-to give all keys of that network. A run keeps the result as config.toml.
+to give all keys of that network. A run keeps the result as `CONFIG`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dmn_cli.files import parse_toml
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 from dmn_cli.settings.schema import AUTO, ReadingSettings, Settings, TrainingSettings, or_auto
 
+CONFIG = "config.toml"  # of a run
 PRESETS = resources.files("dmn_cli.settings.presets")
 
 
@@ -133,7 +134,7 @@ def as_dict(settings: Settings) -> dict[str, Any]:
 
 
 def is_settings(path: Path) -> bool:
-    """Whether this is a run's config.toml, of whatever version."""
+    """Whether this is a run's `CONFIG`, of whatever version."""
     try:
         return {"preset", "model", "training"} <= _read_toml(path.read_bytes, str(path)).keys()
     except UsageError:

@@ -10,10 +10,10 @@ import math
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, TypeAdapter
 
 from dmn_cli.errors import ModelError
 from dmn_cli.training import saved
@@ -33,6 +33,15 @@ class Totals:
     skipped: int = 0  # steps whose loss was not a number
 
 
+def _best(value: dict[str, Any]) -> dict[str, Any]:
+    """`Checkpoint.best` with all that is asked of it. Raises: ValueError, TypeError"""
+    score = value.get("score", [0.0, 0.0])  # older ones have none
+    figures = [value.get("epoch"), value.get("accuracy"), value.get("loss"), *score]
+    if len(score) != 2 or not all(isinstance(figure, int | float) for figure in figures):
+        raise ValueError("not the figures of a validation")
+    return value
+
+
 @dataclass
 class Checkpoint:
     """The state of a training between two steps. `step` steps of epoch `epoch` are done."""
@@ -46,7 +55,8 @@ class Checkpoint:
     network: dict[str, torch.Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
-    best: dict[str, Any] | None = None  # epoch, accuracy and loss of the best validation
+    best: Annotated[dict[str, Any], AfterValidator(_best)] | None = None  # epoch, accuracy, loss and score of the best
+    # validation
     flawless: int = 0  # validation questions in a row without a mistake
     seconds: float = 0.0
     finished: str | None = None  # why the training ended, once it has

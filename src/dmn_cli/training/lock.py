@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from dmn_cli.errors import UsageError, not_writable
 from dmn_cli.files import LOCK
+from dmn_cli.settings.load import CONFIG
 
 try:
     import fcntl
@@ -51,7 +52,7 @@ def locked(run: Path) -> Iterator[None]:
 def half_begun(run: Path) -> bool:
     """Whether a process was killed as it began this run, before the settings were written."""
     try:
-        return (run / LOCK).read_bytes().startswith(_MARK) and not (run / "config.toml").exists()
+        return (run / LOCK).read_bytes().startswith(_MARK) and not (run / CONFIG).exists()
     except OSError:
         return False
 

@@ -22,7 +22,7 @@ from dmn_cli.evaluation.metrics import judge
 from dmn_cli.evaluation.report import Judge, Report, evaluate
 from dmn_cli.kernels.tune import computing
 from dmn_cli.machine.distributed import Gone, world
-from dmn_cli.settings.load import as_dict
+from dmn_cli.settings.load import CONFIG, as_dict
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint, resuming, turns
 from dmn_cli.training.averaging import Averaged
@@ -34,7 +34,7 @@ from dmn_cli.training.helpers import Helpers
 from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.non_finite import Watch
-from dmn_cli.training.run import CONFIG, Run
+from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from

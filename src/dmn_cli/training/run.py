@@ -11,12 +11,12 @@ from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import append_line, clear, json_line, tidy, write_text
-from dmn_cli.settings.load import to_toml
+from dmn_cli.settings.load import CONFIG, to_toml
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.checkpoint import FOLDER, Checkpoint
 from dmn_cli.training.lock import half_begun
 
-CONFIG, METRICS = "config.toml", "metrics.jsonl"
+METRICS = "metrics.jsonl"
 NON_FINITE = "non_finite.jsonl"  # questions of batches whose loss was not a number
 
 

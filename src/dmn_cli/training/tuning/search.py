@@ -28,7 +28,7 @@ from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import Diverged, ModelError, UsageError
 from dmn_cli.files import atomic_directory, load_versioned_json, tidy, write_json
-from dmn_cli.settings.load import to_toml
+from dmn_cli.settings.load import CONFIG, to_toml
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
 from dmn_cli.training.decide import decide
@@ -213,7 +213,7 @@ class Search:
 
     def _clear(self, number: int, settings: Settings) -> None:
         """Removes what is left of a trial with other settings, which was broken off under another budget."""
-        config = self.run(number) / "config.toml"
+        config = self.run(number) / CONFIG
         if config.is_file() and config.read_text(encoding="utf-8") != to_toml(settings):
             shutil.rmtree(self.run(number))
 
