@@ -211,6 +211,28 @@ def test_columns_of_which_no_line_is_like_the_others(tmp_path: Path) -> None:
     assert "from column 1" in tagged.describe(sources, "upos", "columns")[0]
 
 
+def test_a_parquet_that_says_a_long_text_again_and_again(tmp_path: Path) -> None:
+    """It has the text once: 4 MiB, which are 2 GiB in the rows that are held at a time."""
+    path = tmp_path / "t.parquet"
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 512, pa.int32()), pa.array(["a" * (4 << 20)]))
+    parquet.write_table(pa.table({"subject": column}), path, compression="zstd", store_schema=False)
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        table = ParquetTable(path, "t.parquet")
+        refused(lambda: list(table.records(["subject"])), DataError, "expands to more than 100 times its size")
+    finally:
+        pa.set_memory_pool(usual)
+    assert pool.max_memory() < 100 << 20
+
+
+def test_a_row_of_very_many_lines() -> None:
+    """A quote that isn't closed, and lines so short that each takes more beside its letters."""
+    stream = io.BufferedReader(io.BytesIO(b'subject,body\n"' + b"a\n" * (1 << 21)))  # type: ignore[arg-type]
+    table = table_text.TextTable(stream, "t.csv", table_text.Written())
+    refused(lambda: list(table.records(["subject"])), DataError, "t.csv:2", "1,048,576 lines")
+
+
 def test_a_parquet_of_very_many_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     parquet.write_table(pa.table({f"c{i}": [1] for i in range(5001)}), path)

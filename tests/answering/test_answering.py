@@ -181,7 +181,7 @@ def test_it_reads_only_so_far_ahead(predictor: Predictor) -> None:
 def test_sentences_are_not_remembered_for_ever(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is the tokenizer that cut them, which may remember their words."""
     monkeypatch.setattr(Model, "tokenizer", lambda _: Whitespace())
-    forgetful = Predictor(run, remembered=10_000)
+    forgetful = Predictor(run, remembered=100_000)
     tokenizer = weakref.ref(forgetful.encoder.tokenizer)
 
     def held_after(first: int) -> int:

@@ -27,7 +27,8 @@ MEBIBYTES = 500  # above what the process had before
 _SOME = 20  # MiB that don't count: to begin anew takes a while
 _AT_MOST = 3 << 30  # bytes above what the process has, however it got there
 _NAMED = ("dataset.json", "vocabulary.json")  # of the data that a run names, whose digest dmn info compares
-_PATIENCE = 180  # seconds, by the clock, until a process that can't be interrupted is killed
+_PATIENCE = 180  # seconds of its own time, or ten times as many by the clock, until a process that can't be
+# interrupted is killed
 _STARTS = (
     "subprocess.Popen",
     "os.system",
@@ -78,8 +79,7 @@ def run(
         sender.close()
         try:
             while left:
-                if not receiver.poll(_PATIENCE):
-                    raise Hang
+                _wait(receiver, process.pid)
                 number, *result = receiver.recv()
                 left.pop(0)
                 tally.add(number, *result)
@@ -95,6 +95,22 @@ def run(
             note(number, what)
         process.join()
     return tally
+
+
+def _wait(receiver: Any, process: int | None) -> None:
+    """Until something comes from the process. Raises: Hang"""
+    begun, late = _seconds(process), time.monotonic() + 10 * _PATIENCE
+    while not receiver.poll(5):
+        if _seconds(process) - begun > _PATIENCE or time.monotonic() > late:
+            raise Hang
+
+
+def _seconds(process: int | None) -> float:
+    """That another process has computed so far."""
+    with contextlib.suppress(OSError):  # it has ended
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _work(kind: Kind, numbers: list[int], seed: int, sender: Any) -> None:

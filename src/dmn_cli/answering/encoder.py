@@ -24,12 +24,12 @@ from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
 from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import NO_LABEL, WORD, Form
 
-MAX_BATCH = 1024  # questions
-REMEMBERED = 4_000_000  # characters of distinct sentences, each of which counts for a few more
+MAX_BATCH = 2048  # questions
+REMEMBERED = 32_000_000  # bytes, about, of distinct sentences
 MOST_WORDS = 1_000_000  # of a story and its question
 _MOST_CELLS = 16 * MOST_WORDS  # facts x words of the longest one
 _FEW_CHARACTERS = MOST_WORDS // 4  # that can't be too many words
-_KEPT_WITH = 32  # characters that what is kept of a sentence counts for, beside its own
+_KEPT_WITH = 1500  # bytes that are kept of a sentence, beside its characters
 
 
 class Encoded(NamedTuple):
@@ -90,7 +90,7 @@ class Encoder:
     def __init__(
         self, model: Model, *, max_batch: int = MAX_BATCH, remembered: int = REMEMBERED, bind: bool = True
     ) -> None:
-        """max_batch: questions; remembered: characters of distinct sentences (`REMEMBERED`), past which all are
+        """max_batch: questions; remembered: bytes of distinct sentences (`REMEMBERED`), past which all are
         forgotten; bind: whether names that the model doesn't know are bound to spares, where it has any."""
         self.model, self.max_batch, self.remembered = model, max_batch, remembered
         self.binder = Binder(model.names, frozenset(model.vocabulary.words.ids)) if bind and model.names else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 1024  # of Parquet that are held at a time
+_DECODED = 8  # of these at a time: a few bytes may say a thousand times what is a gigabyte in all
 _MOST_COLUMNS = 5000  # of Parquet, which takes 70 KB for each that is written
 _TEXT = (".csv", ".tsv", ".tab")
 _PARQUET = (".parquet", ".pq")
@@ -39,10 +41,13 @@ class ParquetTable:
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Its rows, `ROWS` at a time. names: of the columns; None: all"""
+        import pyarrow as pa
+
         done, rows, room = 0, self.file.metadata.num_rows, archives.Room(self._path)
         with _sound(self.name):
-            for batch in self.file.iter_batches(ROWS, columns=None if names is None else list(names)):
-                room.take(batch.nbytes)
+            few = self.file.iter_batches(_DECODED, columns=None if names is None else list(names))
+            while pieces := [*_within(room, islice(few, ROWS // _DECODED))]:
+                [batch] = pa.Table.from_batches(pieces).combine_chunks().to_batches()
                 yield batch
                 read = self._size * len(batch) // max(1, rows)
                 done += read
@@ -61,6 +66,13 @@ class ParquetTable:
             for cells in zip(*(as_text(batch.column(name), name, self.name) for name in names), strict=True):
                 yield Record(number, list(cells))
                 number += 1
+
+
+def _within(room: archives.Room, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Raises: DataError where they are more than there is room for."""
+    for batch in batches:
+        room.take(batch.nbytes)
+        yield batch
 
 
 Table = TextTable | ParquetTable

@@ -20,6 +20,7 @@ from dmn_cli.errors import DataError, UsageError
 
 DELIMITERS = ",;\t|"
 _MAX_LINE = _MAX_RECORD = 1 << 24  # letters; each may be a cell, which takes ten times as many bytes
+_MAX_LINES = 1 << 20  # of a record; each takes fifty bytes beside its letters
 _MAX_CELL = 1 << 24
 _MAX_HEADER = 100  # lines
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -107,13 +108,13 @@ class TextTable:
         for line in self._lines:
             size = len(line) + (size if taken else 0)
             taken.append(line)
-            if size > _MAX_RECORD:
+            if size > _MAX_RECORD or len(taken) > _MAX_LINES:
                 raise self._too_long()
             yield line
 
     def _too_long(self) -> DataError:
         return DataError(
-            f"the row has more than {_MAX_RECORD:,} letters",
+            f"the row has more than {_MAX_RECORD:,} letters, or {_MAX_LINES:,} lines",
             where=f"{self.name}:{self._number}",
             hint="A quote may not be closed. Where quotes are letters like others, say --no-quotes.",
         )
