@@ -25,7 +25,7 @@ from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import NO_LABEL, WORD, Form
 
 MAX_BATCH = 2048  # questions
-REMEMBERED = 32_000_000  # bytes, about, of distinct sentences
+REMEMBERED = 16_000_000  # bytes, about, of distinct sentences
 MOST_WORDS = 1_000_000  # of a story and its question
 _MOST_CELLS = 16 * MOST_WORDS  # facts x words of the longest one
 _FEW_CHARACTERS = MOST_WORDS // 4  # that can't be too many words
