@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dmn_cli.cli.output import Output
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from dmn_cli.answering.answer import Answer
     from dmn_cli.answering.predictor import Predictor
     from dmn_cli.answering.repl import Draw
     from dmn_cli.data.batches import Batches
     from dmn_cli.evaluation.metrics import Judged
     from dmn_cli.evaluation.report import Report
-    from dmn_cli.reporting.plots.why import Explained
-    from dmn_cli.reporting.questions import Collected, Seen
+    from dmn_cli.reporting.questions import Collected
 
 
 def drawing(output: Output, predictor: Predictor) -> Draw:
@@ -35,6 +32,7 @@ def drawing(output: Output, predictor: Predictor) -> Draw:
 
 def draw_why(output: Output, predictor: Predictor, path: Path, question: str, answer: Answer) -> None:
     """What an answer rests on and needs."""
+    from dmn_cli.reporting.plots.picture import figure
     from dmn_cli.reporting.plots.style import save
     from dmn_cli.reporting.plots.why import Explained
 
@@ -55,17 +53,7 @@ def draw_why(output: Output, predictor: Predictor, path: Path, question: str, an
         tags=answer.by_fact,
     )
     with output.warned():
-        save(_figure(explained, answer.picture), path)
-
-
-def _figure(explained: Explained, picture: Seen | None) -> Figure:
-    """picture: of which the facts are regions"""
-    from dmn_cli.reporting.plots.picture import shaded
-    from dmn_cli.reporting.plots.why import why
-
-    if picture is None:
-        return why(explained)
-    return shaded(explained, picture.form, picture.regions, None if picture.form.width else picture.array)
+        save(figure(explained, answer.picture), path)
 
 
 class MeasuredPlots:
@@ -100,6 +88,7 @@ class MeasuredPlots:
 
 def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str, Any]:
     """A figure of the mistake that the model was surest of, with what it read; nothing where it made none."""
+    from dmn_cli.reporting.plots.picture import figure
     from dmn_cli.reporting.plots.why import Explained
 
     if questions.right.all():
@@ -118,7 +107,7 @@ def _worst(questions: Collected, predictor: Callable[[], Predictor]) -> dict[str
         words=one.words,
         tags=answer.by_fact,
     )
-    return {"worst-mistake": _figure(explained, answer.picture)}
+    return {"worst-mistake": figure(explained, answer.picture)}
 
 
 def draw_curves(output: Output, run: Path) -> None:

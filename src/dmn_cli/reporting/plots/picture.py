@@ -1,4 +1,4 @@
-"""A picture, and what of it each pass read before the network answered."""
+"""A picture, and what of it each pass read before the network answered; or a story, as `why.py` shows it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,24 @@ import numpy as np
 from dmn_cli.records.regions import PictureForm
 from dmn_cli.reporting.faded import faded, in_place
 from dmn_cli.reporting.plots.style import BLUE, FAINT, LINES, ORANGE, WIDTH, on_shade, shades, sheet, styled, width_of
-from dmn_cli.reporting.plots.why import Explained
+from dmn_cli.reporting.plots.why import Explained, why
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from dmn_cli.reporting.questions import Seen
+
 _MARGIN, _HEAD, _TITLE, _FOOT, _GAP = 0.45, 1.55, 0.45, 0.65, 0.35  # inches
 _ACROSS = 3  # panels in a row
 _SHOWN = 0.05  # the least gate that is written
+
+
+def figure(explained: Explained, picture: Seen | None) -> Figure:
+    """What each pass read. picture: of which the facts are regions; None: they are texts"""
+    if picture is None:
+        return why(explained)
+    return shaded(explained, picture.form, picture.regions, None if picture.form.width else picture.array)
 
 
 @styled
