@@ -110,7 +110,8 @@ def test_a_training_is_a_line_and_is_done_once(tools: Any, tmp_path: Path, monke
         said.append(tuple(map(str, words)))
         if words[0] == "train":
             return {"best": {"accuracy": 1.0, "loss": 0.1}, "epochs": 8, "reason": "done", "seconds": 99.6}
-        return {"tasks": {f"qa{task}": {"accuracy": task / 20} for task in range(1, 21)}}
+        tasks = {f"qa{task}": {"accuracy": task / 20} for task in range(1, 21)}
+        return {"tasks": tasks, "questions": 1000, "seconds": 0.5}
 
     def data(self: object, row: object, task: int) -> Any:
         return trainings.Data(Path(f"train-{task}"), Path(f"test-{task}"), Path(f"new-{task}") if task != 4 else None)
@@ -124,7 +125,7 @@ def test_a_training_is_a_line_and_is_done_once(tools: Any, tmp_path: Path, monke
     wanted = (["en-10k", "joint, en-10k, answers only"], [1, 4, 5], [1])
     trainings.work(trainings.jobs(*wanted), kept, given)
     lines = tools["lines"].read(kept)
-    done = {"valid": 1.0, "valid_loss": 0.1, "epochs": 8, "reason": "done", "seconds": 100}
+    done = {"valid": 1.0, "valid_loss": 0.1, "epochs": 8, "reason": "done", "seconds": 100, "rate": 2000}
     assert lines[1:3] == [
         {"row": "en-10k", "task": 4, "seed": 1, "test": 0.2, "unseen": None, **done},
         {"row": "en-10k", "task": 5, "seed": 1, "test": 0.25, "unseen": 0.25, **done},
