@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lines
 from lines import Line
-from runs import dmn, prepared
+from runs import answered, dmn, prepared
 from unseen_names import write
 
 from dmn_cli.data.store.reader import DataSet
@@ -60,11 +60,6 @@ ROWS = {
     "joint, en-10k": Row("en-10k", joint=True),
     "joint, en-10k, answers only": Row("en-10k", supports=False, joint=True),
 }
-
-
-def answered(report: dict[str, Any]) -> int:
-    """Questions a second, of what `dmn eval --json` says."""
-    return round(report["questions"] / report["seconds"])
 
 
 class Job(NamedTuple):

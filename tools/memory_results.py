@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import babi_results
 from babi_results import PASSED, Measured, over
-from babi_trainings import ARCHIVE, SLOWEST_FIRST, TASKS, Row, Shop, answered
+from babi_trainings import ARCHIVE, SLOWEST_FIRST, TASKS, Row, Shop
 from lines import NONE, OPEN, Line, arguments, numbers, read, spread, table, work
-from runs import dmn
+from runs import answered, dmn
 
 TABLE = "memory"
 MEMNN, MEMN2N, MEMN2N_10K = "memnn, en", "memn2n, en, answers only", "memn2n, en-10k, answers only"

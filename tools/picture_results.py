@@ -16,7 +16,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from lines import NONE, OPEN, Line, arguments, missing, numbers, read, spread, table, work
-from runs import dmn, prepared, trained
+from runs import answered, dmn, prepared, trained
 
 TABLE = "pictures"
 HEAD = """\
@@ -91,7 +91,7 @@ class Shop:
             "tasks": {name: task["accuracy"] for name, task in report["tasks"].items()},
             "valid": training["best"]["accuracy"],
             "seconds": round(training["seconds"]),
-            "questions_per_s": round(report["questions"] / report["seconds"]),
+            "questions_per_s": answered(report),
         }
 
 

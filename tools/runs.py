@@ -40,6 +40,11 @@ def accuracy(run: Path, data: Path) -> float:
     return json.loads(done.read_text(encoding="utf-8"))["accuracy"]
 
 
+def answered(report: dict[str, Any]) -> int:
+    """Questions a second, of what `dmn eval --json` says."""
+    return round(report["questions"] / report["seconds"])
+
+
 def percent(figures: list[float]) -> str:
     """Their mean ± standard deviation, in %."""
     if not figures:

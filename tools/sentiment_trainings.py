@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lines import Line
+from runs import answered
 from text_data import Store
 from text_trainings import GIVEN, PEERS
 
@@ -111,7 +112,7 @@ class Shop:
             "valid": round(trained["best"]["accuracy"], 4),
             "seconds": round(seconds),
             "epochs": trained["epochs"],
-            "rate": round(measured["questions"] / measured["seconds"]),
+            "rate": answered(measured),
         }
 
     def _peer(self, job: Job, script: str) -> dict[str, Any]:

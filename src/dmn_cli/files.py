@@ -167,6 +167,15 @@ def as_text(name: str) -> str:
         return name.encode("utf-8", "replace").decode("utf-8")
 
 
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 can encode it, unlike half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def as_path(text: str) -> Path:
     """A path that was read as text, also where the machine's locale doesn't know all of its characters."""
     try:

@@ -22,7 +22,7 @@ from dmn_cli.answering.encoder import Asked
 from dmn_cli.answering.pictures import named
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError, DmnError
-from dmn_cli.files import LONGEST_LINE, json_line, load_object, to_json
+from dmn_cli.files import LONGEST_LINE, is_unicode, json_line, load_object, to_json
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
 
@@ -256,7 +256,7 @@ def _asked(predictor: Predictor, record: dict[str, Any]) -> Asked:
         raise DataError('"question" is not a text')
     if not isinstance(story, str | list) or not all(isinstance(fact, str) for fact in story):
         raise DataError('"story" is neither a text nor a list of texts')
-    if not _is_unicode("".join((question, *story))):
+    if not is_unicode("".join((question, *story))):
         raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)")
     return predictor.encoder.asked(story, question)
 
@@ -265,20 +265,11 @@ def _asked_about_picture(predictor: Predictor, image: Any, question: Any) -> Ask
     """Raises: DataError"""
     if not predictor.model.sizes.pictures:
         raise DataError('has an "image", and the model answers questions about text')
-    if not isinstance(question, str) or not _is_unicode(question):
+    if not isinstance(question, str) or not is_unicode(question):
         raise DataError('"question" is not a text')
-    if not isinstance(image, str) or not _is_unicode(image):
+    if not isinstance(image, str) or not is_unicode(image):
         raise DataError('"image" is neither the name of a file nor a data: URL')
     try:
         return predictor.encoder.asked(named(image), question)
     except DmnError as error:
         raise DataError(str(error)) from error
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether UTF-8 can represent it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

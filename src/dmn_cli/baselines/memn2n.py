@@ -84,7 +84,7 @@ class MemN2N(StepwiseNetwork):
             o = (p.unsqueeze(1) @ c).squeeze(1)
             u = u + o
             gates.append(p.new_zeros(story.shape).scatter_add(1, place, p.where(real, 0.0)))
-        W = torch.cat([self.E[-1].weight, self.W_other])[self.row]  # type: ignore[reportArgumentType]
+        W = torch.cat([self.E[-1].get_parameter("weight"), self.W_other])[self.row]
         s = torch.einsum("qh,tah->qta", u, torch.cat([W.unsqueeze(0), self.W_later]))
         return Scores(s, torch.stack(gates, dim=1).detach().clamp(0, 1))
 

@@ -149,10 +149,8 @@ class Collected:
         for which, batches in enumerate(self._splits):
             places = [place for place in chosen if split[place] == which]
             read |= zip(places, batches.data.examples(batches.split, row[places]), strict=True)
-        examples, stories = [read[place] for place in chosen], []
-        for place in chosen:
-            offset = self._splits[split[place]].split.question_offset
-            stories.append((int(split[place]), int(np.searchsorted(offset, row[place], side="right")) - 1))
+        examples = [read[place] for place in chosen]
+        stories = [(int(split[n]), int(self._splits[split[n]].split.story_of(row[n]))) for n in chosen]
         told = [self._told(int(split[place]), int(row[place]), read[place]) for place in chosen]
         answers = ask([(story, example.question) for story, example in zip(told, examples, strict=True)])
         forms = [self._splits[split[place]].data.forms for place in chosen]

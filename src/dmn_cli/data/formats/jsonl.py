@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from dmn_cli.data.formats.splits import hold_out, split_in_name, split_named
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
-from dmn_cli.files import LONGEST_LINE, load_object, to_json
+from dmn_cli.files import LONGEST_LINE, is_unicode, load_object, to_json
 from dmn_cli.records.text import Question, Story
 
 Facts = Literal["sentences", "words"]
@@ -255,13 +255,7 @@ def answer_texts(value: Any, line: bytes) -> tuple[str, ...]:
 
 def is_text(value: Any) -> TypeGuard[str]:
     """Whether it is a text that isn't blank and that UTF-8 can encode, unlike half a surrogate pair."""
-    if not isinstance(value, str) or not value.strip():
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and bool(value.strip()) and is_unicode(value)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import DataError
+from dmn_cli.files import is_unicode
 from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Form, TableForm
 
@@ -66,10 +67,7 @@ def regions(lengths: np.ndarray, of_picture: int, pictures: int, where: Path) ->
 
 def _is_text(value: Any) -> bool:
     """One that UTF-8 can encode."""
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
+    return isinstance(value, str) and is_unicode(value)
 
 
 def _is_file_name(name: str) -> bool:

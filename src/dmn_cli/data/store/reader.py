@@ -133,6 +133,10 @@ class Split:
     def __len__(self) -> int:
         return int(self.question_offset[-1])
 
+    def story_of(self, rows: np.ndarray) -> np.ndarray:
+        """The story that each of some questions is about."""
+        return np.searchsorted(self.question_offset, rows, side="right") - 1
+
 
 class DataSet:
     """A prepared data set, opened for reading.
@@ -269,8 +273,7 @@ class DataSet:
         """What question number `row` of a split is about, as it is stored; None where that is a text."""
         if self.pictures is None:
             return None
-        story = np.searchsorted(split.question_offset, [row], side="right") - 1
-        return self.pictures.take(split.name, story)[0][0]
+        return self.pictures.take(split.name, split.story_of(np.array([row])))[0][0]
 
     def example(self, split: Split, row: int) -> Example:
         """Question number `row` of a split, as text."""
@@ -278,7 +281,7 @@ class DataSet:
 
     def examples(self, split: Split, rows: np.ndarray) -> list[Example]:
         """Some questions of a split, by their numbers, as text. Each distinct sentence is read once."""
-        story = np.searchsorted(split.question_offset, rows, side="right") - 1
+        story = split.story_of(rows)
         stories, place = np.unique(story, return_inverse=True)
         facts, told = split.facts.take(stories)
         questions, asked = split.questions.take(stories)

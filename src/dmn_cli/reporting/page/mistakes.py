@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dmn_cli.data.formats.images.pixels import as_url
 from dmn_cli.reporting.faded import faded, in_place
-from dmn_cli.reporting.page.png import data_url
 from dmn_cli.reporting.page.tables import Html, percent, section, shade, text
 from dmn_cli.reporting.questions import WRONG, Shown
 
@@ -50,7 +50,7 @@ def _pictures(one: Shown) -> str:
     passes = [faded(picture, in_place(gates, seen.form, seen.regions)) for gates in one.answer.gates]
     drawn = {"the picture": picture, **{f"pass {t + 1}": pixels for t, pixels in enumerate(passes)}}
     figures = [
-        f'<figure><img src="{data_url(pixels)}" alt=""><figcaption>{name}</figcaption></figure>'
+        f'<figure><img src="{as_url(pixels)}" alt=""><figcaption>{name}</figcaption></figure>'
         for name, pixels in drawn.items()
     ]
     return f'<div class="seen">{"".join(figures)}</div>'
