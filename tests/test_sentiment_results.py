@@ -66,7 +66,7 @@ def test_what_is_trained(tools: dict[str, Any]) -> None:
 def test_paragraph_vectors(tools: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """They tell two kinds of texts apart, and say the same each time that they are asked."""
     pvec, peer = tools["pvec"], tools["peer"]
-    for name, value in (("SIZE", 8), ("EPOCHS", 400), ("INFERRED", 100)):
+    for name, value in (("SIZE", 8), ("EPOCHS", 100), ("INFERRED", 100), ("SAMPLE", 0)):
         monkeypatch.setattr(pvec, name, value)
     kinds = {
         "good": ["a", "fine", "warm", "happy", "lovely", "film"],
@@ -80,7 +80,7 @@ def test_paragraph_vectors(tools: dict[str, Any], monkeypatch: pytest.MonkeyPatc
     predict = pvec.Fit()(peer.Task(train, [], seed=1, vectors=None), l2=1e-3)
     texts = [example.words for example in train[:20]]
     said = predict(texts)
-    assert sum(one == example.answer for one, example in zip(said, train[:20], strict=True)) > 13
+    assert said == [example.answer for example in train[:20]]
     assert predict(texts[::-1])[::-1] == said
 
 

@@ -17,6 +17,7 @@ from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 from peer import Predict, Task, grid, run
 
 SIZE, WINDOW = 400, 8
+SAMPLE = 1e-4  # of words with a larger share of the text, some are left out
 EPOCHS, INFERRED = 20, 50  # times that training texts are read, and a text whose vector is inferred
 _STEPS = 100  # of L-BFGS
 
@@ -26,7 +27,7 @@ class Vectors:
 
     def __init__(self, task: Task) -> None:
         texts = [TaggedDocument(example.words, [n]) for n, example in enumerate(task.train)]
-        common: dict[str, Any] = {"vector_size": SIZE, "min_count": 2, "negative": 5, "sample": 1e-4, "seed": task.seed}
+        common: dict[str, Any] = {"vector_size": SIZE, "min_count": 2, "negative": 5, "sample": SAMPLE, "seed": task.seed}
         kinds: list[dict[str, Any]] = [{"dm": 1, "window": WINDOW}, {"dm": 0}]
         self.models = [Doc2Vec(texts, epochs=EPOCHS, workers=1, **common, **kind) for kind in kinds]
         found = np.concatenate([model.dv.vectors for model in self.models], axis=1)
