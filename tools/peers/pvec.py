@@ -27,9 +27,10 @@ class Vectors:
 
     def __init__(self, task: Task) -> None:
         texts = [TaggedDocument(example.words, [n]) for n, example in enumerate(task.train)]
-        common: dict[str, Any] = {"vector_size": SIZE, "min_count": 2, "negative": 5, "sample": SAMPLE, "seed": task.seed}
+        common: dict[str, Any] = {"vector_size": SIZE, "min_count": 2, "negative": 5, "sample": SAMPLE}
+        repeats: dict[str, Any] = {"epochs": EPOCHS, "seed": task.seed, "workers": 1}
         kinds: list[dict[str, Any]] = [{"dm": 1, "window": WINDOW}, {"dm": 0}]
-        self.models = [Doc2Vec(texts, epochs=EPOCHS, workers=1, **common, **kind) for kind in kinds]
+        self.models = [Doc2Vec(texts, **common, **repeats, **kind) for kind in kinds]
         found = np.concatenate([model.dv.vectors for model in self.models], axis=1)
         self.mean, self.spread = found.mean(axis=0), found.std(axis=0)
         self.train = self.scaled(found)
