@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dmn_cli.errors import DmnError, UsageError
-from dmn_cli.files import to_json
+from dmn_cli.notation import to_json
 
 BATCHES = [32, 128, 512, 1024]
 HIDDENS = [80, 128, 256]

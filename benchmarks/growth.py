@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 from benchmarks.points import in_mib
 from benchmarks.table import Column, show
 from dmn_cli.errors import ResourceError, UsageError
-from dmn_cli.files import to_json, write_text
+from dmn_cli.files import write_text
+from dmn_cli.notation import to_json
 
 FACTS = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
 PASSES = list(range(1, 11))

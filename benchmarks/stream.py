@@ -21,7 +21,7 @@ from typing import Any
 
 import dmn_cli
 from benchmarks.table import Column, show
-from dmn_cli.files import to_json
+from dmn_cli.notation import to_json
 
 COLUMNS = [
     Column("dmn", "name", width=14),

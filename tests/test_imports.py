@@ -35,7 +35,7 @@ COMPLETION = {"_DMN_COMPLETE": "complete_bash", "COMP_WORDS": "dmn tr", "COMP_CW
 
 # Which rooms a room may import, beside itself. Imports within functions and for type checkers count as well.
 GROUND = {"errors", "wording", "version", "records"}
-TOOLS = GROUND | {"files", "machine"}
+TOOLS = GROUND | {"files", "machine", "notation"}
 SOURCES = {"data/sources", "data/words"}
 FORMATS = SOURCES | {"data/text", "data/formats", "data/vectors"}
 STORED = FORMATS | {"data/store", "data/symmetries"}
@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "wording": set(),
     "version": set(),
     "records": {"errors"},
-    "files": GROUND,
+    "notation": GROUND,
+    "files": GROUND | {"notation"},
     "machine": GROUND,
     "kernels": TOOLS,
     "model": TOOLS | {"kernels"},

@@ -11,7 +11,7 @@ import pytest
 from commands import QUESTION, seen
 from conftest import Dmn, fails
 
-from dmn_cli.files import as_path, as_text
+from dmn_cli.notation import as_path, as_text
 
 NO_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 SURROGATES = "Ren\udcc3\udca9"  # what Python makes of an argument "René" where there is no locale

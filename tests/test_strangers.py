@@ -38,7 +38,8 @@ from dmn_cli.data.text.store import Text
 from dmn_cli.data.vectors import read as vectors
 from dmn_cli.errors import DataError, DmnError, ModelError, UsageError
 from dmn_cli.evaluation.report import natural
-from dmn_cli.files import file_digest, load_object, parse_toml
+from dmn_cli.files import file_digest
+from dmn_cli.notation import load_object, parse_toml
 from dmn_cli.reporting.about import about, epochs_of
 from dmn_cli.settings.load import load
 from dmn_cli.training.run import keep_lines

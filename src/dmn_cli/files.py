@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import re
 import shutil
@@ -17,15 +16,12 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dmn_cli.errors import DataError, UsageError, not_writable
+from dmn_cli.errors import UsageError, not_writable
+from dmn_cli.notation import encoded, to_json
 
 if TYPE_CHECKING:
     import numpy as np
 
-LONGEST_LINE = 12 << 20  # bytes: what JSON says in them may take forty times as many
-_MOST_TOML = 1 << 24  # bytes
-_DEEPEST_TOML = 16
-_QUOTED = re.compile(rb"\"[^\"\n]*\"|'[^'\n]*'")
 NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
 
 
@@ -155,41 +151,7 @@ def cache_folder() -> Path:
 def write_text(path: Path, text: str) -> None:
     """In UTF-8, whatever the machine's locale is."""
     with atomic_file(path) as file:
-        file.write(_encoded(text))
-
-
-def as_text(name: str) -> str:
-    """What a word of the command line, or a path, says. Python keeps the bytes of it that the machine's locale doesn't
-    know as surrogates, which no text may hold: they are read as UTF-8, and what isn't UTF-8 becomes `�`."""
-    try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # of half a character that was spelled out, as in JSON
-        return name.encode("utf-8", "replace").decode("utf-8")
-
-
-def is_unicode(text: str) -> bool:
-    """Whether UTF-8 can encode it, unlike half a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def as_path(text: str) -> Path:
-    """A path that was read as text, also where the machine's locale doesn't know all of its characters."""
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        text = os.fsdecode(text.encode("utf-8", "surrogateescape"))
-    return Path(text)
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return as_text(text).encode()
+        file.write(encoded(text))
 
 
 def memory_mapped(path: Path) -> np.ndarray:
@@ -219,35 +181,6 @@ def _check_is_file(path: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
-_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-
-
-def to_json(value: Any, **layout: Any) -> str:
-    """JSON as the standard has it: infinities and NaN, which it can't write, become null."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, **layout) if layout else _LINE.encode(value)
-    except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False, **layout)
-
-
-def json_line(value: Any) -> bytes:
-    """A line of JSON, in UTF-8 (see `as_text`)."""
-    return _encoded(to_json(value)) + b"\n"
-
-
-def load_object(line: str | bytes, like: str) -> dict[str, Any]:
-    """The JSON object in a line. Raises: DataError where it isn't one `like` this, or a very long one."""
-    if len(line) > LONGEST_LINE:
-        raise DataError(f"is longer than {LONGEST_LINE >> 20} MiB")
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise DataError(f"is not an object like {like}")
-    return record
-
-
 def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
     """Reads a JSON object with a `format_version` no newer than `version`; raises `error` otherwise."""
     try:
@@ -266,38 +199,6 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
             hint=NEWER,
         )
     return value
-
-
-def parse_toml(content: bytes, where: object) -> dict[str, Any]:
-    """A TOML file that a person wrote. Raises: UsageError where it isn't TOML, or more of it than anybody writes."""
-    import tomllib
-
-    if len(content) > _MOST_TOML:
-        raise UsageError(f"is longer than {_MOST_TOML >> 20} MiB, which no such file is", where=where)
-    deep = f"has tables or lists in each other, more than {_DEEPEST_TOML} deep"
-    if any(line.count(b".") > 100 and _QUOTED.sub(b"a", line).count(b".") > 100 for line in content.split(b"\n")):
-        raise UsageError(deep, where=where)  # tomllib would take minutes for it
-    try:
-        value = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too long a number, too deep
-        raise UsageError(f"is not TOML: {error}", where=where) from error
-    level: list[Any] = [value]
-    for _ in range(_DEEPEST_TOML):
-        items = [item for one in level for item in (one.values() if isinstance(one, dict) else one)]
-        if any(type(item) is int and not -(2**63) <= item < 2**63 for item in items):
-            raise UsageError("has a number of more than 64 bits", where=where)
-        level = [item for item in items if isinstance(item, dict | list)]
-    if level:
-        raise UsageError(deep, where=where)
-    return value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -16,7 +16,7 @@ from conftest import Dmn, Process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmn_cli import files
+from dmn_cli import notation
 from dmn_cli.answering import encoder, stream
 from dmn_cli.answering.grouping import parts, shared
 from dmn_cli.answering.predictor import Predictor
@@ -86,7 +86,7 @@ def test_an_id_comes_back_as_it_was(predictor: Predictor, i: object) -> None:
 
 
 def test_a_line_that_is_too_long_is_an_error(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (files, stream):
+    for module in (notation, stream):
         monkeypatch.setattr(module, "LONGEST_LINE", 1 << 20)
     before, long, after = answered(predictor, [line(**GOOD), line(id=7, junk="x" * (1 << 20), **GOOD), line(**GOOD)])
     assert long == {"id": None, "error": "line 2: is longer than 1 MiB"}

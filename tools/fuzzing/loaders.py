@@ -219,7 +219,7 @@ def marked(path: Path) -> None:
     from dmn_cli.evaluation.compare import Comparison
     from dmn_cli.evaluation.gate import Gate
     from dmn_cli.evaluation.marked import Predictions
-    from dmn_cli.files import to_json
+    from dmn_cli.notation import to_json
 
     other = Predictions.read("other", predictions().splitlines())
     found = read_predictions(path)
@@ -230,7 +230,7 @@ def marked(path: Path) -> None:
 def model(path: Path) -> None:
     """Described, loaded and asked."""
     from dmn_cli.answering.predictor import Predictor
-    from dmn_cli.files import json_line
+    from dmn_cli.notation import json_line
     from dmn_cli.reporting.about import about
     from dmn_cli.reporting.info import describe
 
@@ -239,7 +239,7 @@ def model(path: Path) -> None:
 
 
 def _ask(path: Path, make: Callable[..., Any]) -> None:
-    from dmn_cli.files import json_line
+    from dmn_cli.notation import json_line
 
     asked = make(path, top=2, why=True)
     for story, question in (
@@ -269,7 +269,7 @@ def data(path: Path) -> None:
     from dmn_cli.data.joint import Joint
     from dmn_cli.data.store.reader import DataSet
     from dmn_cli.evaluation.report import evaluate
-    from dmn_cli.files import json_line
+    from dmn_cli.notation import json_line
     from dmn_cli.reporting.info import describe
 
     def measured() -> None:
@@ -292,7 +292,7 @@ def run(path: Path) -> None:
     """Described, and gone on with."""
     import torch
 
-    from dmn_cli.files import json_line
+    from dmn_cli.notation import json_line
     from dmn_cli.reporting.about import about
     from dmn_cli.reporting.info import describe
     from dmn_cli.training import checkpoint

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmn_cli.errors import DataError, UsageError
-from dmn_cli.files import as_path
+from dmn_cli.notation import as_path
 from dmn_cli.records.regions import PictureForm
 
 _FACTS = 10_240  # seen in a batch of many questions

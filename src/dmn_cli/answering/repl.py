@@ -19,7 +19,8 @@ from dmn_cli.answering.samples import Samples
 from dmn_cli.answering.story import Story, facts_of
 from dmn_cli.data.words.vocabulary import answer_text
 from dmn_cli.errors import DmnError, UsageError
-from dmn_cli.files import as_path, write_text
+from dmn_cli.files import write_text
+from dmn_cli.notation import as_path
 
 if TYPE_CHECKING:
     import numpy as np

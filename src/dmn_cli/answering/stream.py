@@ -22,9 +22,9 @@ from dmn_cli.answering.encoder import Asked
 from dmn_cli.answering.pictures import named
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError, DmnError
-from dmn_cli.files import LONGEST_LINE, is_unicode, json_line, load_object, to_json
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
+from dmn_cli.notation import LONGEST_LINE, is_unicode, json_line, load_object, to_json
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmn_cli.errors import DataError, ModelError
-from dmn_cli.files import as_path, as_text, load_versioned_json, write_json
+from dmn_cli.files import load_versioned_json, write_json
+from dmn_cli.notation import as_path, as_text
 
 if TYPE_CHECKING:
     from dmn_cli.data.store.reader import DataSet

@@ -135,7 +135,7 @@ def command(
     output = Output(as_json=json, quiet=quiet)
     for_tables = {"--out": out, "--input": input_, "--encoding": encoding, "--delimiter": delimiter}
     if image is not None:
-        from dmn_cli.files import as_path
+        from dmn_cli.notation import as_path
 
         if not (story is None and batch is None and table is None):
             raise UsageError("--image is what is asked about, in place of --story, --batch or --table")
@@ -231,7 +231,7 @@ def _check(
 
 def _question(predictor: Predictor, given: str | None) -> str:
     """The one that is given, or that the model knows. Raises: UsageError where it knows several."""
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     question = predictor.model.question if given is None else as_text(given)
     if question is None:
@@ -284,7 +284,7 @@ def _once(
 def _stream(predictor: Predictor, name: str, processes: int | None) -> None:
     from dmn_cli.answering.stream import answers
     from dmn_cli.cli.input import lines_of
-    from dmn_cli.files import LONGEST_LINE
+    from dmn_cli.notation import LONGEST_LINE
 
     gc.freeze()  # or the whole program is searched for garbage again and again, a fifth of the time
     gc.set_threshold(_OBJECTS)

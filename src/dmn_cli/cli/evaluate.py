@@ -192,7 +192,7 @@ def _written(
 
 def _score(text: str) -> tuple[str, float]:
     """NAME=SCORE → (name, score). Raises: UsageError"""
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     name, _, score = as_text(text).partition("=")
     try:

@@ -43,7 +43,7 @@ class Output:
     def json(self, value: Any) -> None:
         """The result, for a program: one line, flushed."""
         if self.as_json:
-            from dmn_cli.files import json_line
+            from dmn_cli.notation import json_line
 
             write_lines(json_line(value))
 
@@ -132,7 +132,7 @@ def _printable(text: str) -> str:
     """With the names of files as they are on the disk."""
     if text.isascii():
         return text
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     return as_text(text)
 

@@ -24,7 +24,7 @@ def as_written(encoding: str | None, delimiter: str | None, *, no_quotes: bool) 
 
 def column_names(text: str) -> tuple[str, ...]:
     """subject,body → subject and body; a name with a comma in it stands in quotes. Raises: UsageError"""
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     names = tuple(name.strip() for name in next(csv.reader([as_text(text)], skipinitialspace=True), []))
     if not all(names) or not names:

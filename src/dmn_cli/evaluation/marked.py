@@ -21,7 +21,7 @@ from dmn_cli.errors import DataError
 from dmn_cli.evaluation.metrics import Judged
 from dmn_cli.evaluation.predictions import given_answer, right_answer
 from dmn_cli.evaluation.report import natural
-from dmn_cli.files import load_object
+from dmn_cli.notation import load_object
 
 _LIKE = '{"task": "qa1", "story": ["…"], "question": "…", "answer": "…", "prediction": "…", "correct": true}'
 _TYPES = {"task": str, "story": list, "question": str, "answer": str, "prediction": str, "correct": bool}

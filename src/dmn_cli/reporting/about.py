@@ -10,7 +10,8 @@ from typing import Any
 from dmn_cli.artifact import stored, trained_on
 from dmn_cli.artifact.trained_on import TrainedOn
 from dmn_cli.errors import DataError, ModelError
-from dmn_cli.files import load_object, load_versioned_json
+from dmn_cli.files import load_versioned_json
+from dmn_cli.notation import load_object
 from dmn_cli.settings.load import CONFIG, as_dict, load
 
 _SEVERAL = {"seeds.json": "seed", "tune.json": "trial"}  # records of runs of several trainings, and what each is

@@ -172,7 +172,7 @@ def as_json(shown: Sequence[Shown], room: int) -> dict[str, Any]:
     Texts are numbered, and stories are lists of such numbers; a question sees the first `n` facts of its story. Gates
     are of each pass (fact, percent, fact, percent, …), without those that are nearly shut.
     """
-    from dmn_cli.files import to_json
+    from dmn_cli.notation import to_json
 
     texts: dict[str, int] = {}
     stories: dict[tuple[int, int], list[int]] = {}

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dmn_cli.errors import UsageError
-from dmn_cli.files import parse_toml
+from dmn_cli.notation import parse_toml
 from dmn_cli.settings.networks import DEFAULT, NETWORKS, as_table, network_settings
 from dmn_cli.settings.schema import AUTO, ReadingSettings, Settings, TrainingSettings, or_auto
 

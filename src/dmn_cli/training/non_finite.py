@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from dmn_cli.errors import Diverged
-from dmn_cli.files import append_line, json_line
+from dmn_cli.files import append_line
+from dmn_cli.notation import json_line
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.run import NON_FINITE

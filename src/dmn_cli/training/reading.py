@@ -24,10 +24,11 @@ import torch
 
 from dmn_cli.data.text.batches import TextBatches
 from dmn_cli.errors import Diverged, UsageError
-from dmn_cli.files import append_line, json_line
+from dmn_cli.files import append_line
 from dmn_cli.machine.device import seed
 from dmn_cli.machine.threads import cores_to_use, in_order
 from dmn_cli.model.language_model import LanguageModel
+from dmn_cli.notation import json_line
 from dmn_cli.records.next_words import NextWords
 from dmn_cli.training import saved
 from dmn_cli.training.learner import Learner

@@ -10,7 +10,8 @@ from typing import Any
 from dmn_cli.artifact import trained_on
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import append_line, clear, json_line, tidy, write_text
+from dmn_cli.files import append_line, clear, tidy, write_text
+from dmn_cli.notation import json_line
 from dmn_cli.settings.load import CONFIG, to_toml
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.checkpoint import FOLDER, Checkpoint

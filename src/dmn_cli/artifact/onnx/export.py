@@ -21,9 +21,10 @@ from dmn_cli.artifact import golden
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.words.vocabulary import SPARE, UNKNOWN
 from dmn_cli.errors import ModelError, UsageError
-from dmn_cli.files import atomic_file, to_json
+from dmn_cli.files import atomic_file
 from dmn_cli.model.input_module import FusionReader, SentenceGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
+from dmn_cli.notation import to_json
 from dmn_cli.records.batch import END, from_arrays, padded
 
 if TYPE_CHECKING:

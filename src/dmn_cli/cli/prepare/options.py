@@ -212,7 +212,7 @@ class Shared:
 
     def task_name(self, given: str | None) -> str:
         """The task's name: that of --out where none was given."""
-        from dmn_cli.files import as_text
+        from dmn_cli.notation import as_text
 
         return as_text(given or self.out.name)
 
@@ -253,7 +253,7 @@ def unanswerable(
             raise UsageError("--unknown-label is for --unanswerable", hint="For example: --unanswerable 0.1")
         return None
     from dmn_cli.data.formats import unanswerable as questions
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     label = "unknown" if label is None else as_text(label).strip()
     if not label.isprintable() or not label:

@@ -81,7 +81,7 @@ def command(
     from dmn_cli.data.formats import table as reader
     from dmn_cli.data.formats.jsonl import Cut
     from dmn_cli.data.formats.table_survey import Survey
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     words, files = shared.choice.tokenizer(), shared.local(paths)
     named, asked = shared.task_name(task), as_text(question or f"Which {label}?")
@@ -124,7 +124,7 @@ def _shares(valid: float | None, test: float | None, split_column: str | None) -
 def _columns(inputs: str, label: str, split: str | None, separator: str | None) -> Columns:
     """Raises: UsageError where a column has two parts to play."""
     from dmn_cli.data.formats.table import Columns
-    from dmn_cli.files import as_text
+    from dmn_cli.notation import as_text
 
     if separator == "":
         raise UsageError("--label-separator is empty")

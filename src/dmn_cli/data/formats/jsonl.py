@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from dmn_cli.data.formats.splits import hold_out, split_in_name, split_named
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
-from dmn_cli.files import LONGEST_LINE, is_unicode, load_object, to_json
+from dmn_cli.notation import LONGEST_LINE, is_unicode, load_object, to_json
 from dmn_cli.records.text import Question, Story
 
 Facts = Literal["sentences", "words"]

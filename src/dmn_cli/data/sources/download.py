@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dmn_cli.errors import DataError
-from dmn_cli.files import load_object, to_json
+from dmn_cli.notation import load_object, to_json
 from dmn_cli.version import __version__
 
 if TYPE_CHECKING:

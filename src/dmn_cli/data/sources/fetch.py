@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 from dmn_cli.data.sources.download import USUAL, Note, Patience, Progress, download, no_progress, shown
 from dmn_cli.data.sources.known import KNOWN, Published
 from dmn_cli.errors import DataError, UsageError, from_os_error
-from dmn_cli.files import cache_folder, file_digest, load_object, write_json
+from dmn_cli.files import cache_folder, file_digest, write_json
+from dmn_cli.notation import load_object
 
 
 class Local(NamedTuple):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import DataError
-from dmn_cli.files import is_unicode
+from dmn_cli.notation import is_unicode
 from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Form, TableForm
 

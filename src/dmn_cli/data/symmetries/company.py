@@ -30,7 +30,8 @@ def mended(evidence: Evidence, a: int, b: int) -> list[Pair] | None:
 
 def passes(evidence: Evidence, swap: Sequence[Pair]) -> bool:
     """Whether chance explains what a swap lacks: facts, pairs of words in facts, questions; pairs of words in what
-    answers rest on, by their places and in any place. The quickest questions come first."""
+    answers rest on, by their places and in any place; and, of words that only facts have, all that stories tell
+    (`telling.py`). The quickest questions come first."""
     share = max(_share(evidence.often[a], evidence.often[b]) for a, b in swap)
     moves = Moves(swap, len(evidence.atoms))
 
@@ -47,6 +48,7 @@ def passes(evidence: Evidence, swap: Sequence[Pair]) -> bool:
         and evidence.questions.lacking(moves, share).possible
         and _explained(of_facts())
         and _explained(of_answers())
+        and not any(evidence.differ(a, b) for a, b in swap)
     )
 
 

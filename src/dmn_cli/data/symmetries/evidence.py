@@ -18,6 +18,7 @@ from dmn_cli.data.symmetries.features import (
     sentence_features,
 )
 from dmn_cli.data.symmetries.tables import Forms
+from dmn_cli.data.symmetries.telling import Asked, Telling
 from dmn_cli.data.symmetries.units import Sized, Told, Units
 
 _FILLERS = 1000  # words in one place of one sentence; of more, none is a candidate
@@ -34,12 +35,11 @@ class Evidence:
     fact_counts: np.ndarray  # (sentences,) in how many stories each is a fact
     question_counts: np.ndarray  # (sentences,) and a question
     units: list[Sized]
-    seen: list[tuple[set[int], list[int]]] | None  # of some questions the sentences that it sees, and its answer; None
-    # where the units have supporting facts, which else are a guess
+    asked: Asked | None  # None where the units have supporting facts, which else are a guess
 
     def __post_init__(self) -> None:
         self.lengths = (self.sentences >= 0).sum(1)
-        self.supported = self.seen is None
+        self.supported = self.asked is None
 
     @cached_property
     def facts(self) -> Forms:
@@ -91,11 +91,29 @@ class Evidence:
 
     @cached_property
     def eligible(self) -> np.ndarray:
-        """(atoms,) bool Atoms that occur in facts, and in questions or answers, or by which facts refer to others."""
-        eligible = self.question_atoms | self.answer_atoms
-        if self.supported:
-            eligible |= referring(self.shapes, len(self.atoms))
-        return eligible & self.fact_atoms
+        """(atoms,) bool Atoms that occur in facts, and in questions or answers, or by which facts refer to others.
+        Where support is unknown, that can't be seen, and all atoms of facts are."""
+        if not self.supported:
+            return self.fact_atoms
+        told = self.question_atoms | self.answer_atoms
+        return (told | referring(self.shapes, len(self.atoms))) & self.fact_atoms
+
+    def differ(self, a: int, b: int) -> bool:
+        """Whether stories tell two words from one another that only facts have, where support is unknown."""
+        if self.asked is None or not self._only_facts[[a, b]].all():
+            return False
+        return not self._telling.alike(a, b)
+
+    @cached_property
+    def _only_facts(self) -> np.ndarray:
+        return self.fact_atoms & ~self.question_atoms & ~self.answer_atoms
+
+    @cached_property
+    def _telling(self) -> Telling:
+        assert self.asked is not None
+        names = np.zeros(len(self.atoms), bool)
+        names[[*self.candidates]] = True
+        return Telling(self.asked, self.sentences, self._only_facts & names, names)
 
     @cached_property
     def features(self) -> Features:

@@ -18,7 +18,7 @@ from typing import Any
 from dmn_cli.data.symmetries import Entity, Swap, Symmetries, folded
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.errors import UsageError
-from dmn_cli.files import parse_toml
+from dmn_cli.notation import parse_toml
 
 _NAMED = 2  # members of a class that a description names, where there are more than one more
 _KEYS = ("classes", "swaps")

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmn_cli.data.symmetries.counting import found_in, mixed, runs
+from dmn_cli.data.symmetries.counting import distinct, found_in, mixed, runs
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.tables import permuted
+from dmn_cli.data.symmetries.telling import Asked
 from dmn_cli.data.symmetries.units import Told
 
 EXCEPTIONS = 0.01  # wrong labels
 _MENTIONED = 0.99
+_ANSWERS = 2000  # that are looked for among what their questions see
 _OFTEN = 6  # units with the same names in them that are enough to tell whether names matter
 _DEVIATIONS = 6.0  # questions about one story have much in common
 _DEPENDENT = 0.1  # of chi squared, at most, if names tell the answer of one of two
@@ -58,8 +60,8 @@ def consistent(evidence: Evidence, found: Found) -> bool:
     """Whether no unit has two answers once names are only names, but for a few wrong ones; where support is unknown,
     whether answers that are names are named before, and others depend on no name."""
     names = _Names.of(found.classes, len(evidence.atoms))
-    if evidence.seen is not None:
-        return _mentioned(evidence, evidence.seen, found.classes) and _names_tell_nothing(evidence, names)
+    if evidence.asked is not None:
+        return _mentioned(evidence, evidence.asked, found.classes) and _names_tell_nothing(evidence, names)
     told = evidence.told
     keys, answers, unsure = _abstract(told, names, found.turns)
     right = _agreeing(keys[~unsure], answers[~unsure], told.counts[~unsure])
@@ -160,14 +162,13 @@ def _dependence(by_name: np.ndarray, keys: np.ndarray, answers: np.ndarray) -> t
     return float((seen_counts**2 / expected).sum()) - len(name) - freedom, (2 * freedom) ** 0.5, len(name)
 
 
-def _mentioned(
-    evidence: Evidence, seen: list[tuple[set[int], list[int]]], classes: Iterable[Sequence[tuple[int, ...]]]
-) -> bool:
+def _mentioned(evidence: Evidence, asked: Asked, classes: Iterable[Sequence[tuple[int, ...]]]) -> bool:
+    """Whether the names in answers are in what their questions see, of some questions."""
     names = {atom for entities in classes for entity in entities for atom in entity}
-    asked = named = 0
-    for sentences, answer in seen:
-        wanted = names.intersection(answer)
+    answering = named = 0
+    for question in range(min(len(asked.story), _ANSWERS)):
+        wanted = names.intersection(asked.answers.take(np.array([question]))[0].tolist())
         if wanted:
-            asked += 1
-            named += wanted <= set(np.unique(evidence.sentences[sorted(sentences)]).tolist())
-    return named >= _MENTIONED * asked
+            answering += 1
+            named += wanted <= set(distinct(evidence.sentences[asked.seen(question)]).tolist())
+    return named >= _MENTIONED * answering

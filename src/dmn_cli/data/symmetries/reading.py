@@ -16,6 +16,7 @@ from dmn_cli.data.symmetries.counting import by_story, distinct
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.names import Words, joined, several_words
 from dmn_cli.data.symmetries.tables import padded
+from dmn_cli.data.symmetries.telling import Asked
 from dmn_cli.data.symmetries.units import Sized
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -29,7 +30,6 @@ _PER_SENTENCE = 6  # so many for each distinct sentence, or as many as there are
 _SENTENCES = 10_000  # distinct ones; where there are more, fewer stories are looked at
 _ONCE = 0.8  # of all facts; where as many occur in one story each,
 _WORDS = 500  # and have more words than this, they are plain text
-_ANSWERS = 2000  # that are looked for among what their questions see, where support is unknown
 _LONGEST = 10  # words of an answer, on average
 
 
@@ -84,14 +84,16 @@ def _evidence(words: np.ndarray, counts: np.ndarray, asked: _Questions, vocabula
         code[i] = index.setdefault(known.get(answer) or answer, len(index))
     coded = Ragged(asked.answers.offsets, code[asked.answers.values])
     if 2 * np.count_nonzero(np.diff(asked.supports.offsets)) > len(asked.story):
-        units, seen = _units(asked, coded, _supporting(asked)), None
+        units, about = _units(asked, coded, _supporting(asked)), None
     else:
         named = [set(row[row >= 0].tolist()) for row in sentences]
         telling = set(distinct(sentences[fact_counts > 0]).tolist()) - _common(named, fact_counts)
-        units = _units(asked, coded, _guessed(asked, [words & telling for words in named], named))
-        units += _neighbours(asked)
-        seen = _seen(asked, coded)
-    return Evidence(list(index), sentences, fact_counts, question_counts, units, seen)
+        guess = _guessed(asked, [words & telling for words in named], named)
+        units = _units(asked, coded, guess) + _neighbours(asked)
+        rests_on = np.zeros(len(asked.story), np.int64)
+        rests_on[asked.position > 0] = guess.values
+        about = Asked(asked.story, asked.question, asked.position, rests_on, asked.facts, coded)
+    return Evidence(list(index), sentences, fact_counts, question_counts, units, about)
 
 
 def _atoms(words: np.ndarray, names: Mapping[int, Sequence[Words]], items: list[str]) -> tuple[list[str], np.ndarray]:
@@ -209,16 +211,6 @@ def _guessed(asked: _Questions, about: list[set[int]], names: list[set[int]]) ->
         found[n] = next((fact for fact in reversed(seen) if not words.isdisjoint(names[fact])), seen[-1] if seen else 0)
     told = asked.position > 0
     return _ragged(found[told], told.astype(np.int64))
-
-
-def _seen(asked: _Questions, answers: Ragged) -> list[tuple[set[int], list[int]]]:
-    """The sentences that a question sees, itself among them, and its answer; of some questions."""
-    found = []
-    for n in range(min(len(asked.story), _ANSWERS)):
-        start = int(asked.facts.offsets[asked.story[n]])
-        visible = asked.facts.values[start : start + asked.position[n]].tolist()
-        found.append(({*visible, int(asked.question[n])}, answers.take(np.array([n]))[0].tolist()))
-    return found
 
 
 def _neighbours(asked: _Questions) -> list[Sized]:

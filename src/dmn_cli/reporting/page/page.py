@@ -12,7 +12,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from dmn_cli.files import to_json
+from dmn_cli.notation import to_json
 from dmn_cli.reporting.about import About
 from dmn_cli.reporting.page import sections
 from dmn_cli.reporting.page.mistakes import mistakes

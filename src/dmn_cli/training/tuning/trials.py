@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dmn_cli.errors import ModelError
-from dmn_cli.files import json_line
+from dmn_cli.notation import json_line
 from dmn_cli.training.tuning.space import Values
 
 RECORD = "trials.jsonl"

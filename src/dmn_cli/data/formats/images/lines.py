@@ -20,7 +20,7 @@ from dmn_cli.data.formats.jsonl import answer_texts, is_jsonl, is_text
 from dmn_cli.data.formats.splits import split_in_name, split_named
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
-from dmn_cli.files import LONGEST_LINE, as_path, load_object
+from dmn_cli.notation import LONGEST_LINE, as_path, load_object
 
 _LIKE = '{"image": "1.png", "question": "...", "answer": "..."}'
 
