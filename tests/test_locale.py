@@ -101,7 +101,7 @@ def test_an_argument_is_read_as_utf_8() -> None:
 
 def test_a_path_that_was_typed_is_that_of_the_file(tmp_path: Path) -> None:
     """The file's name is in UTF-8, also where Python takes names for ASCII."""
-    program = "import sys; from dmn_cli.files import as_path; print(as_path('caf\\xe9').read_bytes())"
+    program = "import sys; from dmn_cli.notation import as_path; print(as_path('caf\\xe9').read_bytes())"
     (tmp_path / "café").write_bytes(b"au lait")
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | NO_LOCALE, cwd=tmp_path, check=True, capture_output=True

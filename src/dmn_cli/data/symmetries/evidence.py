@@ -23,6 +23,7 @@ from dmn_cli.data.symmetries.units import Sized, Told, Units
 
 _FILLERS = 1000  # words in one place of one sentence; of more, none is a candidate
 _COMMON = 0.8  # a word of more distinct sentences says nothing
+_ONLY_FACTS = 500  # words that no question and no answer has; where support is unknown and there are more, none is one
 _SHARED = 0.3  # of the places of a word, in which another must occur to be a candidate for its place
 
 
@@ -93,10 +94,10 @@ class Evidence:
     def eligible(self) -> np.ndarray:
         """(atoms,) bool Atoms that occur in facts, and in questions or answers, or by which facts refer to others.
         Where support is unknown, that can't be seen, and all atoms of facts are."""
-        if not self.supported:
-            return self.fact_atoms
-        told = self.question_atoms | self.answer_atoms
-        return (told | referring(self.shapes, len(self.atoms))) & self.fact_atoms
+        told = (self.question_atoms | self.answer_atoms) & self.fact_atoms
+        if self.supported:
+            return told | referring(self.shapes, len(self.atoms)) & self.fact_atoms
+        return self.fact_atoms if np.count_nonzero(self._only_facts) <= _ONLY_FACTS else told
 
     def differ(self, a: int, b: int) -> bool:
         """Whether stories tell two words from one another that only facts have, where support is unknown."""

@@ -3,8 +3,8 @@
 If two such words can change places, a story with both exchanged is as likely as it was, and its questions and answers
 stay as they are. So whatever is said of a fact and of what is asked and answered about it, is said as often with the
 one word as with the other. What is said here is a fact, its names only by whether they are asked about, are the answer,
-or are new in the story; the same and the answer; and the fact in full, with the answer and the last fact that has a
-word of the question.
+or are new in the story; the same and a word of the answer; and the fact in full, with the answer and the last fact that
+has a word of the question.
 
     got and dropped: * got the *            what is new is got, and never dropped
     evening and morning: this evening Q1 went to the A     where she was before isn't where she was in the evening
@@ -66,7 +66,7 @@ class Telling:
         answers, lengths = asked.answers.take(np.arange(len(asked.story)))
         answer = np.full((len(asked.story), int(lengths.max(initial=0))), -1)
         answer[np.arange(answer.shape[1]) < lengths[:, None]] = answers
-        self._answer = (mixed(answer.astype(np.uint64)) * draws(answer.shape[1])).sum(1)[question]
+        self._answer = (mixed(answer.astype(np.uint64)) * draws(answer.shape[1]))[question]
         of_question = sentences[asked.question]
         name = np.append(names | words, False)
         self._facts = sentences[asked.facts.values[fact]]
@@ -109,7 +109,7 @@ class Telling:
         factor, answer = draws(2 * width), self._answer[here]
         named = number(self._facts, self._named, factor[:width])
         full = number(self._facts, self._full, factor[:width]) + number(self._guess, self._guessed, factor[width:])
-        return [named, named + answer, full + answer]
+        return [named, *(named + word for word in answer.T), full + answer.sum(1)]
 
 
 def _new(facts: Ragged, sentences: np.ndarray) -> np.ndarray:
