@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from dmn_cli.data.symmetries.counting import numbered, together
+from dmn_cli.data.symmetries.counting import distinct, found_in, numbered, together
 from dmn_cli.data.symmetries.features import (
     Features,
     bag_features,
@@ -24,6 +25,7 @@ from dmn_cli.data.symmetries.units import Sized, Told, Units
 _FILLERS = 1000  # words in one place of one sentence; of more, none is a candidate
 _COMMON = 0.8  # a word of more distinct sentences says nothing
 _ONLY_FACTS = 500  # words that no question and no answer has; where support is unknown and there are more, none is one
+_ALONE = 0.98  # of what stands in their places, so much are names
 _SHARED = 0.3  # of the places of a word, in which another must occur to be a candidate for its place
 
 
@@ -104,6 +106,17 @@ class Evidence:
         if self.asked is None or not self._only_facts[[a, b]].all():
             return False
         return not self._telling.alike(a, b)
+
+    def names(self, entities: Sequence[tuple[int, ...]]) -> bool:
+        """Whether words, where support is unknown and only facts have them, are those that can stand where they do.
+        Verbs aren't: who moved or travelled may as well have gone."""
+        words = [atom for entity in entities for atom in entity]
+        if self.supported or not self._only_facts[words].any():
+            return True
+        frame, atom, count = self._fillers(self.fact_atoms)
+        here = found_in(distinct(frame[found_in(np.sort(words), atom)]), frame)
+        own = here & found_in(np.sort(words), atom)
+        return bool(count[own].sum() >= _ALONE * count[here].sum())
 
     @cached_property
     def _only_facts(self) -> np.ndarray:

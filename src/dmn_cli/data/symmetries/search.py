@@ -93,7 +93,7 @@ def _involved(evidence: Evidence) -> tuple[Classes, Swaps, Evidence]:
     groups = alone.groups()
     classes = [[(atom,) for atom in group] for group in groups if len(group) >= _CLASS]
     if not evidence.supported:
-        return classes, [], evidence
+        return [entities for entities in classes if evidence.names(entities)], [], evidence
     named = {atom for group in groups if len(group) >= _CLASS for atom in group}
     joint = [[(group[0], group[1])] for group in groups if len(group) < _CLASS]
     tried: set[Pair] = set()
