@@ -197,7 +197,7 @@ def _supporting(asked: _Questions) -> Ragged:
 
 
 def _guessed(asked: _Questions, about: list[set[int]], names: list[set[int]]) -> Ragged:
-    """The fact that each question's answer may rest on: the last one that it has a word in common with.
+    """The fact that each question's answer may rest on: of those that it has most words in common with, the last.
 
     about: the words of sentences, as questions; names: as facts
     """
@@ -208,7 +208,7 @@ def _guessed(asked: _Questions, about: list[set[int]], names: list[set[int]]) ->
         start = int(asked.facts.offsets[story])
         seen = asked.facts.values[start : start + position].tolist()
         words = about[question]
-        found[n] = next((fact for fact in reversed(seen) if not words.isdisjoint(names[fact])), seen[-1] if seen else 0)
+        found[n] = max(reversed(seen), key=lambda fact: len(words & names[fact]), default=0)
     told = asked.position > 0
     return _ragged(found[told], told.astype(np.int64))
 

@@ -3,7 +3,7 @@
 Two words are taken for names where all that is known stays known when they change places: sentences and questions, the
 company that words keep (`company.py`), and answers (`proof.py`). Where that takes others along, as mice go with the
 mouse, these change places too. Of plain text nothing is claimed, and without supporting facts only classes of three or
-more.
+more; words that only facts have are then told from one another by all that stories say (`telling.py`).
 """
 
 from __future__ import annotations

@@ -23,9 +23,10 @@ from dmn_cli.data.symmetries.counting import distinct, distinct_rows, draws, mix
 from dmn_cli.data.symmetries.tables import permuted
 from dmn_cli.records.ragged import spans
 
-_DEVIATIONS = 4.0  # standard deviations that chance isn't believed to make: much is asked at once
+_DEVIATIONS = 3.5  # standard deviations that chance isn't believed to make; much is asked at once
 _ENOUGH = 12  # stories in which something is said with one of two words, and not with the other,
 _STORIES = 100  # and in which each has to be, for anything to be claimed
+_NOTHING = 1e-9  # what is left of a surplus that is none
 _WORDS = 2_000_000  # of facts, at most
 _ASKED, _ANSWER, _NAME, _NEW = (n << 32 for n in range(1, 5))  # above all atoms
 
@@ -55,8 +56,7 @@ class Telling:
         (atoms,) bool, all that may be names"""
         self._atoms = len(words)
         some = np.arange(len(asked.story))
-        seen = int(asked.position.sum()) * sentences.shape[1]
-        some = some[:: max(1, -(-seen // _WORDS))]
+        some = some[:: max(1, -(-int(asked.position.sum()) * sentences.shape[1] // _WORDS))]
         seen = asked.position[some]
         question = np.repeat(some, seen)
         fact = spans(asked.facts.offsets[asked.story[some]].astype(np.int64), seen)
@@ -73,27 +73,31 @@ class Telling:
         self._named = _roles(self._facts, np.where(new, _NEW, _NAME), name, of_question[question], answer[question])
         self._full = _roles(self._facts, self._facts, name, of_question[question], answer[question])
         self._guess = sentences[asked.guess][question]
-        self._guessed = _roles(self._guess, self._guess, name, of_question[question], answer[question])
-        self._question, self._story = asked.question[question], asked.story[question]
+        self._guess_named = _roles(
+            self._guess, np.full_like(self._guess, _NAME), name, of_question[question], answer[question]
+        )
+        self._guess_full = _roles(self._guess, self._guess, name, of_question[question], answer[question])
+        self._story, self._asked = asked.story[question], asked.question[question] << 40 | fact
 
     def alike(self, a: int, b: int) -> bool:
-        """Whether chance explains in what stories differ when two words change places. Stories are independent of one
-        another, and so is by how much each speaks for one of the words."""
-        here = np.flatnonzero(((self._facts == a) | (self._facts == b)).any(1))
-        story = self._story[here]
-        often = [len(distinct(story[(self._facts[here] == word).any(1)])) for word in (a, b)]
-        if min(often) < _STORIES:
+        """Whether chance explains in what stories differ when two words change places, of which one may be rarer.
+        Stories are independent of one another, and so is by how much each speaks for one of the words."""
+        with_a, with_b = ((self._facts == word).any(1) for word in (a, b))
+        here = np.flatnonzero(with_a | with_b)
+        if min(len(distinct(self._story[have])) for have in (with_a, with_b)) < _STORIES:
             return False
         said, swapped = (self._said(here, {a: one, b: other}) for one, other in ((a, b), (b, a)))
-        keys = numbered(np.concatenate([*said, *swapped]))
-        story, question = (np.tile(each[here], 2 * len(said)) for each in (self._story, self._question))
-        sign = np.repeat([1, -1], len(keys) // 2)
-        rows = np.stack([keys, story, question, sign], axis=1)
-        rows = rows[distinct_rows(rows)[0]]  # the same question again says nothing new
-        first, of = distinct_rows(rows[:, :2])
-        surplus, key = np.bincount(of, rows[:, 3]), rows[first, 0]
+        key = numbered(np.concatenate([*said, *swapped]))
+        share = np.count_nonzero(with_a) / (np.count_nonzero(with_a) + np.count_nonzero(with_b))
+        weight = np.where(with_a, 1 - share, share)[here]
+        weight = np.concatenate([np.tile(weight, len(said)), -np.tile(weight, len(said))])
+        story, asked = (np.tile(each[here], 2 * len(said)) for each in (self._story, self._asked))
+        once, _ = distinct_rows(np.stack([key, asked, weight > 0], axis=1))  # asked again, a fact says nothing new
+        first, of = distinct_rows(np.stack([key, story], axis=1)[once])
+        surplus, key = np.bincount(of, weight[once]), key[once][first]
         total, squares = np.bincount(key, surplus), np.bincount(key, surplus**2)
-        return bool((np.abs(total) <= _DEVIATIONS * squares**0.5)[np.bincount(key, surplus != 0) >= _ENOUGH].all())
+        often = np.bincount(key, np.abs(surplus) > _NOTHING) >= _ENOUGH
+        return bool((np.abs(total) <= _DEVIATIONS * squares**0.5)[often].all())
 
     def _said(self, here: np.ndarray, written: Mapping[int, int]) -> list[np.ndarray]:
         """Numbers for all that is said of some facts, with some words written as others."""
@@ -108,8 +112,9 @@ class Telling:
         width = self._facts.shape[1]
         factor, answer = draws(2 * width), self._answer[here]
         named = number(self._facts, self._named, factor[:width])
-        full = number(self._facts, self._full, factor[:width]) + number(self._guess, self._guessed, factor[width:])
-        return [named, *(named + word for word in answer.T), full + answer.sum(1)]
+        full = number(self._facts, self._full, factor[:width]) + number(self._guess, self._guess_full, factor[width:])
+        guess = number(self._guess, self._guess_named, factor[width:])
+        return [named, *(named + word for word in answer.T), named + guess, full + answer.sum(1)]
 
 
 def _new(facts: Ragged, sentences: np.ndarray) -> np.ndarray:
