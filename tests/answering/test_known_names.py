@@ -12,7 +12,7 @@ from dmn_cli.data.formats.story_world import stories
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.files import as_json
-from dmn_cli.data.symmetries.search import search
+from dmn_cli.data.symmetries.findings import look
 from dmn_cli.files import write_json
 from dmn_cli.records.names import NameKind, Names
 
@@ -73,7 +73,7 @@ def test_no_question_of_the_story_world_is_about_a_name_that_its_story_lacks(tmp
 
 
 def search_as_json(data: DataSet) -> dict[str, Any]:
-    return {task: as_json(symmetries) for task, symmetries in search(data).items()}
+    return {task: as_json(symmetries) for task, symmetries in look(data).symmetries.items()}
 
 
 def words_of(text: str) -> list[str]:

@@ -13,16 +13,20 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+
 from dmn_cli.data.formats import jsonl
 from dmn_cli.data.formats.images.pictures import Pictures
 from dmn_cli.data.formats.unanswerable import Unanswerable, adding
 from dmn_cli.data.store.attached import Vectors
 from dmn_cli.data.store.chunks import Chunk, chunks
+from dmn_cli.data.store.found import write as write_supports
+from dmn_cli.data.store.layout import SUPPORTS
 from dmn_cli.data.store.reader import DataSet, training_sentences
 from dmn_cli.data.store.writer import write_chunks
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.files import as_json, check, to_toml
-from dmn_cli.data.symmetries.search import search
+from dmn_cli.data.symmetries.findings import Findings, look
 from dmn_cli.data.text import blocks
 from dmn_cli.data.vectors import corpus, files, read, train
 from dmn_cli.data.vectors.found import FoundVectors
@@ -70,6 +74,7 @@ def prepare(
     tokenizer: Tokenizer | Untrained | None = None,
     vectors: VectorChoice | None = None,
     symmetries: Mapping[str, Symmetries] | None = None,
+    supports: bool = True,
     unanswerable: Unanswerable | None = None,
     pictures: Pictures | None = None,
     export: Path | None = None,
@@ -81,7 +86,8 @@ def prepare(
 
     Several readers take turns, a chunk of stories each. `total`: the progress that they report in all. `source`: where
     the stories come from, for dataset.json. `tokenizer`: the one of the `choice`, if it is made already. `symmetries`:
-    by task, which words may change places; None: they are looked for in the training stories. `unanswerable`: which
+    by task, which words may change places; None: they are looked for in the training stories. `supports`: whether
+    the facts that answers rest on are looked for where nothing says it. `unanswerable`: which
     questions without an answer are added. `pictures`: that the stories are about. `export`: a file for the same stories
     as JSON lines. `about`: what dataset.json says beside.
 
@@ -103,7 +109,7 @@ def prepare(
                     data = DataSet(folder, trusted=True)
                     added = _added(data, unanswerable) if unanswerable else {}
                     stays = unanswerable and unanswerable.label
-                    return {**(about or {}), **added, **_with_symmetries(symmetries, stage, data, stays)}
+                    return {**(about or {}), **added, **_findings(symmetries, supports, stage, data, stays)}
 
                 summary = write_chunks(out, stories, words, source, found, finish=finish, pictures=pictures)
     summary["seconds"] = round(time.perf_counter() - start, 3)
@@ -123,24 +129,23 @@ def _added(data: DataSet, unanswerable: Unanswerable) -> dict[str, Any]:
     return {"unanswerable": {"label": unanswerable.label, "share": unanswerable.share, "added": counts}}
 
 
-def _with_symmetries(
-    given: Mapping[str, Symmetries] | None, stage: Stage, data: DataSet, stays: str | None
+def _findings(
+    given: Mapping[str, Symmetries] | None, supports: bool, stage: Stage, data: DataSet, stays: str | None
 ) -> dict[str, Any]:
-    """What dataset.json says of symmetries, which also stand in a file that a person can correct. stays: an answer that
-    never changes places
+    """What dataset.json says of symmetries, which also stand in a file that a person can correct, and of supporting
+    facts that were found. stays: an answer that never changes places
 
     Raises: UsageError where those that were given aren't of this data set.
     """
-    if given is None:
-        with stage("looking for names", None):
-            found = search(data)
-    else:
-        found = dict(given)
+    if given is not None:
         training = data.vocabulary.of_training()
-        for task, symmetries in found.items():
+        for task, symmetries in given.items():
             if task not in data.tasks:
                 raise UsageError(f"there is no task {task!r}", hint=f"There are: {', '.join(data.tasks)}.")
             check(symmetries, training.words.ids, training.answers.items, f"the symmetries of {task}")
+    with stage("looking for names", None):
+        findings = look(data, given, supports=supports)
+    found = findings.symmetries
     if data.vectors:
         with_vector = {data.vocabulary.words.items[i] for i in data.vectors[0]}
         words = data.vocabulary.words.ids
@@ -154,7 +159,20 @@ def _with_symmetries(
     found = {task: symmetries for task, symmetries in found.items() if symmetries}
     if found or given is None:
         write_text(data.path / "symmetries.toml", to_toml({task: found.get(task, Symmetries()) for task in data.tasks}))
-    return {"symmetries": {task: as_json(symmetries) for task, symmetries in found.items()}}
+    said = {"symmetries": {task: as_json(symmetries) for task, symmetries in found.items()}}
+    return said | (_with_supports(data, findings) if findings.supports else {})
+
+
+def _with_supports(data: DataSet, findings: Findings) -> dict[str, Any]:
+    """What dataset.json says of supporting facts that were found."""
+    supports = findings.all_supports(data.split("train"))
+    digest = write_supports(data.path, supports)
+    counts = {task: int(np.count_nonzero(np.diff(one.offsets))) for task, one in findings.supports.items()}
+    return {
+        "found_supports": counts,
+        "questions_with_support": data.summary["questions_with_support"] + sum(counts.values()),
+        "sha256": {**data.summary["sha256"], SUPPORTS: digest},
+    }
 
 
 def _learnt(

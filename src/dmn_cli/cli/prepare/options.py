@@ -116,6 +116,15 @@ _Symmetries = Annotated[
 ]
 
 
+_Supports = Annotated[
+    Literal["auto", "given"],
+    typer.Option(
+        help="Which facts an answer rests on, in tasks that don't say: looked for by the names that link them, or no "
+        "more than what is given.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Shared:
     """The options that each command has after its own."""
@@ -133,6 +142,7 @@ class Shared:
     vector_size: _VectorSize = None
     text: _Text = None
     symmetries: _Symmetries = "auto"
+    supports: _Supports = "auto"
     seed: _Seed = 1
     force: Force = False
     json: Json = False

@@ -41,6 +41,7 @@ def describe(summary: dict[str, Any]) -> str:
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
         + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
         + _symmetries(summary)
+        + (f"\n{_supports(summary)}" if "found_supports" in summary else "")
         + (f"\n{_table(summary['table'])}" if "table" in summary else "")
     )
 
@@ -87,6 +88,15 @@ def _symmetries(summary: dict[str, Any]) -> str:
     for task, symmetries in symmetries_of(summary, "").items():
         tasks.setdefault(describe(symmetries), []).append(task)
     return "".join(f"\nIn {', '.join(names)} can change places: {said}." for said, names in tasks.items())
+
+
+def _supports(summary: dict[str, Any]) -> str:
+    """For which tasks it was found what answers rest on."""
+    found = summary["found_supports"]
+    return (
+        f"What answers rest on isn't said. In {', '.join(found)} names tell it, for "
+        f"{plural(sum(found.values()), 'question')} (--supports given: not looked for)."
+    )
 
 
 def _coverage(vectors: dict[str, Any]) -> str:

@@ -40,6 +40,7 @@ def write(
         tokenizer=tokenizer,
         vectors=shared.vector_choice,
         symmetries=shared.symmetry_choice,
+        supports=shared.supports == "auto",
         unanswerable=unanswerable,
         pictures=pictures,
         export=shared.export,

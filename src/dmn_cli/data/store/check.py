@@ -51,6 +51,7 @@ def summary(value: dict[str, Any], where: Path) -> None:
             "name": _is_text(value.get("name", "")),
             "question": isinstance(value.get("question"), str | None),
             "symmetries": isinstance(value.get("symmetries", {}), dict),
+            "found_supports": isinstance(value.get("found_supports", {}), dict),
             "unanswerable": isinstance(value.get("unanswerable", {}).get("label", ""), str),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -151,6 +152,16 @@ def stories(found: list[pa.RecordBatch], *, tasks: int, sentences: int, answers:
             raise DataError("has a question without an answer")
         supported, support = _list(counts["supports"][1])
         _within(support, np.repeat(positions, supported), "supports")
+
+
+def supports(found: list[pa.RecordBatch], positions: np.ndarray) -> None:
+    """positions: of all questions of the split. Raises: DataError"""
+    counts = [_list(batch.column("supports")) for batch in found]
+    lengths = np.concatenate([np.empty(0, np.int32), *(lengths for lengths, _ in counts)])
+    if len(lengths) != len(positions):
+        raise DataError("doesn't have the questions of its split")
+    facts = np.concatenate([np.empty(0, np.int32), *(at for _, at in counts)])
+    _within(facts, np.repeat(positions, lengths), "supports")
 
 
 def vectors(ids: np.ndarray, found: np.ndarray, words: int) -> None:

@@ -28,9 +28,11 @@ from dmn_cli.records.ragged import spans
 
 FORMAT_VERSION = 1
 VECTORS = "vectors.safetensors"
+SUPPORTS = "supports.arrow"  # of the training questions, where some were found
 
 _ids = pa.list_(pa.int32())
 SENTENCES = pa.schema([("words", _ids), ("text", pa.string())])
+FOUND = pa.schema([("supports", _ids)])
 STORIES = pa.schema(
     [
         ("task", pa.int16()),

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from dmn_cli.data.store import check as checks
 from dmn_cli.data.store.check import AGAIN
-from dmn_cli.data.store.layout import FORMAT_VERSION, SENTENCES, STORIES, VECTORS, fingerprint_of
+from dmn_cli.data.store.layout import FORMAT_VERSION, FOUND, SENTENCES, STORIES, SUPPORTS, VECTORS, fingerprint_of
 from dmn_cli.data.store.pictures import FILE, INDEX, StoredPictures
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.trees import labels_of
@@ -311,9 +311,19 @@ class DataSet:
         split = Split(self.path / f"{name}.arrow", None if self._trusted else self._trust_stories)
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
+        if name == "train" and self.summary.get("found_supports"):
+            split.supports = self._found_supports(split)
         if self.pictures:
             checks.regions(split.facts.lengths, self.pictures.form.regions, len(self.pictures.of[name]), self.path)
         return split
+
+    def _found_supports(self, split: Split) -> Column:
+        def trust(path: Path, batches: list[pa.RecordBatch]) -> None:
+            self._check(path.name)
+            checks.supports(batches, split.positions.take(np.arange(split.stories))[0])
+
+        file, batches = _open(self.path / SUPPORTS, FOUND, None if self._trusted else trust)
+        return Column(file, [batch.column("supports") for batch in batches])
 
 
 def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[str]]:

@@ -48,6 +48,12 @@ class Symmetries:
             tuple(swap for swap in self.swaps if all(allowed(form) for pair in swap for form in pair)),
         )
 
+    def beside(self, other: Symmetries) -> Symmetries:
+        """With the classes of another that have nothing in common with it."""
+        own = {*self.forms}
+        more = (each for each in other.classes if own.isdisjoint(form for entity in each for form in entity))
+        return Symmetries((*self.classes, *more), self.swaps)
+
     @cached_property
     def _turns(self) -> list[dict[str, str]] | None:
         """All products of the swaps; None where there are too many to list."""

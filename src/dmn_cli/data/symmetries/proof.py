@@ -62,10 +62,15 @@ def consistent(evidence: Evidence, found: Found) -> bool:
     names = _Names.of(found.classes, len(evidence.atoms))
     if evidence.asked is not None:
         return _mentioned(evidence, evidence.asked, found.classes) and _names_tell_nothing(evidence, names)
+    return agreement(evidence, found) >= 1 - EXCEPTIONS
+
+
+def agreement(evidence: Evidence, found: Found) -> float:
+    """The share of units whose answer is that of most units like them, once names are only names."""
     told = evidence.told
-    keys, answers, unsure = _abstract(told, names, found.turns)
+    keys, answers, unsure = _abstract(told, _Names.of(found.classes, len(evidence.atoms)), found.turns)
     right = _agreeing(keys[~unsure], answers[~unsure], told.counts[~unsure])
-    return told.counts.sum() - right <= EXCEPTIONS * told.counts.sum()
+    return right / max(int(told.counts.sum()), 1)
 
 
 def predicts(evidence: Evidence, classes: Sequence[Sequence[tuple[int, ...]]], atom: int) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dmn_cli.data.store.layout import Ragged
-from dmn_cli.data.store.reader import DataSet, Split
+from dmn_cli.data.store.reader import Column, DataSet, Split
 from dmn_cli.data.symmetries import folded
 from dmn_cli.data.symmetries.counting import by_story, distinct
 from dmn_cli.data.symmetries.evidence import Evidence
@@ -33,9 +33,9 @@ _WORDS = 500  # and have more words than this, they are plain text
 _LONGEST = 10  # words of an answer, on average
 
 
-def read(data: DataSet, split: Split, task: int) -> Evidence | None:
+def read(data: DataSet, split: Split, task: int, supports: Ragged | None = None) -> Evidence | None:
     """What the stories of a task show; None where they are too few, or aren't made of forms that recur, as plain text
-    isn't, or are words and tags."""
+    isn't, or are words and tags. supports: what each question rests on, if not what the split says"""
     stories = np.flatnonzero(split.task == task)
     if len(stories) < _LEAST_STORIES or split.questions.lengths[stories].sum() < _LEAST_QUESTIONS:
         return None
@@ -60,7 +60,8 @@ def read(data: DataSet, split: Split, task: int) -> Evidence | None:
         return None
     place = np.zeros(sentences, np.int64)
     place[numbers] = np.arange(len(numbers))
-    asked = _asked(split, stories, Ragged(facts.offsets, place[facts.values]), place[questions.values], len(numbers))
+    among = Ragged(facts.offsets, place[facts.values])
+    asked = _asked(split, stories, among, place[questions.values], len(numbers), supports or split.supports)
     if len(asked.answers.values) > _LONGEST * len(asked.story):
         return None
     counts = np.zeros((2, len(numbers)), np.int64)
@@ -150,7 +151,9 @@ class _Questions(NamedTuple):
     supports: Ragged
 
 
-def _asked(split: Split, stories: np.ndarray, facts: Ragged, asked: np.ndarray, sentences: int) -> _Questions:
+def _asked(
+    split: Split, stories: np.ndarray, facts: Ragged, asked: np.ndarray, sentences: int, supports: Ragged | Column
+) -> _Questions:
     """sentences: how many distinct ones there are"""
     lengths = split.questions.lengths[stories]
     rows = spans(split.question_offset[stories], lengths)
@@ -163,7 +166,7 @@ def _asked(split: Split, stories: np.ndarray, facts: Ragged, asked: np.ndarray, 
         asked[some],
         split.positions.take(stories)[0][some],
         _ragged(*split.answers.take(rows)),
-        _ragged(*split.supports.take(rows)),
+        _ragged(*supports.take(rows)),
     )
 
 

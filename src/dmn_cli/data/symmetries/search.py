@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.company import mended, passes
@@ -28,19 +29,12 @@ _RIGHT = 0.99  # and how often they are right
 _ENOUGH = 20
 
 
-def search(data: DataSet, split: Split | None = None) -> dict[str, Symmetries]:
-    """The symmetries of each task of a data set, by its training stories; empty where none are found.
+def of_task(data: DataSet, split: Split, task: int, supports: Ragged | None = None) -> Symmetries:
+    """The symmetries of a task, by its training stories; empty where none are found.
 
-    split: the training stories, if they are open already
+    supports: the positions of the facts that each question of the split rests on, if not what it says
     """
-    if data.summary["tokenizer"]["kind"] == "sentencepiece" or not data.summary["splits"]["train"]["questions"]:
-        return {task: Symmetries() for task in data.tasks}
-    split = split or data.split("train")
-    return {task: of_task(data, split, number) for number, task in enumerate(data.tasks)}
-
-
-def of_task(data: DataSet, split: Split, task: int) -> Symmetries:
-    evidence = read(data, split, task)
+    evidence = read(data, split, task, supports)
     if evidence is None or len(evidence.candidates) > _CANDIDATES:
         return Symmetries()
     classes, swaps, evidence = _involved(evidence)

@@ -1,0 +1,54 @@
+"""What the training stories of a data set tell beside what they say: which words are names, and what answers rest on.
+Each helps to find the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from dmn_cli.data.store.layout import Ragged
+from dmn_cli.data.store.reader import DataSet, Split
+from dmn_cli.data.symmetries import Symmetries, resting
+from dmn_cli.data.symmetries.search import of_task
+
+
+class Findings(NamedTuple):
+    """By task."""
+
+    symmetries: dict[str, Symmetries]
+    supports: dict[str, Ragged]  # of each question of the training split: positions of facts; of other tasks none
+
+    def all_supports(self, split: Split) -> Ragged:
+        """With those that the data say."""
+        given = split.supports.take(np.arange(len(split)))
+        columns = [given, *((found.values, np.diff(found.offsets)) for found in self.supports.values())]
+        row = np.concatenate([np.repeat(np.arange(len(split)), lengths) for _, lengths in columns])
+        values = np.concatenate([values for values, _ in columns])[np.argsort(row, kind="stable")]
+        return Ragged(np.concatenate([[0], np.cumsum(sum(lengths for _, lengths in columns))]), values)
+
+
+def look(data: DataSet, given: Mapping[str, Symmetries] | None = None, *, supports: bool = True) -> Findings:
+    """given: which words may change places; None: they are looked for; supports: whether what answers rest on is looked
+    for, in tasks where no question says it"""
+    found = Findings({}, {})
+    if data.summary["tokenizer"]["kind"] == "sentencepiece" or not data.summary["splits"]["train"]["questions"]:
+        return found._replace(symmetries=dict(given or {task: Symmetries() for task in data.tasks}))
+    split = data.split("train")
+    for number, task in enumerate(data.tasks):
+        symmetries = of_task(data, split, number) if given is None else given.get(task, Symmetries())
+        if supports and not _says(split, number):
+            rests_on = resting.found(data, split, number, symmetries)
+            if rests_on is not None:
+                found.supports[task] = rests_on
+                if given is None:
+                    symmetries = of_task(data, split, number, rests_on).beside(symmetries)
+        found.symmetries[task] = symmetries
+    return found
+
+
+def _says(split: Split, task: int) -> bool:
+    """Whether any question of a task says what its answer rests on."""
+    asked = np.repeat(split.task == task, split.questions.lengths)
+    return bool(split.supports.lengths[asked].any())
