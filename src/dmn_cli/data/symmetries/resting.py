@@ -54,7 +54,7 @@ def _supports(data: DataSet, split: Split, task: int, symmetries: Symmetries) ->
     stories = np.flatnonzero(split.task == task)
     before = np.cumsum(split.questions.lengths[stories]) - split.questions.lengths[stories]
     stories = stories[before < _QUESTIONS]
-    linked: list[Sequence[int]] = [()] * len(split)
+    linked: list[list[int]] = [[]] * len(split)
     asked_about: list[tuple[int, bool]] = []  # questions, and whether their answers are names
     for story in stories.tolist():
         here = np.array([story])
@@ -69,7 +69,7 @@ def _supports(data: DataSet, split: Split, task: int, symmetries: Symmetries) ->
             linked[row] = linking(facts[:seen], named.of(question), wanted)
     if 2 * sum(named for _, named in asked_about) > len(asked_about):  # then "nothing" rests on something else
         for row, named in asked_about:
-            linked[row] = linked[row] if named else ()
+            linked[row] = linked[row] if named else []
     lengths = np.array([*map(len, linked)], np.int64)
     values = np.array([at for one in linked for at in one], np.int64)
     return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(asked_about)
@@ -101,7 +101,7 @@ class _Named:
         return tuple(dict.fromkeys(found))
 
 
-def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> Sequence[int]:
+def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[int]:
     """Which facts link the names of a question with those of an answer, as positions; none where no few do, or the
     question has no name.
 
@@ -113,7 +113,7 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
             having[name].append(at)
     wanted = frozenset(asked) | frozenset(answer)
     if not asked or not wanted <= having.keys():
-        return ()
+        return []
     best: tuple[int, ...] = ()
     ways: list[tuple[frozenset[int], Names]] = [(frozenset([at]), frozenset(facts[at])) for at in having[asked[0]]]
     for size in range(1, _MOST + 1):

@@ -1,0 +1,124 @@
+"""What answers may rest on: the search for it, and how a data set keeps what was found."""
+
+import json
+import shutil
+from collections.abc import Collection, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Dmn
+from hypothesis import given
+from hypothesis import strategies as st
+from renamed import data_set
+
+from dmn_cli.data.formats import jsonl
+from dmn_cli.data.formats.story_world import stories
+from dmn_cli.data.store.found import write
+from dmn_cli.data.store.layout import Ragged
+from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.symmetries.resting import linking
+from dmn_cli.errors import DataError
+from dmn_cli.files import file_digest
+from dmn_cli.records.text import Story
+
+names = st.sets(st.sampled_from("abcdef"), min_size=0, max_size=3)
+
+
+def linked(facts: Sequence[Collection[str]]) -> bool:
+    """Whether one gets from each fact to each other by names that they share."""
+    reached, names = {0}, {*facts[0]}
+    while more := {at for at, fact in enumerate(facts) if at not in reached and not names.isdisjoint(fact)}:
+        reached |= more
+        names.update(*(facts[at] for at in more))
+    return len(reached) == len(facts)
+
+
+@given(st.lists(names, max_size=7), st.lists(st.sampled_from("abcdef"), min_size=1, max_size=2, unique=True), names)
+def test_the_fewest_facts_and_of_these_the_latest(facts: list[set[str]], asked: list[str], answer: set[str]) -> None:
+    """As looking at all sets of facts finds them."""
+    wanted = {*asked, *answer}
+    found = linking(facts, asked, answer)
+    for size in (1, 2, 3):
+        sets = [
+            chosen
+            for chosen in combinations(range(len(facts)), size)
+            if wanted <= set().union(*(facts[at] for at in chosen)) and linked([facts[at] for at in chosen])
+        ]
+        if sets:
+            assert sorted(found) == [*max(sets, key=lambda chosen: chosen[::-1])]
+            assert asked[0] in facts[found[0]]
+            return
+    assert not found
+
+
+def test_they_come_in_the_order_in_which_one_gets_there() -> None:
+    facts = [{"greg", "white"}, {"lily", "green"}, {"brian", "lion"}, {"lily", "swan"}, {"greg", "lion"}]
+    assert linking(facts, ["brian"], ["white"]) == [2, 4, 0]
+    assert linking(facts, ["brian"], ["green"]) == []
+    assert linking(facts, [], ["white"]) == []
+
+
+@pytest.fixture(scope="module")
+def chains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Story]]:
+    """Stories of qa16 that don't say what answers rest on, as JSON lines, and the same stories, which do."""
+    told = list(stories("qa16", 600, 1, "train"))
+    bare = [story._replace(questions=tuple(q._replace(support=()) for q in story.questions)) for story in told]
+    path = tmp_path_factory.mktemp("chains") / "train.jsonl"
+    path.write_bytes(b"".join(line.encode() for story in bare for line in jsonl.lines("train", story)))
+    return path, told
+
+
+def test_prepare_finds_them_and_says_so(dmn: Dmn, chains: tuple[Path, list[Story]], tmp_path: Path) -> None:
+    result = dmn("prepare", "jsonl", chains[0], "--out", tmp_path / "found")
+    assert result.code == 0
+    assert "What answers rest on isn't said. In qa16 names tell it" in result.out
+    data = DataSet(tmp_path / "found")
+    data.check()
+    split = data.split("train")
+    assert data.summary["found_supports"] == {"qa16": len(split)}
+    assert data.summary["questions_with_support"] == len(split)
+    assert not data.split("valid").supports.lengths.any()
+    example = data.example(split, 0)
+    assert len(example.support) == 3
+    assert example.answer[0] in example.facts[example.support[-1]].lower()
+    assert dmn("train", tmp_path / "found", "--out", tmp_path / "run", "--epochs", 1, "--quiet").code == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert metrics["gate_loss"] > 0
+
+
+def test_prepare_leaves_it_where_only_what_is_given_counts(
+    dmn: Dmn, chains: tuple[Path, list[Story]], tmp_path: Path
+) -> None:
+    dmn("prepare", "jsonl", chains[0], "--out", tmp_path / "given", "--supports", "given")
+    data = DataSet(tmp_path / "given")
+    assert "found_supports" not in data.summary
+    assert not (tmp_path / "given" / "supports.arrow").exists()
+    assert not data.split("train").supports.lengths.any()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, chains: tuple[Path, list[Story]]) -> Path:
+    """A data set with a file of what was found, which the tests write."""
+    folder = tmp_path / "data"
+    data_set(folder, chains[1][:20])
+    return Path(shutil.copytree(folder, tmp_path / "damaged"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [([[0]] * 19, "have the questions"), ([[99]] + [[0]] * 19, "has supports"), ([[-1]] + [[0]] * 19, "has supports")],
+)
+def test_what_was_found_leads_to_facts_that_are_seen(damaged: Path, rows: list[list[int]], said: str) -> None:
+    lengths = np.array([*map(len, rows)])
+    write(damaged, Ragged(np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(rows)))
+    summary = json.loads((damaged / "dataset.json").read_bytes())
+    summary["sha256"]["supports.arrow"] = file_digest(damaged / "supports.arrow")
+    (damaged / "dataset.json").write_text(json.dumps({**summary, "found_supports": {"qa16": 20}}))
+    with pytest.raises(DataError, match=said) as caught:
+        DataSet(damaged).split("train")
+    assert caught.value.where == str(damaged / "supports.arrow")
+    (damaged / "supports.arrow").unlink()
+    with pytest.raises(DataError, match="is missing"):
+        DataSet(damaged).split("train")
