@@ -11,7 +11,8 @@ import numpy as np
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries, resting
-from dmn_cli.data.symmetries.search import of_task
+from dmn_cli.data.symmetries.reading import read
+from dmn_cli.data.symmetries.search import lookalikes, symmetries_in
 
 
 class Findings(NamedTuple):
@@ -37,13 +38,15 @@ def look(data: DataSet, given: Mapping[str, Symmetries] | None = None, *, suppor
         return found._replace(symmetries=dict(given or {task: Symmetries() for task in data.tasks}))
     split = data.split("train")
     for number, task in enumerate(data.tasks):
-        symmetries = of_task(data, split, number) if given is None else given.get(task, Symmetries())
+        evidence = read(data, split, number) if given is None else None
+        symmetries = symmetries_in(evidence) if given is None else given.get(task, Symmetries())
         if supports and not _says(split, number):
-            rests_on = resting.found(data, split, number, symmetries)
+            near = lookalikes(evidence, symmetries) if evidence else ()
+            rests_on = resting.found(data, split, number, symmetries, near)
             if rests_on is not None:
                 found.supports[task] = rests_on
                 if given is None:
-                    symmetries = of_task(data, split, number, rests_on).beside(symmetries)
+                    symmetries = symmetries_in(read(data, split, number, rests_on)).beside(symmetries)
         found.symmetries[task] = symmetries
     return found
 

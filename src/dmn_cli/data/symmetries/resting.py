@@ -31,12 +31,13 @@ _NEARLY_ALL = 0.9
 Names = frozenset[str]
 
 
-def found(data: DataSet, split: Split, task: int, symmetries: Symmetries) -> Ragged | None:
+def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, more: Collection[str] = ()) -> Ragged | None:
     """The positions of the facts that each question of a split may rest on, none of those of other tasks; None where
-    that can't be told. symmetries: of the task"""
+    that can't be told. symmetries: of the task; more: what may link facts beside its names"""
     if not symmetries.classes:
         return None
-    supports, looked_at = _supports(data, split, task, symmetries)
+    names = {form for entities in symmetries.classes for entity in entities for form in entity}
+    supports, looked_at = _supports(data, split, task, names.union(more))
     if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
         return None
     evidence = read(data, split, task, supports)
@@ -47,9 +48,9 @@ def found(data: DataSet, split: Split, task: int, symmetries: Symmetries) -> Rag
     return supports if agreement(evidence, Found(classes, [{}])) >= 1 - EXCEPTIONS else None
 
 
-def _supports(data: DataSet, split: Split, task: int, symmetries: Symmetries) -> tuple[Ragged, int]:
+def _supports(data: DataSet, split: Split, task: int, names: Collection[str]) -> tuple[Ragged, int]:
     """And of how many questions they were looked for."""
-    named = _Named(data, {form for entities in symmetries.classes for entity in entities for form in entity})
+    named = _Named(data, names)
     answers = [named.of_text(answer) for answer in data.vocabulary.answers.items]
     stories = np.flatnonzero(split.task == task)
     before = np.cumsum(split.questions.lengths[stories]) - split.questions.lengths[stories]

@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from dmn_cli.data.store.layout import Ragged
-from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.company import mended, passes
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.proof import Found, consistent, predicts
-from dmn_cli.data.symmetries.reading import read
 from dmn_cli.data.symmetries.shared_forms import with_shared_forms
 from dmn_cli.data.symmetries.tables import Pair, moves_of
 
@@ -29,12 +26,8 @@ _RIGHT = 0.99  # and how often they are right
 _ENOUGH = 20
 
 
-def of_task(data: DataSet, split: Split, task: int, supports: Ragged | None = None) -> Symmetries:
-    """The symmetries of a task, by its training stories; empty where none are found.
-
-    supports: the positions of the facts that each question of the split rests on, if not what it says
-    """
-    evidence = read(data, split, task, supports)
+def symmetries_in(evidence: Evidence | None) -> Symmetries:
+    """The symmetries of a task, by the evidence in its training stories; empty where none are found."""
     if evidence is None or len(evidence.candidates) > _CANDIDATES:
         return Symmetries()
     classes, swaps, evidence = _involved(evidence)
@@ -49,6 +42,13 @@ def of_task(data: DataSet, split: Split, task: int, supports: Ragged | None = No
         ),
         {atom for atom in atoms if " " in atom},
     )
+
+
+def lookalikes(evidence: Evidence, symmetries: Symmetries) -> set[str]:
+    """What stands where names do and isn't known to be one, as it lacks sentences that others have."""
+    names = {form for entities in symmetries.classes for (form,) in entities}
+    near = (others for atom, others in evidence.candidates.items() if evidence.atoms[atom] in names)
+    return {evidence.atoms[other] for others in near for other in others} - names
 
 
 def _apart(symmetries: Symmetries, names: set[str]) -> Symmetries:
