@@ -18,7 +18,7 @@ from dmn_cli.data.formats.story_world import stories
 from dmn_cli.data.store.found import write
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet
-from dmn_cli.data.symmetries.resting import linking
+from dmn_cli.data.symmetries.resting import latest, linking
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest
 from dmn_cli.records.text import Story
@@ -58,6 +58,12 @@ def test_they_come_in_the_order_in_which_one_gets_there() -> None:
     assert linking(facts, ["brian"], ["white"]) == [2, 4, 0]
     assert linking(facts, ["brian"], ["green"]) == []
     assert linking(facts, [], ["white"]) == []
+
+
+def test_the_last_fact_with_what_is_asked_about() -> None:
+    facts = [{"daniel", "kitchen"}, {"mary", "garden"}, {"daniel", "office"}, {"mary", "kitchen"}]
+    assert latest(facts, ["daniel", "kitchen"], []) == [2]
+    assert latest(facts, ["john"], []) == latest(facts, [], []) == []
 
 
 @pytest.fixture(scope="module")

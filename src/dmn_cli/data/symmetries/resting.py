@@ -1,5 +1,5 @@
 """What answers may rest on, where nobody says: the fewest facts by which the names of a question, and those of its
-answer, hang together.
+answer, hang together; or the last fact with what is asked about.
 
 Facts that share a name are linked. Of the smallest sets of facts that are linked and have all the names of question and
 answer, the latest is taken, in the order in which one gets from the question to its last fact:
@@ -7,14 +7,16 @@ answer, the latest is taken, in the order in which one gets from the question to
     What color is Brian? white          Brian is a lion. Greg is a lion. Greg is white.
     From the kitchen to the garden?     The hallway is east of the kitchen. The garden is north of the hallway.
 
-It counts only for tasks where it is found for nearly all questions, and where answers follow from it if names are only
-names (`proof.py`): of how many things Mary carries, where she is says nothing.
+    Is Daniel in the garden? no         Daniel is no longer in the kitchen.
+
+Either counts only for tasks where it is found for nearly all questions, and where answers follow from it if names are
+only names (`proof.py`): of how many things Mary carries, where she is says nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +31,7 @@ _WAYS = 10_000  # ways from one fact to the next that are tried for a question; 
 _QUESTIONS = 20_000  # of a task that are looked at, from the first on
 _NEARLY_ALL = 0.9
 Names = frozenset[str]
+RestsOn = Callable[[Sequence[Collection[str]], Sequence[str], Collection[str]], list[int]]
 
 
 def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, more: Collection[str] = ()) -> Ragged | None:
@@ -37,18 +40,21 @@ def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, more: 
     if not symmetries.classes:
         return None
     names = {form for entities in symmetries.classes for entity in entities for form in entity}
-    supports, looked_at = _supports(data, split, task, names.union(more))
-    if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
-        return None
-    evidence = read(data, split, task, supports)
-    if evidence is None:
-        return None
-    atom = {form: n for n, form in enumerate(evidence.atoms)}
-    classes = [[tuple(atom[form] for form in entity) for entity in entities] for entities in symmetries.classes]
-    return supports if agreement(evidence, Found(classes, [{}])) >= 1 - EXCEPTIONS else None
+    for rests_on in (linking, latest):
+        supports, looked_at = _supports(data, split, task, names.union(more), rests_on)
+        if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
+            continue
+        evidence = read(data, split, task, supports)
+        if evidence is None:
+            return None
+        atom = {form: n for n, form in enumerate(evidence.atoms)}
+        classes = [[tuple(atom[form] for form in entity) for entity in entities] for entities in symmetries.classes]
+        if agreement(evidence, Found(classes, [{}])) >= 1 - EXCEPTIONS:
+            return supports
+    return None
 
 
-def _supports(data: DataSet, split: Split, task: int, names: Collection[str]) -> tuple[Ragged, int]:
+def _supports(data: DataSet, split: Split, task: int, names: Collection[str], rests_on: RestsOn) -> tuple[Ragged, int]:
     """And of how many questions they were looked for."""
     named = _Named(data, names)
     answers = [named.of_text(answer) for answer in data.vocabulary.answers.items]
@@ -67,7 +73,7 @@ def _supports(data: DataSet, split: Split, task: int, names: Collection[str]) ->
         for row, question, seen, answer in zip(rows.tolist(), asked, positions, of_answer, strict=True):
             wanted = [name for word in answer.tolist() for name in answers[word]]
             asked_about.append((row, bool(wanted)))
-            linked[row] = linking(facts[:seen], named.of(question), wanted)
+            linked[row] = rests_on(facts[:seen], named.of(question), wanted)
     if 2 * sum(named for _, named in asked_about) > len(asked_about):  # then "nothing" rests on something else
         for row, named in asked_about:
             linked[row] = linked[row] if named else []
@@ -127,6 +133,11 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
             if len(ways) > _WAYS:
                 break
     return _outward(best[::-1], facts, asked[0])
+
+
+def latest(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[int]:
+    """The last fact that has the first name of a question."""
+    return [at for at, names in enumerate(facts) if asked and asked[0] in names][-1:]
 
 
 def _longer(
