@@ -14,9 +14,10 @@ from schemas import Answered, Predicted
 from dmn_cli.answering.bound import Bound, Sentence
 from dmn_cli.answering.names import Binder
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.answering.spelling import alike, may_be_one_name, one_letter_apart
+from dmn_cli.answering.spelling import may_be_one_name, one_letter_apart
 from dmn_cli.artifact import directory
 from dmn_cli.data.formats.story_world.names import HOUSE
+from dmn_cli.data.words.alike import alike
 from dmn_cli.data.words.tokenizer import Affixed, SpacyTokenizer
 from dmn_cli.records.names import NameKind, Names
 

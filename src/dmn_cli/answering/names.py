@@ -17,8 +17,9 @@ from functools import cached_property, lru_cache
 from dmn_cli.answering.bound import Bound, Sentence
 from dmn_cli.answering.fits import LONGEST, Fit, KnownSentences
 from dmn_cli.answering.known_names import KnownNames, union
-from dmn_cli.answering.spelling import alike, one_letter_apart, with_capital_of
+from dmn_cli.answering.spelling import one_letter_apart, with_capital_of
 from dmn_cli.data.words.affixes import affixes, is_affix
+from dmn_cli.data.words.alike import alike
 from dmn_cli.records.names import Names, Place
 
 _REMEMBERED = 4096  # unknown words, with the known ones that they are near to

@@ -1,4 +1,4 @@
-"""What spelling says of names: which words are one name, or forms of one, or a slip of the pen."""
+"""What spelling says of names: which words are one name, or a slip of the pen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 _WITHIN = frozenset("-'’.&")  # signs that a name may have between its words
-_SHARED = 3  # letters that two forms of one name begin with, at least
 _LONG = 4  # letters, from which on one that differs may be a slip
 
 
@@ -44,13 +43,6 @@ def as_written(text: str, words: Sequence[str]) -> str:
         return words[0]
     found = re.search(r"\s*".join(map(re.escape, words)), text)
     return " ".join(found.group().split()) if found else " ".join(words)
-
-
-def alike(one: str, other: str) -> int:
-    """How many letters two words have in common at their beginning, if they may be forms of one, as mouse and mice, dog
-    and dogs are; else 0."""
-    shared = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return shared if shared >= min(_SHARED, len(one), len(other)) or (shared and one[-1] == other[-1]) else 0
 
 
 def one_letter_apart(one: str, other: str) -> bool:

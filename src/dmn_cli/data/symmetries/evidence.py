@@ -99,11 +99,11 @@ class Evidence:
         told = (self.question_atoms | self.answer_atoms) & self.fact_atoms
         if self.supported:
             return told | referring(self.shapes, len(self.atoms)) & self.fact_atoms
-        return self.fact_atoms if np.count_nonzero(self._only_facts) <= _ONLY_FACTS else told
+        return self.fact_atoms if np.count_nonzero(self.only_facts) <= _ONLY_FACTS else told
 
     def differ(self, a: int, b: int) -> bool:
         """Whether stories tell two words from one another that only facts have, where support is unknown."""
-        if self.asked is None or not self._only_facts[[a, b]].all():
+        if self.asked is None or not self.only_facts[[a, b]].all():
             return False
         return not self._telling.alike(a, b)
 
@@ -111,7 +111,7 @@ class Evidence:
         """Whether words, where support is unknown and only facts have them, are those that can stand where they do.
         Verbs aren't: who moved or travelled may as well have gone."""
         words = [atom for entity in entities for atom in entity]
-        if self.supported or not self._only_facts[words].any():
+        if self.supported or not self.only_facts[words].any():
             return True
         frame, atom, count = self._fillers(self.fact_atoms)
         here = found_in(distinct(frame[found_in(np.sort(words), atom)]), frame)
@@ -119,7 +119,7 @@ class Evidence:
         return bool(count[own].sum() >= _ALONE * count[here].sum())
 
     @cached_property
-    def _only_facts(self) -> np.ndarray:
+    def only_facts(self) -> np.ndarray:
         return self.fact_atoms & ~self.question_atoms & ~self.answer_atoms
 
     @cached_property
@@ -127,7 +127,7 @@ class Evidence:
         assert self.asked is not None
         names = np.zeros(len(self.atoms), bool)
         names[[*self.candidates]] = True
-        return Telling(self.asked, self.sentences, self._only_facts & names, names)
+        return Telling(self.asked, self.sentences, self.only_facts & names, names)
 
     @cached_property
     def features(self) -> Features:

@@ -12,7 +12,7 @@ from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries, resting
 from dmn_cli.data.symmetries.reading import read
-from dmn_cli.data.symmetries.search import lookalikes, symmetries_in
+from dmn_cli.data.symmetries.search import symmetries_in
 
 
 class Findings(NamedTuple):
@@ -41,8 +41,7 @@ def look(data: DataSet, given: Mapping[str, Symmetries] | None = None, *, suppor
         evidence = read(data, split, number) if given is None else None
         symmetries = symmetries_in(evidence) if given is None else given.get(task, Symmetries())
         if supports and not _says(split, number):
-            near = lookalikes(evidence, symmetries) if evidence else ()
-            rests_on = resting.found(data, split, number, symmetries, near)
+            rests_on = resting.found(data, split, number, symmetries, evidence)
             if rests_on is not None:
                 found.supports[task] = rests_on
                 if given is None:

@@ -2,7 +2,8 @@
 answer, hang together; or the last fact with what is asked about.
 
 Facts that share a name are linked. Of the smallest sets of facts that are linked and have all the names of question and
-answer, the latest is taken, in the order in which one gets from the question to its last fact:
+answer, the latest is taken, in the order in which one gets from the question to its last fact; but none of a form that
+far fewer questions have than another (mice are afraid of wolves, where wolves are afraid of mice):
 
     What color is Brian? white          Brian is a lion. Greg is a lion. Greg is white.
     From the kitchen to the garden?     The hallway is east of the kitchen. The garden is north of the hallway.
@@ -15,33 +16,41 @@ only names (`proof.py`): of how many things Mary carries, where she is says noth
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
-from dmn_cli.data.symmetries import Symmetries, folded
+from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement
 from dmn_cli.data.symmetries.reading import read
+from dmn_cli.data.words.alike import alike
 
 _MOST = 3  # facts that an answer rests on
 _WAYS = 10_000  # ways from one fact to the next that are tried for a question; where there are more, none is taken
 _QUESTIONS = 20_000  # of a task that are looked at, from the first on
 _NEARLY_ALL = 0.9
+_TRIED = 50  # ways to link the same names; of these none whose form
+_DEVIATIONS = 3.0  # standard deviations fewer questions have
 Names = frozenset[str]
-RestsOn = Callable[[Sequence[Collection[str]], Sequence[str], Collection[str]], list[int]]
+Form = tuple[str | tuple[int, ...], ...]
+RestsOn = Callable[[Sequence[Collection[str]], Sequence[str], Collection[str]], list[list[int]]]
 
 
-def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, more: Collection[str] = ()) -> Ragged | None:
+def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, evidence: Evidence | None) -> Ragged | None:
     """The positions of the facts that each question of a split may rest on, none of those of other tasks; None where
-    that can't be told. symmetries: of the task; more: what may link facts beside its names"""
+    that can't be told. symmetries: of the task; evidence: what they were found by"""
     if not symmetries.classes:
         return None
-    names = {form for entities in symmetries.classes for entity in entities for form in entity}
-    for rests_on in (linking, latest):
-        supports, looked_at = _supports(data, split, task, names.union(more), rests_on)
+    names = {form: entity[0] for entities in symmetries.classes for entity in entities for form in entity}
+    ways = [(linking, names | _beside(evidence, names)), (latest, names)]
+    if forms := _by_spelling(evidence):
+        ways.append((linking, names | forms))
+    for rests_on, names in ways:
+        supports, looked_at = _supports(data, split, task, names, rests_on)
         if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
             continue
         evidence = read(data, split, task, supports)
@@ -54,15 +63,40 @@ def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, more: 
     return None
 
 
-def _supports(data: DataSet, split: Split, task: int, names: Collection[str], rests_on: RestsOn) -> tuple[Ragged, int]:
-    """And of how many questions they were looked for."""
+def _beside(evidence: Evidence | None, names: Mapping[str, str]) -> dict[str, str]:
+    """What stands where names do and isn't known to be one, as it lacks sentences that others have."""
+    if evidence is None:
+        return {}
+    near = (others for atom, others in evidence.candidates.items() if evidence.atoms[atom] in names)
+    return {evidence.atoms[other]: evidence.atoms[other] for others in near for other in others}
+
+
+def _by_spelling(evidence: Evidence | None) -> dict[str, str]:
+    """Words in whose place others stand, those that only facts have as forms of those that questions and answers know:
+    mice of mouse. None where there are no such forms."""
+    if evidence is None:
+        return {}
+    atoms, only = evidence.atoms, evidence.only_facts
+    told = [atoms[atom] for atom in evidence.candidates if not only[atom]]
+    near = {
+        other: max(told, key=lambda word: alike(word, other), default="")
+        for other in (atoms[atom] for atom in evidence.candidates if only[atom])
+    }
+    forms = {other: word for other, word in near.items() if alike(word, other)}
+    return {word: word for word in told} | forms if forms else {}
+
+
+def _supports(
+    data: DataSet, split: Split, task: int, names: Mapping[str, str], rests_on: RestsOn
+) -> tuple[Ragged, int]:
+    """And of how many questions they were looked for. names: forms, each with the name that it is of"""
     named = _Named(data, names)
-    answers = [named.of_text(answer) for answer in data.vocabulary.answers.items]
+    answers = [named.of_text(answer)[0] for answer in data.vocabulary.answers.items]
     stories = np.flatnonzero(split.task == task)
     before = np.cumsum(split.questions.lengths[stories]) - split.questions.lengths[stories]
     stories = stories[before < _QUESTIONS]
-    linked: list[list[int]] = [[]] * len(split)
-    asked_about: list[tuple[int, bool]] = []  # questions, and whether their answers are names
+    ways: dict[int, list[tuple[list[int], Form]]] = {}  # of each question
+    rows_named: set[int] = set()  # questions whose answers are names
     for story in stories.tolist():
         here = np.array([story])
         facts = [named.of(sentence) for sentence in split.facts.take(here)[0].tolist()]
@@ -72,45 +106,70 @@ def _supports(data: DataSet, split: Split, task: int, names: Collection[str], re
         of_answer = np.split(words, np.cumsum(lengths)[:-1])
         for row, question, seen, answer in zip(rows.tolist(), asked, positions, of_answer, strict=True):
             wanted = [name for word in answer.tolist() for name in answers[word]]
-            asked_about.append((row, bool(wanted)))
-            linked[row] = rests_on(facts[:seen], named.of(question), wanted)
-    if 2 * sum(named for _, named in asked_about) > len(asked_about):  # then "nothing" rests on something else
-        for row, named in asked_about:
-            linked[row] = linked[row] if named else []
+            if wanted:
+                rows_named.add(row)
+            found = rests_on(facts[:seen], named.of(question), wanted)[:_TRIED]
+            ways[row] = [(way, (named.left(question), *_form(way, facts, named.of(question)))) for way in found]
+    if 2 * len(rows_named) > len(ways):  # then "nothing" rests on something else
+        ways = {row: found if row in rows_named else [] for row, found in ways.items()}
+    votes = Counter(form for found in ways.values() for form in {form for _, form in found})
+    linked: list[list[int]] = [[]] * len(split)
+    for row, found in ways.items():
+        if found:
+            most = max(votes[form] for _, form in found)
+            linked[row] = next(
+                way for way, form in found if most - votes[form] <= _DEVIATIONS * (most + votes[form]) ** 0.5
+            )
     lengths = np.array([*map(len, linked)], np.int64)
     values = np.array([at for one in linked for at in one], np.int64)
-    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(asked_about)
+    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(ways)
+
+
+def _form(way: Sequence[int], facts: Sequence[Sequence[str]], asked: Sequence[str]) -> Form:
+    """Which names in the facts of a way are the same, and which are those of the question."""
+    number = {name: n for n, name in enumerate(asked)}
+    return tuple(tuple(number.setdefault(name, len(number)) for name in facts[at]) for at in way)
 
 
 class _Named:
     """The names in sentences, in the order in which they are mentioned."""
 
-    def __init__(self, data: DataSet, names: Collection[str]) -> None:
-        self._data, self._known = data, folded(names)
+    def __init__(self, data: DataSet, names: Mapping[str, str]) -> None:
+        self._data, self._known = data, {form.casefold(): name for form, name in names.items()}
         self._longest = max((name.count(" ") + 1 for name in names), default=0)
-        self._of: dict[int, tuple[str, ...]] = {}
+        self._read: dict[int, tuple[tuple[str, ...], str]] = {}
 
     def of(self, sentence: int) -> tuple[str, ...]:
-        if sentence not in self._of:
-            words = self._data.sentences.words.take(np.array([sentence]))[0].tolist()
-            self._of[sentence] = self.of_text(" ".join(self._data.vocabulary.words.items[word] for word in words))
-        return self._of[sentence]
+        return self._of_sentence(sentence)[0]
 
-    def of_text(self, text: str) -> tuple[str, ...]:
-        """Of names in each other the longest."""
-        words, at, found = text.casefold().split(" "), 0, list[str]()
+    def left(self, sentence: int) -> str:
+        """Its words but for the names."""
+        return self._of_sentence(sentence)[1]
+
+    def _of_sentence(self, sentence: int) -> tuple[tuple[str, ...], str]:
+        if sentence not in self._read:
+            words = self._data.sentences.words.take(np.array([sentence]))[0].tolist()
+            text = " ".join(self._data.vocabulary.words.items[word] for word in words)
+            self._read[sentence] = self.of_text(text)
+        return self._read[sentence]
+
+    def of_text(self, text: str) -> tuple[tuple[str, ...], str]:
+        """The names in a text, of those in each other the longest, and its words but for them."""
+        words, at, found, left = text.casefold().split(" "), 0, list[str](), list[str]()
         while at < len(words):
             ends = range(min(at + self._longest, len(words)), at, -1)
             end = next((end for end in ends if " ".join(words[at:end]) in self._known), None)
-            if end is not None:
+            if end is None:
+                left.append(words[at])
+            else:
                 found.append(self._known[" ".join(words[at:end])])
             at = end or at + 1
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found)), " ".join(left)
 
 
-def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[int]:
-    """Which facts link the names of a question with those of an answer, as positions; none where no few do, or the
-    question has no name.
+def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
+    """The ways to link the names of a question with those of an answer by the fewest facts, the latest first: positions
+    in the order in which one gets from the question to each. None where no few do, or the question has no name.
 
     facts, asked, answer: the names of each
     """
@@ -121,23 +180,21 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
     wanted = frozenset(asked) | frozenset(answer)
     if not asked or not wanted <= having.keys():
         return []
-    best: tuple[int, ...] = ()
     ways: list[tuple[frozenset[int], Names]] = [(frozenset([at]), frozenset(facts[at])) for at in having[asked[0]]]
     for size in range(1, _MOST + 1):
-        complete = [chosen for chosen, names in ways if wanted <= names]
+        complete = sorted((sorted(chosen, reverse=True) for chosen, names in ways if wanted <= names), reverse=True)
         if complete:
-            best = max(tuple(sorted(chosen, reverse=True)) for chosen in complete)
-            break
+            return [_outward(chosen[::-1], facts, asked[0]) for chosen in complete]
         if size < _MOST:
             ways = _longer(ways, facts, having, wanted if size + 1 == _MOST else frozenset())
             if len(ways) > _WAYS:
                 break
-    return _outward(best[::-1], facts, asked[0])
+    return []
 
 
-def latest(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[int]:
-    """The last fact that has the first name of a question."""
-    return [at for at, names in enumerate(facts) if asked and asked[0] in names][-1:]
+def latest(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
+    """The last fact that has the first name of a question, if there is one, as the only way."""
+    return [[at] for at, names in enumerate(facts) if asked and asked[0] in names][-1:]
 
 
 def _longer(

@@ -44,13 +44,6 @@ def symmetries_in(evidence: Evidence | None) -> Symmetries:
     )
 
 
-def lookalikes(evidence: Evidence, symmetries: Symmetries) -> set[str]:
-    """What stands where names do and isn't known to be one, as it lacks sentences that others have."""
-    names = {form for entities in symmetries.classes for (form,) in entities}
-    near = (others for atom, others in evidence.candidates.items() if evidence.atoms[atom] in names)
-    return {evidence.atoms[other] for others in near for other in others} - names
-
-
 def _apart(symmetries: Symmetries, names: set[str]) -> Symmetries:
     """Without forms that are part of a name that stays: of a box of chocolates, where boxes change places.
 
