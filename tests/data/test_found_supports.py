@@ -18,6 +18,8 @@ from dmn_cli.data.formats.story_world import stories
 from dmn_cli.data.store.found import write
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet
+from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.findings import look
 from dmn_cli.data.symmetries.resting import latest, linking
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest
@@ -102,6 +104,17 @@ def test_prepare_leaves_it_where_only_what_is_given_counts(
     assert "found_supports" not in data.summary
     assert not (tmp_path / "given" / "supports.arrow").exists()
     assert not data.split("train").supports.lengths.any()
+
+
+def test_names_that_a_person_gives_link_facts_too(chains: tuple[Path, list[Story]], tmp_path: Path) -> None:
+    """Also where a class has what no story has; and where there are none, nothing is found."""
+    bare = (story._replace(questions=tuple(q._replace(support=()) for q in story.questions)) for story in chains[1])
+    data = data_set(tmp_path / "data", bare)
+    found = look(data)
+    classes = (*found.symmetries["qa16"].classes, (("pink box",), ("blue box",), ("red box",)))
+    given = look(data, {"qa16": Symmetries(classes)})
+    assert given.supports["qa16"].values.tolist() == found.supports["qa16"].values.tolist()
+    assert look(data, {}).supports == look(data, supports=False).supports == {}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,14 +54,17 @@ def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, eviden
         supports, looked_at = _supports(data, split, task, names, rests_on)
         if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
             continue
-        evidence = read(data, split, task, supports)
-        if evidence is None:
-            return None
-        atom = {form: n for n, form in enumerate(evidence.atoms)}
-        classes = [[tuple(atom[form] for form in entity) for entity in entities] for entities in symmetries.classes]
-        if agreement(evidence, Found(classes, [{}])) >= 1 - EXCEPTIONS:
+        told = read(data, split, task, supports)
+        if told and agreement(told, Found(_classes(told, symmetries), [{}])) >= 1 - EXCEPTIONS:
             return supports
     return None
+
+
+def _classes(evidence: Evidence, symmetries: Symmetries) -> list[list[tuple[int, ...]]]:
+    """Classes as atoms, without what the evidence lacks."""
+    atom = {form: n for n, form in enumerate(evidence.atoms)}
+    known = ([entity for entity in entities if atom.keys() >= {*entity}] for entities in symmetries.classes)
+    return [[tuple(atom[form] for form in entity) for entity in entities] for entities in known if entities]
 
 
 def _beside(evidence: Evidence | None, names: Mapping[str, str]) -> dict[str, str]:
@@ -90,39 +94,43 @@ def _supports(
     data: DataSet, split: Split, task: int, names: Mapping[str, str], rests_on: RestsOn
 ) -> tuple[Ragged, int]:
     """And of how many questions they were looked for. names: forms, each with the name that it is of"""
-    named = _Named(data, names)
+    asked = _asked(data, split, task, _Named(data, names), rests_on)
+    if 2 * sum(one.named for one in asked.values()) > len(asked):  # then "nothing" rests on something else
+        asked = {row: one if one.named else _Question([], named=False) for row, one in asked.items()}
+    votes = Counter(form for one in asked.values() for form in {form for _, form in one.ways})
+    linked: list[list[int]] = [[]] * len(split)
+    for row, (ways, _) in asked.items():
+        most = max((votes[form] for _, form in ways), default=0)
+        frequent = (way for way, form in ways if most - votes[form] <= _DEVIATIONS * (most + votes[form]) ** 0.5)
+        linked[row] = next(frequent, [])
+    lengths = np.array([*map(len, linked)], np.int64)
+    values = np.array([at for one in linked for at in one], np.int64)
+    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(asked)
+
+
+class _Question(NamedTuple):
+    ways: list[tuple[list[int], Form]]
+    named: bool  # whether its answer is a name
+
+
+def _asked(data: DataSet, split: Split, task: int, named: _Named, rests_on: RestsOn) -> dict[int, _Question]:
+    """The questions of a task, by their numbers; not all, where there are very many."""
     answers = [named.of_text(answer)[0] for answer in data.vocabulary.answers.items]
     stories = np.flatnonzero(split.task == task)
     before = np.cumsum(split.questions.lengths[stories]) - split.questions.lengths[stories]
-    stories = stories[before < _QUESTIONS]
-    ways: dict[int, list[tuple[list[int], Form]]] = {}  # of each question
-    rows_named: set[int] = set()  # questions whose answers are names
-    for story in stories.tolist():
-        here = np.array([story])
+    asked: dict[int, _Question] = {}
+    for story in stories[before < _QUESTIONS].tolist():
+        here, rows = np.array([story]), np.arange(*split.question_offset[story : story + 2].tolist())
         facts = [named.of(sentence) for sentence in split.facts.take(here)[0].tolist()]
-        rows = np.arange(*split.question_offset[story : story + 2].tolist())
-        asked, positions = split.questions.take(here)[0].tolist(), split.positions.take(here)[0].tolist()
+        questions, positions = split.questions.take(here)[0].tolist(), split.positions.take(here)[0].tolist()
         words, lengths = split.answers.take(rows)
         of_answer = np.split(words, np.cumsum(lengths)[:-1])
-        for row, question, seen, answer in zip(rows.tolist(), asked, positions, of_answer, strict=True):
-            wanted = [name for word in answer.tolist() for name in answers[word]]
-            if wanted:
-                rows_named.add(row)
-            found = rests_on(facts[:seen], named.of(question), wanted)[:_TRIED]
-            ways[row] = [(way, (named.left(question), *_form(way, facts, named.of(question)))) for way in found]
-    if 2 * len(rows_named) > len(ways):  # then "nothing" rests on something else
-        ways = {row: found if row in rows_named else [] for row, found in ways.items()}
-    votes = Counter(form for found in ways.values() for form in {form for _, form in found})
-    linked: list[list[int]] = [[]] * len(split)
-    for row, found in ways.items():
-        if found:
-            most = max(votes[form] for _, form in found)
-            linked[row] = next(
-                way for way, form in found if most - votes[form] <= _DEVIATIONS * (most + votes[form]) ** 0.5
-            )
-    lengths = np.array([*map(len, linked)], np.int64)
-    values = np.array([at for one in linked for at in one], np.int64)
-    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(ways)
+        for row, question, seen, answer in zip(rows.tolist(), questions, positions, of_answer, strict=True):
+            wanted, about = [name for word in answer.tolist() for name in answers[word]], named.of(question)
+            ways = rests_on(facts[:seen], about, wanted)[:_TRIED]
+            forms = ((named.left(question), *_form(way, facts, about)) for way in ways)
+            asked[row] = _Question([*zip(ways, forms, strict=True)], bool(wanted))
+    return asked
 
 
 def _form(way: Sequence[int], facts: Sequence[Sequence[str]], asked: Sequence[str]) -> Form:
