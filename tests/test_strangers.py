@@ -390,6 +390,23 @@ def test_data_that_are_compressed_or_lack_something(data: Path) -> None:
     refused(lambda: DataSet(data).split("train"), DataError, "train.arrow: has something that is missing")
 
 
+@pytest.mark.parametrize("field", [1, 2], ids=["type", "header"])
+@pytest.mark.parametrize("message", [0, 1], ids=["schema", "record batch"])
+def test_an_arrow_message_without_what_it_is_about(data: Path, message: int, field: int) -> None:
+    """Arrow follows what isn't there, and the process ends."""
+    path = data / "train.arrow"
+    content = bytearray(path.read_bytes())
+    start = 8  # after the magic; a message begins with -1 and how long its flatbuffer is
+    for _ in range(message):
+        start += 8 + struct.unpack_from("<i", content, start + 4)[0]
+    root = start + 8 + struct.unpack_from("<i", content, start + 8)[0]
+    vtable = root - struct.unpack_from("<i", content, root)[0]
+    struct.pack_into("<H", content, vtable + 4 + 2 * field, 0)
+    path.write_bytes(content)
+    sealed(data, "dataset.json")
+    refused(lambda: DataSet(data).split("train"), DataError, "train.arrow: ")
+
+
 def test_an_arrow_file_whose_end_says_something_else(data: Path) -> None:
     """What it says isn't read: the data before it are."""
     path = data / "train.arrow"

@@ -88,14 +88,16 @@ def batches(file: pa.Buffer, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         raise DataError("is no Arrow file")
     messages = pa.ipc.MessageReader.open_stream(file.slice(8))
     head = next(iter(messages), None)
-    if head is None or not pa.ipc.read_schema(head).equals(schema):
+    is_schema = head is not None and head.type == "schema" and _header(bytes(head.metadata))
+    if not is_schema or not pa.ipc.read_schema(head).equals(schema):
         raise DataError("does not have the columns of a prepared data set")
     while True:
         try:
             message = messages.read_next_message()
         except StopIteration:
             return
-        if message.type != _RECORD_BATCH or _is_compressed(bytes(message.metadata)):
+        metadata = bytes(message.metadata)
+        if message.type != _RECORD_BATCH or not _header(metadata) or _is_compressed(metadata):
             raise DataError("has something that dmn doesn't write")
         batch = pa.ipc.read_record_batch(message, schema)
         batch.validate(full=True)
@@ -104,20 +106,25 @@ def batches(file: pa.Buffer, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
+def _field(metadata: bytes, table: int, number: int) -> int:
+    """Where a field of a flatbuffer's table is; 0: it has none."""
+    vtable = table - struct.unpack_from("<i", metadata, table)[0]
+    (size,) = struct.unpack_from("<H", metadata, vtable)
+    at = 4 + 2 * number
+    offset = struct.unpack_from("<H", metadata, vtable + at)[0] if at < size else 0
+    return table + offset if offset else 0
+
+
+def _header(metadata: bytes) -> int:
+    """Where it is in what precedes a schema or a record batch (Arrow's Message.fbs); 0: there is none, which Arrow
+    takes for granted."""
+    return _field(metadata, *struct.unpack_from("<I", metadata, 0), 2)
+
+
 def _is_compressed(metadata: bytes) -> bool:
-    """Whether the header of a record batch names a compression: its fourth field (Arrow's Message.fbs)."""
-
-    def field(table: int, number: int) -> int:
-        """Where a field of a flatbuffer's table is; 0: it has none."""
-        vtable = table - struct.unpack_from("<i", metadata, table)[0]
-        (size,) = struct.unpack_from("<H", metadata, vtable)
-        at = 4 + 2 * number
-        offset = struct.unpack_from("<H", metadata, vtable + at)[0] if at < size else 0
-        return table + offset if offset else 0
-
-    (message,) = struct.unpack_from("<I", metadata, 0)
-    header = field(message, 2)
-    return bool(field(header + struct.unpack_from("<I", metadata, header)[0], 3))
+    """Whether the header of a record batch names a compression: its fourth field."""
+    header = _header(metadata)
+    return bool(_field(metadata, header + struct.unpack_from("<I", metadata, header)[0], 3))
 
 
 def counts(where: Path, *found: dict[str, list[int]]) -> None:
