@@ -42,6 +42,10 @@ def data_set(folder: Path, stories: Iterable[Story]) -> DataSet:
     return DataSet(folder)
 
 
+def without_support(story: Story) -> Story:
+    return story._replace(questions=tuple(q._replace(support=()) for q in story.questions))
+
+
 class Renaming:
     """An element of a group of symmetries: what each form becomes. All permutations of a class are equally likely, and
     so are all products of swaps.

@@ -21,7 +21,8 @@ from renamed import agreement, data_set
 from dmn_cli.data.formats.babi_files import find
 from dmn_cli.data.formats.story_world import FAMILIES, stories
 from dmn_cli.data.symmetries.files import describe
-from dmn_cli.data.symmetries.search import of_task
+from dmn_cli.data.symmetries.reading import read
+from dmn_cli.data.symmetries.search import symmetries_in
 
 
 def main() -> None:
@@ -39,10 +40,10 @@ def main() -> None:
         split = data.split("train")
         for number, task in enumerate(data.tasks):
             start = time.process_time()
-            symmetries = of_task(data, split, number)
+            symmetries = symmetries_in(read(data, split, number))
             seconds = time.process_time() - start
-            read = list(stories(task, options.questions, 99, "train"))
-            alike = agreement(read, symmetries, np.random.default_rng(0))
+            others = list(stories(task, options.questions, 99, "train"))
+            alike = agreement(others, symmetries, np.random.default_rng(0))
             print(f"{task}\t{100 * alike:.2f} %\t{seconds:.2f} s\t{describe(symmetries)}", flush=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import Dmn
 from hypothesis import given
 from hypothesis import strategies as st
-from renamed import data_set
+from renamed import data_set, without_support
 
 from dmn_cli.data.formats import jsonl
 from dmn_cli.data.formats.story_world import stories
@@ -72,9 +72,10 @@ def test_the_last_fact_with_what_is_asked_about() -> None:
 def chains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Story]]:
     """Stories of qa16 that don't say what answers rest on, as JSON lines, and the same stories, which do."""
     told = list(stories("qa16", 600, 1, "train"))
-    bare = [story._replace(questions=tuple(q._replace(support=()) for q in story.questions)) for story in told]
     path = tmp_path_factory.mktemp("chains") / "train.jsonl"
-    path.write_bytes(b"".join(line.encode() for story in bare for line in jsonl.lines("train", story)))
+    path.write_bytes(
+        b"".join(line.encode() for story in map(without_support, told) for line in jsonl.lines("train", story))
+    )
     return path, told
 
 
@@ -108,8 +109,7 @@ def test_prepare_leaves_it_where_only_what_is_given_counts(
 
 def test_names_that_a_person_gives_link_facts_too(chains: tuple[Path, list[Story]], tmp_path: Path) -> None:
     """Also where a class has what no story has; and where there are none, nothing is found."""
-    bare = (story._replace(questions=tuple(q._replace(support=()) for q in story.questions)) for story in chains[1])
-    data = data_set(tmp_path / "data", bare)
+    data = data_set(tmp_path / "data", map(without_support, chains[1]))
     found = look(data)
     classes = (*found.symmetries["qa16"].classes, (("pink box",), ("blue box",), ("red box",)))
     given = look(data, {"qa16": Symmetries(classes)})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from renamed import agreement, data_set
+from renamed import agreement, data_set, without_support
 
 from dmn_cli.data.formats.story_world import FAMILIES, stories
 from dmn_cli.data.store.reader import DataSet
@@ -84,10 +84,6 @@ def test_the_names_of_each_family_are_found(task: str, found: dict[str, Symmetri
 def test_stories_mean_what_they_meant(task: str, found: dict[str, Symmetries]) -> None:
     told = list(stories(task, 200, 7, "train"))
     assert agreement(told, found[task], np.random.default_rng(0)) == 1
-
-
-def without_support(story: Story) -> Story:
-    return story._replace(questions=tuple(q._replace(support=()) for q in story.questions))
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,11 @@ class Ragged:
     offsets: np.ndarray
     values: np.ndarray
 
+    @classmethod
+    def of(cls, values: np.ndarray, lengths: np.ndarray) -> Ragged:
+        """As `take` gives them."""
+        return cls(np.concatenate([[0], np.cumsum(lengths)]), values)
+
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The values of some rows, end to end, and the length of each."""
         starts = self.offsets[rows].astype(np.int64)

@@ -114,8 +114,8 @@ class Evidence:
         if self.supported or not self.only_facts[words].any():
             return True
         frame, atom, count = self._fillers(self.fact_atoms)
-        here = found_in(distinct(frame[found_in(np.sort(words), atom)]), frame)
-        own = here & found_in(np.sort(words), atom)
+        own = found_in(np.sort(words), atom)
+        here = found_in(distinct(frame[own]), frame)
         return bool(count[own].sum() >= _ALONE * count[here].sum())
 
     @cached_property

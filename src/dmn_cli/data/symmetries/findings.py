@@ -27,7 +27,7 @@ class Findings(NamedTuple):
         columns = [given, *((found.values, np.diff(found.offsets)) for found in self.supports.values())]
         row = np.concatenate([np.repeat(np.arange(len(split)), lengths) for _, lengths in columns])
         values = np.concatenate([values for values, _ in columns])[np.argsort(row, kind="stable")]
-        return Ragged(np.concatenate([[0], np.cumsum(sum(lengths for _, lengths in columns))]), values)
+        return Ragged.of(values, np.sum([lengths for _, lengths in columns], axis=0))
 
 
 def look(data: DataSet, given: Mapping[str, Symmetries] | None = None, *, supports: bool = True) -> Findings:
@@ -40,12 +40,12 @@ def look(data: DataSet, given: Mapping[str, Symmetries] | None = None, *, suppor
     for number, task in enumerate(data.tasks):
         evidence = read(data, split, number) if given is None else None
         symmetries = symmetries_in(evidence) if given is None else given.get(task, Symmetries())
-        if supports and not _says(split, number):
+        if supports and symmetries.classes and not _says(split, number):
             rests_on = resting.found(data, split, number, symmetries, evidence)
             if rests_on is not None:
-                found.supports[task] = rests_on
+                found.supports[task], told = rests_on
                 if given is None:
-                    symmetries = symmetries_in(read(data, split, number, rests_on)).beside(symmetries)
+                    symmetries = symmetries_in(told).beside(symmetries)
         found.symmetries[task] = symmetries
     return found
 

@@ -118,7 +118,7 @@ class Group:
         if self._texts is None or len(self._texts.offsets) <= len(self._rows):
             lengths = np.fromiter(map(len, self._rows), np.int64, len(self._rows))
             ids = np.concatenate([np.array(row, np.int64) for row in self._rows])
-            self._texts = Ragged(np.concatenate([[0], np.cumsum(lengths)]), ids)
+            self._texts = Ragged.of(ids, lengths)
         return self._texts
 
     def written(self, elements: Elements) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +116,19 @@ def _side_by_side(one: Words, other: Words, known: set[int], code: np.ndarray) -
         for i in range(1, len(one))
         for j in range(1, len(other))
     )
+
+
+def parts(words: Sequence[str], known: Container[str], longest: int) -> Iterator[tuple[str, bool]]:
+    """The names in a sentence, of those in each other the longest, and its other words; and whether each is a name.
+
+    known: names, of at most so many words
+    """
+    at = 0
+    while at < len(words):
+        texts = ((" ".join(words[at:end]), end) for end in range(min(at + longest, len(words)), at, -1))
+        name, end = next(((text, end) for text, end in texts if text in known), (None, at + 1))
+        yield (words[at], False) if name is None else (name, True)
+        at = end
 
 
 def joined(words: Words, names: Mapping[int, Sequence[Words]]) -> Iterator[Words]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.names import parts
 from dmn_cli.data.symmetries.spares import Kind
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.records.names import Place
@@ -40,16 +41,4 @@ def forms(data: DataSet, split: Split, tasks: Mapping[str, Symmetries], kinds: S
 
 
 def _with_places(words: Sequence[str], places: Mapping[str, Place], longest: int) -> tuple[str, ...]:
-    form: list[str] = []
-    at = 0
-    while at < len(words):
-        for end in range(min(at + longest, len(words)), at, -1):
-            place = places.get(" ".join(words[at:end]))
-            if place is not None:
-                form.append(str(place))
-                at = end
-                break
-        else:
-            form.append(words[at])
-            at += 1
-    return tuple(form)
+    return tuple(str(places[text]) if named else text for text, named in parts(words, places, longest))

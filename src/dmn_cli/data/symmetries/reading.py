@@ -43,7 +43,7 @@ def read(data: DataSet, split: Split, task: int, supports: Ragged | None = None)
     stories = stories[: int(np.searchsorted(np.cumsum(split.facts.lengths[stories], dtype=np.int64), _FACTS)) + 1]
     sentences = len(data.sentences.words.lengths)
     while True:
-        facts, questions = _ragged(*split.facts.take(stories)), _ragged(*split.questions.take(stories))
+        facts, questions = Ragged.of(*split.facts.take(stories)), Ragged.of(*split.questions.take(stories))
         fact_numbers, fact_counts = _by_story(facts, sentences)
         asked_numbers, asked_counts = _by_story(questions, sentences)
         numbers = distinct(np.concatenate([fact_numbers, asked_numbers]))
@@ -165,13 +165,9 @@ def _asked(
         facts,
         asked[some],
         split.positions.take(stories)[0][some],
-        _ragged(*split.answers.take(rows)),
-        _ragged(*supports.take(rows)),
+        Ragged.of(*split.answers.take(rows)),
+        Ragged.of(*supports.take(rows)),
     )
-
-
-def _ragged(values: np.ndarray, lengths: np.ndarray) -> Ragged:
-    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values)
 
 
 def _units(asked: _Questions, answers: Ragged, facts: Ragged) -> list[Sized]:
@@ -213,7 +209,7 @@ def _guessed(asked: _Questions, about: list[set[int]], names: list[set[int]]) ->
         words = about[question]
         found[n] = max(reversed(seen), key=lambda fact: len(words & names[fact]), default=0)
     told = asked.position > 0
-    return _ragged(found[told], told.astype(np.int64))
+    return Ragged.of(found[told], told.astype(np.int64))
 
 
 def _neighbours(asked: _Questions) -> list[Sized]:

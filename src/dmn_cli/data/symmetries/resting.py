@@ -26,6 +26,7 @@ from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.evidence import Evidence
+from dmn_cli.data.symmetries.names import parts
 from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement
 from dmn_cli.data.symmetries.reading import read
 from dmn_cli.data.words.alike import alike
@@ -41,11 +42,14 @@ Form = tuple[str | tuple[int, ...], ...]
 RestsOn = Callable[[Sequence[Collection[str]], Sequence[str], Collection[str]], list[list[int]]]
 
 
-def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, evidence: Evidence | None) -> Ragged | None:
-    """The positions of the facts that each question of a split may rest on, none of those of other tasks; None where
-    that can't be told. symmetries: of the task; evidence: what they were found by"""
-    if not symmetries.classes:
-        return None
+def found(
+    data: DataSet, split: Split, task: int, symmetries: Symmetries, evidence: Evidence | None
+) -> tuple[Ragged, Evidence] | None:
+    """The positions of the facts that each question of a split may rest on, none of those of other tasks, and the
+    evidence with these; None where that can't be told.
+
+    symmetries: of the task, with classes; evidence: what they were found by
+    """
     names = {form: entity[0] for entities in symmetries.classes for entity in entities for form in entity}
     ways = [(linking, names | _beside(evidence, names)), (latest, names)]
     if forms := _by_spelling(evidence):
@@ -56,7 +60,7 @@ def found(data: DataSet, split: Split, task: int, symmetries: Symmetries, eviden
             continue
         told = read(data, split, task, supports)
         if told and agreement(told, Found(_classes(told, symmetries), [{}])) >= 1 - EXCEPTIONS:
-            return supports
+            return supports, told
     return None
 
 
@@ -105,7 +109,7 @@ def _supports(
         linked[row] = next(frequent, [])
     lengths = np.array([*map(len, linked)], np.int64)
     values = np.array([at for one in linked for at in one], np.int64)
-    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), values), len(asked)
+    return Ragged.of(values, lengths), len(asked)
 
 
 class _Question(NamedTuple):
@@ -162,16 +166,13 @@ class _Named:
         return self._read[sentence]
 
     def of_text(self, text: str) -> tuple[tuple[str, ...], str]:
-        """The names in a text, of those in each other the longest, and its words but for them."""
-        words, at, found, left = text.casefold().split(" "), 0, list[str](), list[str]()
-        while at < len(words):
-            ends = range(min(at + self._longest, len(words)), at, -1)
-            end = next((end for end in ends if " ".join(words[at:end]) in self._known), None)
-            if end is None:
-                left.append(words[at])
+        """The names in a text, and its words but for them."""
+        found, left = list[str](), list[str]()
+        for part, named in parts(text.casefold().split(" "), self._known, self._longest):
+            if named:
+                found.append(self._known[part])
             else:
-                found.append(self._known[" ".join(words[at:end])])
-            at = end or at + 1
+                left.append(part)
         return tuple(dict.fromkeys(found)), " ".join(left)
 
 

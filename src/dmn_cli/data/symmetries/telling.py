@@ -20,7 +20,7 @@ import numpy as np
 
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.symmetries.counting import distinct, distinct_rows, draws, mixed, numbered
-from dmn_cli.data.symmetries.tables import permuted
+from dmn_cli.data.symmetries.tables import padded, permuted
 from dmn_cli.records.ragged import spans
 
 _DEVIATIONS = 3.5  # standard deviations that chance isn't believed to make; much is asked at once
@@ -63,9 +63,7 @@ class Telling:
         has = np.append(words, False)[sentences[asked.facts.values[fact]]].any(axis=1)
         question, fact = question[has], fact[has]
         new = _new(asked.facts, sentences)[fact]
-        answers, lengths = asked.answers.take(np.arange(len(asked.story)))
-        answer = np.full((len(asked.story), int(lengths.max(initial=0))), -1)
-        answer[np.arange(answer.shape[1]) < lengths[:, None]] = answers
+        answer = padded(*asked.answers.take(np.arange(len(asked.story))))
         self._answer = (mixed(answer.astype(np.uint64)) * draws(answer.shape[1]))[question]
         of_question = sentences[asked.question]
         name = np.append(names | words, False)
