@@ -107,6 +107,18 @@ def test_prepare_leaves_it_where_only_what_is_given_counts(
     assert not data.split("train").supports.lengths.any()
 
 
+def test_names_of_several_words_with_affixes(dmn: Dmn, tmp_path: Path) -> None:
+    """A pink rectangle is one also where each word has its shape and its endings after it."""
+    told = map(without_support, stories("qa17", 900, 1, "train"))
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b"".join(line.encode() for story in told for line in jsonl.lines("train", story)))
+    found = [
+        dmn("prepare", "jsonl", path, "--out", tmp_path / f"{len(more)}", "--json", *more).document["found_supports"]
+        for more in ([], ["--affixes"])
+    ]
+    assert found[0] == found[1] == {"qa17": found[0]["qa17"]}
+
+
 def test_names_that_a_person_gives_link_facts_too(chains: tuple[Path, list[Story]], tmp_path: Path) -> None:
     """Also where a class has what no story has; and where there are none, nothing is found."""
     data = data_set(tmp_path / "data", map(without_support, chains[1]))

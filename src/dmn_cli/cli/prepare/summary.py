@@ -41,7 +41,7 @@ def describe(summary: dict[str, Any]) -> str:
         + (f"\n{_coverage(summary['vectors'])}" if "vectors" in summary else "")
         + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
         + _symmetries(summary)
-        + (f"\n{_supports(summary)}" if "found_supports" in summary else "")
+        + (f"\n{_supports(summary)}" if summary.get("found_supports") else "")
         + (f"\n{_table(summary['table'])}" if "table" in summary else "")
     )
 

@@ -51,7 +51,9 @@ def summary(value: dict[str, Any], where: Path) -> None:
             "name": _is_text(value.get("name", "")),
             "question": isinstance(value.get("question"), str | None),
             "symmetries": isinstance(value.get("symmetries", {}), dict),
-            "found_supports": isinstance(value.get("found_supports", {}), dict),
+            "found_supports": all(
+                _is_text(task) and type(n) is int for task, n in value.get("found_supports", {}).items()
+            ),
             "unanswerable": isinstance(value.get("unanswerable", {}).get("label", ""), str),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

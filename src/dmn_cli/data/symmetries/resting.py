@@ -29,6 +29,7 @@ from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.names import parts
 from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement
 from dmn_cli.data.symmetries.reading import read
+from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.alike import alike
 
 _MOST = 3  # facts that an answer rests on
@@ -161,8 +162,8 @@ class _Named:
     def _of_sentence(self, sentence: int) -> tuple[tuple[str, ...], str]:
         if sentence not in self._read:
             words = self._data.sentences.words.take(np.array([sentence]))[0].tolist()
-            text = " ".join(self._data.vocabulary.words.items[word] for word in words)
-            self._read[sentence] = self.of_text(text)
+            texts = (self._data.vocabulary.words.items[word] for word in words)
+            self._read[sentence] = self.of_text(" ".join(text for text in texts if not is_affix(text)))
         return self._read[sentence]
 
     def of_text(self, text: str) -> tuple[tuple[str, ...], str]:
