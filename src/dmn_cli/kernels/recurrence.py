@@ -15,23 +15,32 @@ from torch import Tensor
 
 from dmn_cli.kernels import c_library
 from dmn_cli.kernels.recurrence_loop import Recurrence, agrees
-from dmn_cli.records.packing import Packing
+from dmn_cli.records.packing import Packing, Pointers
 
 WIDEST = 128  # the largest `hidden` that the kernels for GPUs have registers for
 
 
 def recurrence(
-    x: Tensor, U: Tensor, g: Tensor | None, h_0: Tensor | None, packing: Packing, last: Tensor | None, *, before: bool
+    x: Tensor,
+    U: Tensor,
+    g: Tensor | None,
+    h_0: Tensor | None,
+    packing: Packing,
+    last: Tensor | None,
+    *,
+    before: bool,
+    taken: Pointers | None = None,
 ) -> Tensor:
     """The states of a GRU whose steps are let through by gates (`model/gated_gru.py`), with gradients.
 
     x: (packed, blocks x hidden), projected; U: (hidden, blocks x hidden), with the blocks [Z, R, H~] or, without Z,
     [R, H~]; g: (packed, 1), or None for open gates, only with Z; h_0: (rows, hidden) in the order of `packing`, or None
-    for zeros; last: (rows,) where the states lie that are wanted, or None for all; before: whether R comes before the
-    product with U_h → (packed, hidden), or (rows, hidden)
+    for zeros; last: (rows,) where each row's last state lies, if these alone are wanted, or None for all; before:
+    whether R comes before the product with U_h; taken: the row of x that each step takes, None: its own
+    → (packed, hidden), or (rows, hidden)
     """
     kernel = kernel_for(x, U, gates=g is not None, before=before)
-    return cast("Tensor", kernel.apply(x, U, g, h_0, packing, last, before))
+    return cast("Tensor", kernel.apply(x, U, g, h_0, packing, last, before, taken))
 
 
 def kernel_for(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dmn_cli.kernels.elementwise import tanh_
 from dmn_cli.kernels.products import product, product_of_rows
-from dmn_cli.records.packing import Packing
+from dmn_cli.records.packing import Packing, Pointers
 
 _CACHED = 1024  # rows that the backward pass works on at a time, so that they lie in the caches
 _sigmoid_backward = torch.ops.aten.sigmoid_backward  # dy y (1 - y), of y = σ(x)
@@ -32,8 +32,8 @@ class Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, U, g, h_0, packing, last, before):
-        counts = packing.counts
+    def forward(ctx, x, U, g, h_0, packing, last, before, taken):
+        x, counts = x if taken is None else x.index_select(0, taken.index), packing.counts
         hidden, gated = U.shape[0], U.shape[1] - U.shape[0]  # gated: the width of [Z, R] or [R]
         U_zr, U_h = U[:, :gated].contiguous(), U[:, gated:].contiguous()
         zr = x.new_empty(len(x), gated)
@@ -65,7 +65,7 @@ class Recurrence(torch.autograd.Function):
                 torch.lerp(h, c, g_t if z is None else torch.addcmul(g_t, g_t, z[t], value=-1), out=h_t)
             h = h_t
         ctx.save_for_backward(U, g, h_0, zr, inner, candidate, states, last)
-        ctx.packing, ctx.before = packing, before
+        ctx.packing, ctx.before, ctx.taken = packing, before, taken
         return states if last is None else states.index_select(0, last)
 
     @staticmethod
@@ -93,7 +93,8 @@ class Recurrence(torch.autograd.Function):
                 torch.sum(away, dim=1, keepdim=True, out=dg[at])
             add_weight_gradient(dU, h, inner[at], d[at], before=before)
         dx, dU = input_and_weight_gradients(d, dU, before=before)
-        return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None
+        dx = dx if ctx.taken is None else ctx.taken.total(dx)
+        return dx, dU, None if dg is None else dg.neg_(), dh_0, None, None, None, None
 
 
 class _Factors(NamedTuple):
@@ -251,18 +252,23 @@ def agrees(
 
     length = torch.arange(19) % 3 + 1
     steps, packing = int(length.sum()), Packing.of(length)
-    packing = packing if device is None else packing.to(device)
+    taken = Pointers.of(torch.arange(steps) % 7, rows=8)
+    if device is not None:
+        packing, taken = packing.to(device), taken.to(device)
     given = [
-        numbers(steps, width),
+        numbers(8, width),
         numbers(hidden, width) / hidden**0.5,
         numbers(steps, 1).sigmoid(),
         numbers(len(length), hidden),
     ]
-    d, results = numbers(steps, hidden), []
+    d, d_last, results = numbers(steps, hidden), numbers(len(length), hidden), []
     with torch.inference_mode(False), torch.enable_grad():
         for either in (Recurrence, other):
             x, U, g, h_0 = (tensor.clone().requires_grad_() for tensor in given)
-            states = cast("Tensor", either.apply(x, U, g if gates else None, h_0, packing, None, before))
+            given_to_both = x, U, g if gates else None, h_0, packing
+            states = cast("Tensor", either.apply(*given_to_both, None, before, taken))
             states.backward(d)
-            results.append([states, x.grad, U.grad, h_0.grad, *([g.grad] if gates else [])])
+            last = cast("Tensor", either.apply(*given_to_both, packing.last, before, taken))
+            last.backward(d_last)
+            results.append([states, last, x.grad, U.grad, h_0.grad, *([g.grad] if gates else [])])
     return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(*results, strict=True))

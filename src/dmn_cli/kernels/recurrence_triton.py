@@ -167,7 +167,8 @@ class Recurrence(torch.autograd.Function):
     """`recurrence_loop.Recurrence`, with the same arguments, in float32."""
 
     @staticmethod
-    def forward(ctx, x, U, g, h_0, packing, last, before):
+    def forward(ctx, x, U, g, h_0, packing, last, before, taken):
+        x = x if taken is None else x.index_select(0, taken.index)
         hidden, gated = U.shape[0], U.shape[1] - U.shape[0]
         ctx.options = options(hidden, gates=g is not None, before=before, z=gated > hidden)
         zr = x.new_empty(len(x), gated)
@@ -177,6 +178,7 @@ class Recurrence(torch.autograd.Function):
         h_0 = x.new_zeros(packing.counts[0], hidden) if h_0 is None else h_0.contiguous()
         read = x.contiguous(), U.contiguous(), g, h_0
         _launch(forward_kernel, len(h_0), ctx.options, *read, *steps, *kept, states)
+        ctx.taken = taken
         ctx.save_for_backward(U, g, *steps, *kept, last)
         return states if last is None else states.index_select(0, last)
 
@@ -194,7 +196,7 @@ class Recurrence(torch.autograd.Function):
         _launch(backward_kernel, len(length), ctx.options, *read, d, dg, dh_0)
         dh_0 = dh_0 if ctx.needs_input_grad[3] else None
         dx, dU = gradients_at_once(entering, inner, d, before=before)
-        return dx, dU, dg, dh_0, None, None, None
+        return dx if ctx.taken is None else ctx.taken.total(dx), dU, dg, dh_0, None, None, None, None
 
 
 def _launch(kernel, rows, options, *tensors):

@@ -25,7 +25,7 @@ from dmn_cli.kernels.elementwise import Dropout
 from dmn_cli.kernels.products import affine
 from dmn_cli.kernels.recurrence import recurrence
 from dmn_cli.model.forms import Reset, Update
-from dmn_cli.records.packing import Packing
+from dmn_cli.records.packing import Packing, Pointers
 
 
 class GatedGRU(nn.Module):
@@ -85,24 +85,45 @@ class GatedGRU(nn.Module):
         return torch.stack(states, dim=1)
 
     def forward(
-        self, x: Tensor, packing: Packing, gates: Tensor | None = None, *, start: Tensor | None = None
+        self,
+        x: Tensor,
+        packing: Packing,
+        gates: Tensor | None = None,
+        *,
+        start: Tensor | None = None,
+        taken: Pointers | None = None,
     ) -> Tensor:
         """All states of all rows.
 
         x: (packed, blocks x hidden), from `project`; gates: (packed,), or None for a gate that is always open; start:
-        (rows, hidden) h_0, or None for zeros → (packed, hidden)
+        (rows, hidden) h_0, or None for zeros; taken: the row of x that each step takes, which may be the same for many,
+        or None for its own → (packed, hidden)
         """
-        return self._run(x, packing, gates, start, None)
+        return self._run(x, packing, gates, start, taken, None)
 
-    def last(self, x: Tensor, packing: Packing, gates: Tensor | None = None, *, start: Tensor | None = None) -> Tensor:
-        """The state after each row's last step. Shapes as in `forward` → (rows, hidden)"""
-        return self._run(x, packing, gates, start, packing.last)
+    def last(
+        self,
+        x: Tensor,
+        packing: Packing,
+        gates: Tensor | None = None,
+        *,
+        start: Tensor | None = None,
+        taken: Pointers | None = None,
+    ) -> Tensor:
+        """The state after each row's last step. Takes what `forward` takes → (rows, hidden)"""
+        return self._run(x, packing, gates, start, taken, packing.last)
 
     def _run(
-        self, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None
+        self,
+        x: Tensor,
+        packing: Packing,
+        gates: Tensor | None,
+        start: Tensor | None,
+        taken: Pointers | None,
+        last: Tensor | None,
     ) -> Tensor:
         h_0 = None if start is None else start.index_select(0, packing.order)
         if gates is None and self.update == "gate":
-            gates = x.new_ones(len(x))
+            gates = x.new_ones(len(packing.row))
         g = None if gates is None else gates.unsqueeze(1)
-        return recurrence(x, self.dropout(self.U), g, h_0, packing, last, before=self.reset == "before")
+        return recurrence(x, self.dropout(self.U), g, h_0, packing, last, before=self.reset == "before", taken=taken)

@@ -103,7 +103,7 @@ class PictureReader(FusionReader):
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         f, packings = self.dropout(self.sentences(batch, word_vectors)), batch.fact_packings
         region, pictures = packings.sentence, packings.stories
-        right = self.forwards(region.look_up(self.forwards.project(f)), pictures)
+        right = self.forwards(self.forwards.project(f), pictures, taken=region)
         left = self.backwards(pictures.reverse(region.look_up(self.backwards.project(f))), pictures)
         c = region.look_up(f) + self.dropout(right + pictures.reverse(left))
         for layer in self.higher:

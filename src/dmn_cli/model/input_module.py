@@ -134,9 +134,9 @@ class FusionReader(nn.Module):
 
     def forward(self, batch: Batch, word_vectors: WordVectors) -> Facts:
         f, packings = self.dropout(self.sentences(batch, word_vectors)), batch.fact_packings
-        right = self.forwards(packings.sentence.look_up(self.forwards.project(f)), packings.stories)
+        right = self.forwards(self.forwards.project(f), packings.stories, taken=packings.sentence)
         # read from a question's last fact to its first: each row in reverse
-        left = self.backwards(packings.sentence_from_end.look_up(self.backwards.project(f)), packings.facts)
+        left = self.backwards(self.backwards.project(f), packings.facts, taken=packings.sentence_from_end)
         c = self.dropout(packings.seen.look_up(right) + packings.facts.reverse(left))
         for layer in self.higher:
             c = c + self.dropout(layer(c, packings.facts))

@@ -31,6 +31,6 @@ class LetterReader(nn.Module):
 
     def forward(self, letters: Letters) -> Tensor:
         """→ (distinct words, hidden)"""
-        right = self.forwards.last(letters.letters.look_up(self.forwards.project(self.X)), letters.packing)
-        left = self.backwards.last(letters.from_end.look_up(self.backwards.project(self.X)), letters.packing)
+        right = self.forwards.last(self.forwards.project(self.X), letters.packing, taken=letters.letters)
+        left = self.backwards.last(self.backwards.project(self.X), letters.packing, taken=letters.from_end)
         return self.W(torch.cat([right, left], dim=1))

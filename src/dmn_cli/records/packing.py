@@ -177,8 +177,11 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *gradients):
-        order, start = ctx.saved_tensors
-        return F.embedding_bag(order, gradients[0].contiguous(), start, mode="sum"), None, None, None
+        return _total(*ctx.saved_tensors, gradients[0]), None, None, None
+
+
+def _total(order: Tensor, start: Tensor, of_each: Tensor) -> Tensor:
+    return F.embedding_bag(order, of_each.contiguous(), start, mode="sum")
 
 
 def in_order(numbers: np.ndarray, below: int) -> np.ndarray:
@@ -206,6 +209,10 @@ class Pointers:
     def look_up(self, table: Tensor) -> Tensor:
         """(rows, hidden) → (n, hidden)"""
         return cast("Tensor", _Gather.apply(table, self.index, self.order, self.start))
+
+    def total(self, of_each: Tensor) -> Tensor:
+        """The sum over the pointers at each row: the gradient of `look_up`. (n, hidden) → (rows, hidden)"""
+        return _total(self.order, self.start, of_each)
 
 
 def parts_moved(whole: Any, device: torch.device) -> dict[str, Any]:

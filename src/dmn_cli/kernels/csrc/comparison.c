@@ -1,6 +1,6 @@
 /* Facts compared with the question or the memory (equations: model/attention_gate.py): forward and backward pass.
 
-    a = base + W1 [c∘v, |c-v|, cᵀWv]                the last feature only where there is a cW
+    a = W1 [c∘v, |c-v|, cᵀWv] + base                the last feature only where there is a cW
     score = W2 tanh(a) + b2                         where there is a W2, and else a
 
 with v the question or the memory that each fact is compared with. The features of a block of facts, their product with
@@ -69,16 +69,16 @@ static void forward(const void *packed, Int at, Int rows, REAL *a) {
     const REAL *c = given->c + (at + i) * H, *v = given->v + (given->row ? given->row[at + i] : at + i) * H;
     compare(H, c, v, z + i * features, z + i * features + H);
     if (given->cW) z[i * features + 2 * H] = dot(H, given->cW + (at + i) * H, v);
-    memcpy(a + i * wide, given->base + (given->biased ? 0 : (at + i) * H), H * sizeof(REAL));
-    memset(a + i * wide + H, 0, (wide - H) * sizeof(REAL));
   }
+  memset(a, 0, rows * wide * sizeof(REAL));
   multiply(rows, features, H, z, features, s->B, a, wide);
   for (Int i = 0; i < rows; i++) {
-    REAL *a_i = a + i * wide, *y = given->y ? given->y + (at + i) * H : z; /* z is done with where nothing is kept */
+    const REAL *a_i = a + i * wide, *base = given->base + (given->biased ? 0 : (at + i) * H);
+    REAL *y = given->y ? given->y + (at + i) * H : z; /* z is done with where nothing is kept */
     if (given->W2) {
-      tanhs(H, a_i, y);
+      tanhs(H, a_i, base, y);
       given->score[at + i] = dot(H, y, given->W2) + *given->b2;
-    } else memcpy(y, a_i, H * sizeof(REAL));
+    } else sum(H, a_i, base, y);
   }
 }
 

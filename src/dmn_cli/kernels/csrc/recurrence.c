@@ -15,13 +15,15 @@ typedef struct { /* shapes as in recurrence.py; NULL: not there */
   Int threads;
   const Int *begin;  /* (steps,) */
   const Int *length; /* (rows,), falling */
-  const Int *order;  /* (rows,) which row each is, for d_last alone */
-  const REAL *x;     /* (packed, blocks x hidden) */
+  const Int *order;  /* (rows,) which row each is, for `last` and d_last alone */
+  const Int *taken;  /* (packed,) the row of x that each step takes; NULL: its own */
+  const REAL *x;     /* (packed, or as many as are taken, blocks x hidden) */
   const REAL *U;     /* (hidden, blocks x hidden), its blocks as in x; backward unless before: [H~, Z, R] */
   const REAL *g;     /* (packed,) */
   const REAL *h_0;   /* (rows, hidden); NULL: zeros, with which nothing need be multiplied */
   REAL *kept;        /* (packed, blocks + 2, hidden) of [Z, R, R ∘ H or H U_h, H~, H] */
-  REAL *states;      /* (packed, hidden) */
+  REAL *states;      /* (packed, hidden), or */
+  REAL *last;        /* (rows, hidden) each row's last state */
   const REAL *d_states; /* (packed, hidden), or */
   const REAL *d_last;   /* (rows, hidden) of each row's last state */
   REAL *d;              /* (packed, blocks or one more, hidden) of [H U_h unless before, Z, R, H~] */
@@ -30,20 +32,17 @@ typedef struct { /* shapes as in recurrence.py; NULL: not there */
   Parallel *parallel;
 } Loop;
 
-static void sigmoids(Int n, In a, Out y) {
-  for (Int k = 0; k < n; k++) y[k] = sigmoid(a[k]);
+static void sigmoids(Int n, In a, In x, Out y) {
+  for (Int k = 0; k < n; k++) y[k] = sigmoid(a[k] + x[k]);
 }
 static void times(Int n, In a, In b, Out y) {
   for (Int k = 0; k < n; k++) y[k] = a[k] * b[k];
 }
-static void sum(Int n, In a, In b, Out y) {
-  for (Int k = 0; k < n; k++) y[k] = a[k] + b[k];
-}
 
-/* R = σ(a_r);  H~ = tanh(x_h + R ∘ H U_h) */
-static void candidate_after(Int n, In a_r, In h_U, In x_h, Out r, Out inner, Out c) {
+/* R = σ(a_r + x_r);  H~ = tanh(x_h + R ∘ H U_h) */
+static void candidate_after(Int n, In a_r, In h_U, In x_r, In x_h, Out r, Out inner, Out c) {
   for (Int k = 0; k < n; k++) {
-    const REAL R = sigmoid(a_r[k]), i = h_U[k];
+    const REAL R = sigmoid(a_r[k] + x_r[k]), i = h_U[k];
     r[k] = R;
     inner[k] = i;
     c[k] = tanh_of(x_h[k] + R * i);
@@ -98,46 +97,49 @@ typedef struct {
   const REAL *B1, *B2; /* U, packed */
 } Packed;
 
+static void write_last(const Loop *l, Int row, const REAL *h) {
+  if (l->last) memcpy(l->last + l->order[row] * l->hidden, h, l->hidden * sizeof(REAL));
+}
+
 static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Loop *l = s->loop;
   const Int H = l->hidden, gated = l->z ? 2 * H : H, width = gated + H, all = width + 2 * H;
   const Int wide = vectors(width) * LANES;
-  REAL *a = scratch, *unkept = a + BLOCK * wide, *zeros = unkept + BLOCK * all;
-  if (!l->h_0) memset(zeros, 0, BLOCK * H * sizeof(REAL));
-  const REAL *h = l->h_0 ? l->h_0 + at * H : zeros;
+  REAL *a = scratch, *unkept = a + BLOCK * wide, *one = unkept + BLOCK * all, *other = one + BLOCK * H;
+  if (!l->h_0) memset(other, 0, BLOCK * H * sizeof(REAL));
+  const REAL *h = l->h_0 ? l->h_0 + at * H : other, *x[BLOCK];
   for (Int t = 0, longest = l->length[at]; t < longest; t++) {
-    while (l->length[at + rows - 1] <= t) rows--;
+    for (; l->length[at + rows - 1] <= t; rows--) write_last(l, at + rows - 1, h + (rows - 1) * H);
     const Int here = l->begin[t] + at;
-    const REAL *x = l->x + here * width;
-    REAL *kept = l->kept ? l->kept + here * all : unkept, *next = l->states + here * H;
-    for (Int i = 0; i < rows; i++) {
-      memcpy(a + i * wide, x + i * width, gated * sizeof(REAL));
-      memset(a + i * wide + gated, 0, (wide - gated) * sizeof(REAL));
-    }
+    REAL *kept = l->kept ? l->kept + here * all : unkept;
+    REAL *next = l->states ? l->states + here * H : h == one ? other : one;
+    for (Int i = 0; i < rows; i++) x[i] = l->x + (l->taken ? l->taken[here + i] : here + i) * width;
+    memset(a, 0, rows * wide * sizeof(REAL));
     const int any = t || l->h_0; /* whether h isn't 0 */
     if (any) multiply(rows, H, l->before ? gated : width, h, H, s->B1, a, wide);
     if (l->before) {
       for (Int i = 0; i < rows; i++) {
         REAL *zr = kept + i * all, *inner = zr + gated;
-        sigmoids(gated, a + i * wide, zr);
+        sigmoids(gated, a + i * wide, x[i], zr);
         times(H, inner - H, h + i * H, inner);
-        memcpy(a + i * wide, x + i * width + gated, H * sizeof(REAL));
       }
+      memset(a, 0, rows * wide * sizeof(REAL));
       if (any) multiply(rows, H, H, kept + gated, all, s->B2, a, wide);
     }
     for (Int i = 0; i < rows; i++) {
       const REAL *a_i = a + i * wide, *h_i = h + i * H, g = l->g ? l->g[here + i] : 1;
       REAL *z = kept + i * all, *inner = z + gated, *c = inner + H;
-      if (l->before) tanhs(H, a_i, c);
-      else candidate_after(H, a_i + gated - H, a_i + gated, x + i * width + gated, inner - H, inner, c);
-      if (l->z && !l->before) sigmoids(H, a_i, z);
+      if (l->before) tanhs(H, a_i, x[i] + gated, c);
+      else candidate_after(H, a_i + gated - H, a_i + gated, x[i] + gated - H, x[i] + gated, inner - H, inner, c);
+      if (l->z && !l->before) sigmoids(H, a_i, x[i], z);
       if (l->z) update_by_z(H, g, z, c, h_i, next + i * H);
       else update_by_gate(H, g, c, h_i, next + i * H);
       if (l->kept) memcpy(c + H, h_i, H * sizeof(REAL));
     }
     h = next;
   }
+  for (Int i = 0; i < rows; i++) write_last(l, at + i, h + i * H);
 }
 
 static void backward(const void *packed, Int at, Int rows, REAL *scratch) {
@@ -187,7 +189,7 @@ int recurrence(const Loop *l) {
   else pack(B1, H, first, l->U, width, 1);
   if (l->before) pack(B2, H, H, l->U + gated, l->d ? 1 : width, l->d ? width : 1);
   const Packed packed = {l, B1, B2};
-  const Int scratch_size = BLOCK * (2 * width + 3 * H + 2 * LANES);
+  const Int scratch_size = BLOCK * (2 * width + 4 * H + 2 * LANES);
   const int done = share(&packed, l->d ? backward : forward, l->rows, l->threads, l->parallel, scratch_size);
   free(B1);
   return done;
