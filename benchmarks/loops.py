@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.floors import choose_library, library
 from dmn_cli.model.gated_gru import GatedGRU
-from dmn_cli.records.packing import Packing
+from dmn_cli.records.packing import Packing, Pointers
 
 
 def hot(gru: GatedGRU, x: Tensor, gates: Tensor | None) -> Tensor:
@@ -50,8 +50,15 @@ def plain_loops() -> Iterator[None]:
     """Meanwhile all networks compute their recurrences by the plain loop."""
 
     def run(
-        self: GatedGRU, x: Tensor, packing: Packing, gates: Tensor | None, start: Tensor | None, last: Tensor | None
+        self: GatedGRU,
+        x: Tensor,
+        packing: Packing,
+        gates: Tensor | None,
+        start: Tensor | None,
+        taken: Pointers | None,
+        last: Tensor | None,
     ) -> Tensor:
+        x = x if taken is None else taken.look_up(x)
         padded = None if gates is None else packing.unpack(gates)
         states = packing.pack(self.reference(packing.unpack(x), torch.bincount(packing.row), padded, start=start))
         return states if last is None else states.index_select(0, last)

@@ -20,7 +20,7 @@ from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.findings import look
-from dmn_cli.data.symmetries.resting import latest, linking
+from dmn_cli.data.symmetries.resting import latest, linking, telling
 from dmn_cli.errors import DataError
 from dmn_cli.files import file_digest
 from dmn_cli.records.text import Story
@@ -66,6 +66,48 @@ def test_the_last_fact_with_what_is_asked_about() -> None:
     facts = [{"daniel", "kitchen"}, {"mary", "garden"}, {"daniel", "office"}, {"mary", "kitchen"}]
     assert latest(facts, ["daniel", "kitchen"], []) == [[2]]
     assert latest(facts, ["john"], []) == latest(facts, [], []) == []
+
+
+def test_all_that_tell_of_what_is_asked_about_and_of_one_kind_of_names() -> None:
+    facts = [
+        {"mary", "milk"},
+        {"mary", "garden"},
+        {"john", "milk"},
+        {"john", "milk", "mary"},
+        {"mary"},
+        {"mary", "hall"},
+    ]
+    things, people = frozenset({"milk", "apple"}), frozenset({"mary", "john"})
+    assert telling(facts, ["mary"], ["milk"], kind=things, last=False) == [[0, 3]]
+    assert telling(facts, ["mary"], [], kind=frozenset({"garden", "hall"}), last=True) == [[5]]
+    assert telling(facts, ["mary"], [], kind=people, last=False) == [[3]]  # somebody else
+    assert telling(facts, ["john", "milk"], [], kind=frozenset({"hall"}), last=True) == []
+    assert telling(facts, [], ["milk"], kind=things, last=False) == []
+
+
+@pytest.mark.parametrize("family", ["qa1", "qa6", "qa7", "qa8"])
+def test_what_is_found_is_what_the_story_world_says(family: str, tmp_path: Path) -> None:
+    """The last fact that says where somebody is; all that say what somebody got, dropped, gave and was given."""
+    told = list(stories(family, 1000, 1, "train"))
+    rows = look(data_set(tmp_path / "data", map(without_support, told))).supports[family]
+    found = [{*row.tolist()} for row in np.split(rows.values, rows.offsets[1:-1])]
+    said = [{*question.support} for story in told for question in story.questions]
+    assert sum(map(set.__eq__, found, said)) >= 0.99 * len(said)
+
+
+def test_nothing_is_found_where_answers_rest_on_something_else(tmp_path: Path) -> None:
+    """How many things somebody else has: the name after the one in the question."""
+    told = list(stories("qa7", 1000, 1, "train"))
+    after = {"Daniel": "Fred", "Fred": "John", "John": "Mary", "Mary": "Sandra", "Sandra": "Daniel"}
+
+    def turned(story: Story) -> Story:
+        questions = [
+            question._replace(text=" ".join(after.get(word, word) for word in question.text.split()))
+            for question in story.questions
+        ]
+        return without_support(story._replace(questions=questions))
+
+    assert not look(data_set(tmp_path / "data", map(turned, told))).supports
 
 
 @pytest.fixture(scope="module")

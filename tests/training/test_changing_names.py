@@ -1,6 +1,7 @@
 """Training under changed names: decided from the data, the same after a stop, and it learns what it is told."""
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dmn_cli.data.symmetries.spares import is_spare
 from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
-from dmn_cli.training import checkpoint
+from dmn_cli.training import checkpoint, loop, turns
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
@@ -45,12 +46,28 @@ def test_what_is_auto_is_decided_from_the_training_data(walks: Path, dmn: Dmn, t
     assert settings.training.schedule == said["training.schedule"] == "solved"
     assert settings.training.gate_supervision == "ordered"
     assert settings.model.model_dump()["dropout"] == 0
+    assert said["model.passes"] == 3
     assert 64 <= settings.training.batch_size <= 512
     settings, said = decide(load(), plain)
     assert settings.training.schedule == "cosine"
     assert (settings.training.batch_size, settings.training.learning_rate, settings.training.epochs) == (128, 0.002, 30)
     assert settings.model.model_dump()["dropout"] == 0.1
     assert AUTO not in settings.model_dump_json()
+
+
+def test_what_is_counted_is_read_in_one_pass(dmn: Dmn, tmp_path: Path) -> None:
+    """Where questions rest on more facts than passes can read one by one, and gates may be let be several."""
+    assert dmn("prepare", "story", "--tasks", 7, "--questions", 400, "--out", tmp_path).code == 0
+    counts = Joint.of([DataSet(tmp_path)], symmetries=True)
+
+    def form(**given: Any) -> tuple[Any, Any]:
+        model = decide(load(overrides=[(f"model.{key}", value) for key, value in given.items()]), counts).settings.model
+        return model.model_dump()["gates"], model.model_dump()["passes"]
+
+    assert form() == ("sigmoid", 1)
+    assert form(passes=2) == ("sigmoid", 2)
+    assert form(gates="softmax") == ("softmax", 3)
+    assert decide(load(), Joint.of([DataSet(tmp_path)])).said["model.passes"] == 3
 
 
 def test_what_is_said_wins_and_nothing_of_the_paper_is_decided(walks: Path) -> None:
@@ -67,7 +84,7 @@ def test_a_run_keeps_auto_and_its_model_and_checkpoint_what_it_came_to(dmn: Dmn,
     run = tmp_path / "run"
     result = dmn("train", walks, "--out", run, "--epochs", 1, "--set", "model.hidden=8", "--set", "training.steps=2")
     assert result.code == 0, result.err
-    assert "decided: gates softmax, dropout 0.0, batch_size" in result.err
+    assert "decided: gates softmax, passes 3, dropout 0.0, batch_size" in result.err
     assert tomllib.loads((run / "config.toml").read_text())["training"]["batch_size"] == AUTO
     assert checkpoint.load(checkpoint.found(run)[0], CPU).decided["training.schedule"] == "solved"
     assert directory.load(run).settings.model_dump()["gates"] == "softmax"
@@ -212,3 +229,24 @@ def test_a_training_that_leads_nowhere_begins_anew_the_same_after_a_stop(walks: 
     list(resumed.events())
     for one, other in zip(whole.learner.network.parameters(), resumed.learner.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("guesses", "anew"), [(-1.0, [1, 2]), (math.inf, [])])
+def test_a_training_that_is_learnt_by_heart_begins_anew(
+    walks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guesses: float, anew: list[int]
+) -> None:
+    """Where its answers are learnt and those of the validation worse than guesses, in the first half."""
+    monkeypatch.setattr(turns, "_LEARNT", 10.0)  # which every loss is below
+    monkeypatch.setattr(loop, "guessing", lambda batches: guesses)
+    training = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=5, steps=2)), CPU, processes=1)
+    first = [parameter.detach().clone() for parameter in training.learner.network.parameters()]
+    training.begin()
+    epochs = [event for event in training.events() if isinstance(event, Epoch)]
+    assert [event.epoch for event in epochs if event.anew == "the training is learnt by heart"] == anew
+    assert training.state.attempt == len(anew)
+    assert all(event.as_json().get("anew", False) is (event.epoch in anew) for event in epochs)
+    now = training.learner.network.parameters()
+    if anew:
+        assert not any(
+            before.dim() > 1 and torch.allclose(before, after) for before, after in zip(first, now, strict=True)
+        )

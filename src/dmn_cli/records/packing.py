@@ -177,7 +177,8 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *gradients):
-        return _total(*ctx.saved_tensors, gradients[0]), None, None, None
+        order, start = ctx.saved_tensors
+        return _total(order, start, gradients[0]), None, None, None
 
 
 def _total(order: Tensor, start: Tensor, of_each: Tensor) -> Tensor:

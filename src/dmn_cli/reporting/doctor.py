@@ -43,7 +43,7 @@ _VARIABLES = (
     *("LANG", "LC_ALL", "PYTHONUTF8"),
 )
 _QUESTIONS = 128  # of the batch that is measured
-_DECIDED = [("model.gates", "softmax"), ("model.dropout", 0.0)]  # what the preset leaves open
+_DECIDED = [("model.gates", "softmax"), ("model.passes", 3), ("model.dropout", 0.0)]  # what the preset leaves open
 
 
 def examine(device: torch.device) -> dict[str, Any]:

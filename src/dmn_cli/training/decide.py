@@ -17,6 +17,7 @@ from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
 
 _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
+_PASSES = 3
 _COUNTS = 0.05  # of the questions have more supporting facts than there are passes: then gates must be let be several
 
 
@@ -35,9 +36,12 @@ def decide(settings: Settings, joint: Joint) -> Decided:
     rate = training["learning_rate"]
     if rate == AUTO:
         rate = round(0.001 * batch / _USUAL, 6) if changing else 0.002
-    several = changing and _counts(joint, model.get("passes", 1))
+    passes = model.get("passes", 1)
+    several = changing and _counts(joint, _PASSES if passes == AUTO else passes)
+    in_one = several and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
     values = {
         "model.gates": "sigmoid" if several else "softmax",
+        "model.passes": 1 if in_one else _PASSES,
         "model.dropout": 0.2 if several else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
         "training.epochs": 60 if changing else 30,
         "training.steps": 100 if changing else 1,

@@ -27,6 +27,7 @@ from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint, resuming, turns
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
+from dmn_cli.training.class_weights import guessing
 from dmn_cli.training.distributed import Ranks
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
 from dmn_cli.training.gradients import PartResult, summed
@@ -273,7 +274,7 @@ class Training:
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
-        anew = turns.leads_nowhere(settings, state, loss)
+        anew = self._anew(loss, -score[1])
         epoch = Epoch(
             epoch=state.epoch,
             loss=loss,
@@ -325,6 +326,16 @@ class Training:
             thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
+
+    def _anew(self, loss: float, valid: float) -> str | None:
+        """Why the training is to begin from other weights, if it is. loss, valid: of the training and the validation"""
+        settings, state = self.settings.training, self.state
+        if turns.leads_nowhere(settings, state, loss):
+            return "the loss falls no further"
+        guesses = partial(max, map(guessing, self.learner.joint.train))
+        if turns.learnt_by_heart(settings, state, loss, valid, guesses):
+            return "the training is learnt by heart"
+        return None
 
     def _begin_anew(self) -> None:
         """From other weights; the best model so far stays the best until there is a better one."""

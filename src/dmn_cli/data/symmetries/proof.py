@@ -73,6 +73,18 @@ def agreement(evidence: Evidence, found: Found) -> float:
     return right / max(int(told.counts.sum()), 1)
 
 
+def recurring(evidence: Evidence, found: Found) -> tuple[float, float]:
+    """The share of units that are alike others once names are only names, and of these the share whose answer is that
+    of most."""
+    told = evidence.told
+    keys, answers, unsure = _abstract(told, _Names.of(found.classes, len(evidence.atoms)), found.turns)
+    _, of, times = np.unique(keys, return_inverse=True, return_counts=True)
+    again = times[of] > 1
+    alike = int(told.counts[again].sum())
+    right = _agreeing(*(each[again & ~unsure] for each in (keys, answers, told.counts)))
+    return alike / max(int(told.counts.sum()), 1), right / max(alike, 1)
+
+
 def predicts(evidence: Evidence, classes: Sequence[Sequence[tuple[int, ...]]], atom: int) -> tuple[int, int, int]:
     """If an atom is a name like others: how many units have it, of how many of these the others tell the answer, and
     how often they are right."""

@@ -1,5 +1,6 @@
 """What answers may rest on, where nobody says: the fewest facts by which the names of a question, and those of its
-answer, hang together; or the last fact with what is asked about.
+answer, hang together; or the last fact with what is asked about, or all of these; or those that have a name of one kind
+beside it.
 
 Facts that share a name are linked. Of the smallest sets of facts that are linked and have all the names of question and
 answer, the latest is taken, in the order in which one gets from the question to its last fact; but none of a form that
@@ -10,14 +11,18 @@ far fewer questions have than another (mice are afraid of wolves, where wolves a
 
     Is Daniel in the garden? no         Daniel is no longer in the kitchen.
 
-Either counts only for tasks where it is found for nearly all questions, and where answers follow from it if names are
-only names (`proof.py`): of how many things Mary carries, where she is says nothing.
+    What does John carry? apple         John got the apple. John got the milk. John handed the milk to Mary.
+
+Each counts only for tasks where it is found for nearly all questions, and where answers follow from it if names are
+only names (`proof.py`): of how many things Mary carries, where she is says nothing. Of facts of one kind, half of the
+questions have to rest on what others rest on too, or nothing would be shown by it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +32,7 @@ from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.names import parts
-from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement
+from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement, recurring
 from dmn_cli.data.symmetries.reading import read
 from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.alike import alike
@@ -38,6 +43,7 @@ _QUESTIONS = 20_000  # of a task that are looked at, from the first on
 _NEARLY_ALL = 0.9
 _TRIED = 50  # ways to link the same names; of these none whose form
 _DEVIATIONS = 3.0  # standard deviations fewer questions have
+_ALIKE = 0.5  # of the questions at least rest on facts like those of others, where they are all that tell of something
 Names = frozenset[str]
 Form = tuple[str | tuple[int, ...], ...]
 RestsOn = Callable[[Sequence[Collection[str]], Sequence[str], Collection[str]], list[list[int]]]
@@ -55,14 +61,32 @@ def found(
     ways = [(linking, names | _beside(evidence, names)), (latest, names)]
     if forms := _by_spelling(evidence):
         ways.append((linking, names | forms))
-    for rests_on, names in ways:
-        supports, looked_at = _supports(data, split, task, names, rests_on)
-        if np.count_nonzero(np.diff(supports.offsets)) < _NEARLY_ALL * looked_at:
-            continue
-        told = read(data, split, task, supports)
-        if told and agreement(told, Found(_classes(told, symmetries), [{}])) >= 1 - EXCEPTIONS:
+    for rests_on, names_there in ways:
+        supports = _supports(data, split, task, names_there, rests_on)
+        told = None if supports is None else read(data, split, task, supports)
+        if supports and told and agreement(told, _known(told, symmetries)) >= 1 - EXCEPTIONS:
             return supports, told
+    return _with_one_kind(data, split, task, symmetries, names)
+
+
+def _with_one_kind(
+    data: DataSet, split: Split, task: int, symmetries: Symmetries, names: Mapping[str, str]
+) -> tuple[Ragged, Evidence] | None:
+    """As `found`, of facts with names of one kind beside what is asked about: the fewest."""
+    kinds = [frozenset(names[entity[0]] for entity in entities) for entities in symmetries.classes]
+    ways = [partial(telling, kind=kind, last=last) for last in (True, False) for kind in kinds]
+    each = (_supports(data, split, task, names, rests_on, answered=False) for rests_on in ways)
+    for supports in sorted(filter(None, each), key=lambda supports: len(supports.values)):
+        told = read(data, split, task, supports)
+        if told:
+            alike, right = recurring(told, _known(told, symmetries))
+            if alike >= _ALIKE and right >= 1 - EXCEPTIONS:
+                return supports, told
     return None
+
+
+def _known(evidence: Evidence, symmetries: Symmetries) -> Found:
+    return Found(_classes(evidence, symmetries), [{}])
 
 
 def _classes(evidence: Evidence, symmetries: Symmetries) -> list[list[tuple[int, ...]]]:
@@ -96,11 +120,18 @@ def _by_spelling(evidence: Evidence | None) -> dict[str, str]:
 
 
 def _supports(
-    data: DataSet, split: Split, task: int, names: Mapping[str, str], rests_on: RestsOn
-) -> tuple[Ragged, int]:
-    """And of how many questions they were looked for. names: forms, each with the name that it is of"""
+    data: DataSet,
+    split: Split,
+    task: int,
+    names: Mapping[str, str],
+    rests_on: RestsOn,
+    *,
+    answered: bool = True,
+) -> Ragged | None:
+    """None where many questions have none. names: forms, each with the name that it is of; answered: whether names in
+    answers lead to them"""
     asked = _asked(data, split, task, _Named(data, names), rests_on)
-    if 2 * sum(one.named for one in asked.values()) > len(asked):  # then "nothing" rests on something else
+    if answered and 2 * sum(one.named for one in asked.values()) > len(asked):  # "nothing" rests on something else
         asked = {row: one if one.named else _Question([], named=False) for row, one in asked.items()}
     votes = Counter(form for one in asked.values() for form in {form for _, form in one.ways})
     linked: list[list[int]] = [[]] * len(split)
@@ -110,7 +141,7 @@ def _supports(
         linked[row] = next(frequent, [])
     lengths = np.array([*map(len, linked)], np.int64)
     values = np.array([at for one in linked for at in one], np.int64)
-    return Ragged.of(values, lengths), len(asked)
+    return Ragged.of(values, lengths) if np.count_nonzero(lengths) >= _NEARLY_ALL * len(asked) else None
 
 
 class _Question(NamedTuple):
@@ -205,6 +236,16 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
 def latest(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
     """The last fact that has the first name of a question, if there is one, as the only way."""
     return [[at] for at, names in enumerate(facts) if asked and asked[0] in names][-1:]
+
+
+def telling(
+    facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str], *, kind: Names, last: bool
+) -> list[list[int]]:
+    """All facts that have the first name of a question and another one of a kind, or the last of them, if there are
+    any, as the only way."""
+    about = asked[:1]
+    way = [at for at, names in enumerate(facts) if about and about[0] in names and kind & {*names} - {*about}]
+    return [way[-1:] if last else way] if way else []
 
 
 def _longer(
