@@ -274,7 +274,10 @@ class Training:
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
-        anew = self._anew(loss, -score[1])
+        by_heart = self._learnt_by_heart(loss, -score[1])
+        anew = "the training is learnt by heart" if by_heart else None
+        if turns.leads_nowhere(settings, state, loss):
+            anew = "the loss falls no further"
         epoch = Epoch(
             epoch=state.epoch,
             loss=loss,
@@ -297,7 +300,7 @@ class Training:
             if state.spares_from and not state.thin_from and self.may_thin(reports[0]):
                 state.thin_from = state.epoch + 1
         if anew:
-            self._begin_anew()
+            self._begin_anew(thin=by_heart)
         if not state.finished:
             self._next_epoch()
         self.save()
@@ -327,22 +330,18 @@ class Training:
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
-    def _anew(self, loss: float, valid: float) -> str | None:
-        """Why the training is to begin from other weights, if it is. loss, valid: of the training and the validation"""
-        settings, state = self.settings.training, self.state
-        if turns.leads_nowhere(settings, state, loss):
-            return "the loss falls no further"
+    def _learnt_by_heart(self, loss: float, valid: float) -> bool:
+        """loss, valid: of the training and the validation"""
         guesses = partial(max, map(guessing, self.learner.joint.train))
-        if turns.learnt_by_heart(settings, state, loss, valid, guesses):
-            return "the training is learnt by heart"
-        return None
+        return turns.learnt_by_heart(self.settings.training, self.state, loss, valid, guesses)
 
-    def _begin_anew(self) -> None:
-        """From other weights; the best model so far stays the best until there is a better one."""
+    def _begin_anew(self, *, thin: bool) -> None:
+        """From other weights; the best model so far stays the best until there is a better one. thin: whether facts
+        that support nothing are left out from now on, which stories are learnt by heart by"""
         state = self.state
         state.attempt += 1
         state.lowest, state.highest = (state.epoch, math.inf), (state.epoch, 0.0)
-        state.in_order, state.spares_from, state.thin_from = True, None, None
+        state.in_order, state.spares_from, state.thin_from = True, None, state.epoch + 1 if thin else None
         self.learner.begin_anew(state.attempt)
         if self.averaged:
             self.averaged.load([weight.data for weight in self.learner.network.parameters()])
