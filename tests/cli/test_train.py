@@ -66,6 +66,10 @@ def test_an_interrupted_training_goes_on_as_it_said(
         ("train WORLD --out NEW --resume", "no run to resume"),
         ("train WORLD --out RUN --resume --seed 2", "--resume"),
         ("train WORLD --out RUN --resume", "--epochs N, more than"),
+        ("train --out RUN --resume", "--epochs N, more than"),
+        ("train --out NEW", "DATA is missing"),
+        ("train --out NEW --resume", "no run to resume"),
+        ("prepare jsonl NEW.jsonl --out NEW --tokenizer spcy", "'--tokenizer': 'spcy' is not one of 'spacy'"),
         ("train WORLD --out RUN", "Continue it with --resume"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_killed_one_goes_on_to_the_same_model(
     program = [sys.executable, "-c", BROKEN_OFF, *map(str, (int(signal.SIGKILL), *words))]
     assert subprocess.run(program, check=False, capture_output=True).returncode == -signal.SIGKILL
     fails(dmn("eval", run, world), 4, "still in training")
-    assert dmn("train", world, "--out", run, "--resume").code == 0
+    assert dmn("train", "--out", run, "--resume").code == 0  # with the data that it began with
     assert model(run) == model(ensemble[0])
     record, uninterrupted = ((folder / "seeds.json").read_text() for folder in (run, ensemble[0]))
     assert without_seconds(record) == without_seconds(uninterrupted)

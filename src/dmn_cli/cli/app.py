@@ -109,7 +109,7 @@ def _explained(error: Exception) -> DmnError:
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help shows how." if context else None
-        return UsageError(error.format_message(), hint=hint)
+        return UsageError(error.format_message().replace(": Value error, ", ": "), hint=hint)
     if isinstance(error, OSError):
         return from_os_error(error)
     # Python's, and torch's two without importing torch

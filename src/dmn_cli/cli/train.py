@@ -10,7 +10,7 @@ import typer
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output
 from dmn_cli.cli.torchrun import launched
-from dmn_cli.cli.train_asked import Asked, keys_given, new_settings, settings_again, settings_to_resume
+from dmn_cli.cli.train_asked import Asked, data_before, keys_given, new_settings, settings_again, settings_to_resume
 from dmn_cli.cli.train_one import train_one
 from dmn_cli.cli.train_seeds import first_seed, train_seeds
 from dmn_cli.cli.train_tune import train_tune
@@ -20,13 +20,16 @@ _EXTRA_WORDS = 20_000
 
 
 def command(
-    data: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DATA", help="Data sets made by dmn prepare; one model learns them all.", show_default=False
-        ),
-    ],
     out: Annotated[Path, typer.Option("--out", help="The run to write: a new folder.", show_default=False)],
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Data sets made by dmn prepare; one model learns them all. With --resume those that the run began "
+            "with, if none are given.",
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -180,7 +183,7 @@ def command(
     words = _EXTRA_WORDS if extra_words is None else extra_words
     asked = Asked(
         output,
-        data,
+        data or data_before(out, resume=resume),
         out,
         settings,
         where,

@@ -57,6 +57,16 @@ def then(said: str, command: str) -> str:
     return line if len(line) <= 80 else f"{wrapped(said)}\nNext: {command}"
 
 
+def data_before(run: Path, *, resume: bool) -> list[Path]:
+    """The data sets that a run began with, where none are given. Raises: UsageError where nothing says which"""
+    from dmn_cli.artifact import trained_on
+
+    known = next(filter(None, map(trained_on.read, [run, *sorted(run.glob("*/"))])), []) if resume else []
+    if not known:
+        raise UsageError("DATA is missing: the data sets to train on", hint=f"dmn train DATA --out {run}")
+    return [one.path for one in known]
+
+
 def new_settings(
     out: Path,
     preset: str | None,
