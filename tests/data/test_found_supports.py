@@ -49,7 +49,9 @@ def test_the_fewest_facts_and_of_these_the_latest(facts: list[set[str]], asked: 
             if wanted <= set().union(*(facts[at] for at in chosen)) and linked([facts[at] for at in chosen])
         ]
         if sets:
-            assert [sorted(way) for way in ways] == sorted(map(list, sets), key=lambda one: one[::-1], reverse=True)
+            assert [sorted(way) for way in ways] == sorted(
+                map(list, sets), key=lambda one: (sum(one), one[::-1]), reverse=True
+            )
             assert all(asked[0] in facts[way[0]] for way in ways)
             return
     assert not ways

@@ -3,8 +3,9 @@ answer, hang together; or the last fact with what is asked about, or all of thes
 beside it.
 
 Facts that share a name are linked. Of the smallest sets of facts that are linked and have all the names of question and
-answer, the latest is taken, in the order in which one gets from the question to its last fact; but none of a form that
-far fewer questions have than another (mice are afraid of wolves, where wolves are afraid of mice):
+answer, the one that is the latest on the whole is taken, in the order in which one gets from the question to its last
+fact; but none of a form that far fewer questions have than another (mice are afraid of wolves, where wolves are afraid
+of mice):
 
     What color is Brian? white          Brian is a lion. Greg is a lion. Greg is white.
     From the kitchen to the garden?     The hallway is east of the kitchen. The garden is north of the hallway.
@@ -209,8 +210,9 @@ class _Named:
 
 
 def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
-    """The ways to link the names of a question with those of an answer by the fewest facts, the latest first: positions
-    in the order in which one gets from the question to each. None where no few do, or the question has no name.
+    """The ways to link the names of a question with those of an answer by the fewest facts, those first that are the
+    latest on the whole: positions in the order in which one gets from the question to each. None where no few do, or
+    the question has no name.
 
     facts, asked, answer: the names of each
     """
@@ -223,7 +225,8 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
         return []
     ways: list[tuple[frozenset[int], Names]] = [(frozenset([at]), frozenset(facts[at])) for at in having[asked[0]]]
     for size in range(1, _MOST + 1):
-        complete = sorted((sorted(chosen, reverse=True) for chosen, names in ways if wanted <= names), reverse=True)
+        complete = [sorted(chosen, reverse=True) for chosen, names in ways if wanted <= names]
+        complete.sort(key=lambda chosen: (sum(chosen), chosen), reverse=True)
         if complete:
             return [_outward(chosen[::-1], facts, asked[0]) for chosen in complete]
         if size < _MOST:
