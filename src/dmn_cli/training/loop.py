@@ -274,7 +274,7 @@ class Training:
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
-        by_heart = self._learnt_by_heart(loss, -score[1])
+        by_heart = self._learnt_by_heart(loss, reports[0].loss)
         anew = "the training is learnt by heart" if by_heart else None
         if turns.leads_nowhere(settings, state, loss):
             anew = "the loss falls no further"
@@ -331,7 +331,7 @@ class Training:
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
     def _learnt_by_heart(self, loss: float, valid: float) -> bool:
-        """loss, valid: of the training and the validation"""
+        """loss, valid: of the training, and of the validation as it is, since spares may not have taken part yet"""
         guesses = partial(max, map(guessing, self.learner.joint.train))
         return turns.learnt_by_heart(self.settings.training, self.state, loss, valid, guesses)
 
