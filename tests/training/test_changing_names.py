@@ -1,7 +1,6 @@
 """Training under changed names: decided from the data, the same after a stop, and it learns what it is told."""
 
 import json
-import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dmn_cli.data.symmetries.spares import is_spare
 from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
-from dmn_cli.training import checkpoint, loop, turns
+from dmn_cli.training import checkpoint
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
@@ -229,25 +228,3 @@ def test_a_training_that_leads_nowhere_begins_anew_the_same_after_a_stop(walks: 
     list(resumed.events())
     for one, other in zip(whole.learner.network.parameters(), resumed.learner.network.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize(("guesses", "anew"), [(-1.0, [1, 2]), (math.inf, [])])
-def test_a_training_that_is_learnt_by_heart_begins_anew(
-    walks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guesses: float, anew: list[int]
-) -> None:
-    """Where its answers are learnt and those of the validation worse than guesses, in the first half."""
-    monkeypatch.setattr(turns, "_LEARNT", 10.0)  # which every loss is below
-    monkeypatch.setattr(loop, "guessing", lambda batches: guesses)
-    training = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=5, steps=2)), CPU, processes=1)
-    first = [parameter.detach().clone() for parameter in training.learner.network.parameters()]
-    training.begin()
-    epochs = [event for event in training.events() if isinstance(event, Epoch)]
-    assert [event.epoch for event in epochs if event.anew == "the training is learnt by heart"] == anew
-    assert training.state.attempt == len(anew)
-    assert all(event.as_json().get("anew", False) is (event.epoch in anew) for event in epochs)
-    now = training.learner.network.parameters()
-    if anew:
-        assert training.state.thin_from == anew[-1] + 1  # facts that support nothing are left out
-        assert not any(
-            before.dim() > 1 and torch.allclose(before, after) for before, after in zip(first, now, strict=True)
-        )

@@ -14,7 +14,7 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
 from dmn_cli.records.text import Question, Story
 from dmn_cli.settings.load import load
-from dmn_cli.training.class_weights import balanced, guessing
+from dmn_cli.training.class_weights import balanced
 from dmn_cli.training.learner import USUAL, Learner
 
 
@@ -43,13 +43,6 @@ def test_all_classes_of_a_task_weigh_the_same(data: DataSet) -> None:
     assert weights.tolist() == pytest.approx([8 / 12] * 6 + [8 / 4] * 2 + [4 / 6] * 3 + [4 / 2] + [1])
     assert weights[:8].mean() == pytest.approx(1)
     assert weights[8:12].mean() == pytest.approx(1)
-
-
-def test_guessing_by_frequency(data: DataSet) -> None:
-    """Eight answers of one task, 6 and 2; four of another, 3 and 1; a tagged sentence isn't guessed."""
-    batches = Batches.of(data, "train", data.vocabulary.of_training())
-    quarter = 0.75 * np.log(4 / 3) + 0.25 * np.log(4)
-    assert guessing(batches) == pytest.approx(quarter)
 
 
 def test_the_gradient_is_of_the_weighted_loss(data: DataSet) -> None:

@@ -14,6 +14,7 @@ from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
 from dmn_cli.training.loop import Training
 
 BAR = 20  # columns
+_ANEW = "       the loss falls no further: begun anew from other weights"
 
 
 def introduce(output: Output, training: Training) -> None:
@@ -80,7 +81,7 @@ class _Table:
         new = [] if self._header else [_line(list(cells), list(cells))]
         self._header = self._header or list(cells)
         row = _line(list(cells), list(cells.values())) + ("  best" if event.best else "")
-        return [*new, row.rstrip(), *([f"       {event.anew}: begun anew from other weights"] if event.anew else [])]
+        return [*new, row.rstrip(), *([_ANEW] if event.anew else [])]
 
 
 _WIDTHS = {"time": 7, "loss": 6, "gates": 6, " loss": 6}

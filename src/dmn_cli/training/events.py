@@ -29,7 +29,7 @@ class Epoch:
     best: bool
     learning_rate: float
     changed: float | None  # accuracy of the same validation with other names, where names change
-    anew: str | None  # why the next epoch begins from other weights, in words; None: it doesn't
+    anew: bool  # whether the loss has stayed where it is for long, so that the next epoch begins from other weights
     waiting: float  # the share of the steps' time, in this session, that was spent waiting for batches
     seconds: float  # of training so far, over all sessions
 

@@ -27,7 +27,6 @@ from dmn_cli.settings.schema import Settings
 from dmn_cli.training import checkpoint, resuming, turns
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.checkpoint import Checkpoint, Totals
-from dmn_cli.training.class_weights import guessing
 from dmn_cli.training.distributed import Ranks
 from dmn_cli.training.events import Epoch, Event, Finished, Step, Stopped
 from dmn_cli.training.gradients import PartResult, summed
@@ -274,10 +273,7 @@ class Training:
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
         loss = state.totals.losses[0] / max(1, state.step - state.totals.skipped)
-        by_heart = self._learnt_by_heart(loss, reports[0].loss)
-        anew = "the training is learnt by heart" if by_heart else None
-        if turns.leads_nowhere(settings, state, loss):
-            anew = "the loss falls no further"
+        anew = turns.leads_nowhere(settings, state, loss)
         epoch = Epoch(
             epoch=state.epoch,
             loss=loss,
@@ -300,7 +296,7 @@ class Training:
             if state.spares_from and not state.thin_from and self.may_thin(reports[0]):
                 state.thin_from = state.epoch + 1
         if anew:
-            self._begin_anew(thin=by_heart)
+            self._begin_anew()
         if not state.finished:
             self._next_epoch()
         self.save()
@@ -330,18 +326,12 @@ class Training:
         right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
-    def _learnt_by_heart(self, loss: float, valid: float) -> bool:
-        """loss, valid: of the training, and of the validation as it is, since spares may not have taken part yet"""
-        guesses = partial(max, map(guessing, self.learner.joint.train))
-        return turns.learnt_by_heart(self.settings.training, self.state, loss, valid, guesses)
-
-    def _begin_anew(self, *, thin: bool) -> None:
-        """From other weights; the best model so far stays the best until there is a better one. thin: whether facts
-        that support nothing are left out from now on, which stories are learnt by heart by"""
+    def _begin_anew(self) -> None:
+        """From other weights; the best model so far stays the best until there is a better one."""
         state = self.state
         state.attempt += 1
         state.lowest, state.highest = (state.epoch, math.inf), (state.epoch, 0.0)
-        state.in_order, state.spares_from, state.thin_from = True, None, state.epoch + 1 if thin else None
+        state.in_order, state.spares_from, state.thin_from = True, None, None
         self.learner.begin_anew(state.attempt)
         if self.averaged:
             self.averaged.load([weight.data for weight in self.learner.network.parameters()])

@@ -8,7 +8,6 @@ too long is done all the same, in time for the end. With "cosine" only the end i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint
@@ -47,15 +46,6 @@ def leads_nowhere(settings: TrainingSettings, state: Checkpoint, loss: float) ->
         state.lowest = state.epoch, loss
     stayed = settings.schedule == "solved" and state.spares_from is None and loss > _LEARNT
     return stayed and state.epoch - state.lowest[0] >= _PLATEAU and state.epoch <= settings.epochs / 2
-
-
-def learnt_by_heart(
-    settings: TrainingSettings, state: Checkpoint, loss: float, valid: float, guessing: Callable[[], float]
-) -> bool:
-    """Whether the training's answers are nearly learnt while the validation's are worse than guesses, with as long left
-    for another attempt. valid, guessing: losses"""
-    learnt = settings.schedule == "solved" and state.spares_from is None and loss < _LEARNT
-    return learnt and state.epoch <= settings.epochs / 2 and valid > guessing()
 
 
 def reason_to_end(settings: TrainingSettings, state: Checkpoint) -> str | None:
