@@ -1,7 +1,9 @@
 """What answers may rest on: the search for it, and how a data set keeps what was found."""
 
 import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -95,6 +97,48 @@ def test_what_is_found_is_what_the_story_world_says(family: str, tmp_path: Path)
     found = [{*row.tolist()} for row in np.split(rows.values, rows.offsets[1:-1])]
     said = [{*question.support} for story in told for question in story.questions]
     assert sum(map(set.__eq__, found, said)) >= 0.99 * len(said)
+
+
+def test_facts_are_read_from_the_smaller_to_the_larger(tmp_path: Path) -> None:
+    """Or all the other way round; whatever is asked: is A bigger than B, does A fit in B, yes or no."""
+    told = list(stories("qa18", 900, 3, "train"))
+    rows = look(data_set(tmp_path / "data", map(without_support, told))).supports["qa18"]
+    facts = [story.facts for story in told for _ in story.questions]
+
+    def names(fact: str) -> list[str]:
+        """The smaller one first."""
+        both = re.split(" fits inside the | is bigger than the ", fact.removeprefix("The ").removesuffix("."))
+        return both[::-1] if "bigger" in fact else both
+
+    chains = [
+        [facts[question][at] for at in row]
+        for question, row in enumerate(np.split(rows.values, rows.offsets[1:-1]))
+        if len(row) == 2
+    ]
+    ways = Counter(names(first)[1] in names(second) for first, second in chains)  # one goes on from what is larger
+    assert len(chains) > 300
+    assert max(ways.values()) >= 0.98 * len(chains)
+
+
+@pytest.mark.parametrize("family", ["qa17", "qa19"])
+def test_what_isnt_smaller_or_larger_is_read_as_it_is_asked(family: str, tmp_path: Path) -> None:
+    """From the question's first name on: where things are seen from two sides, and on a way."""
+    told = list(stories(family, 900, 3, "train"))
+    data = data_set(tmp_path / "data", map(without_support, told))
+    rows = look(data).supports[family]
+    asked = [
+        (story.facts, question.text.lower(), row.tolist())
+        for (story, question), row in zip(
+            ((story, question) for story in told for question in story.questions),
+            np.split(rows.values, rows.offsets[1:-1]),
+            strict=True,
+        )
+        if len(row) == 2
+    ]
+    classes = look(data).symmetries[family].classes
+    names = {form for entities in classes for entity in entities for form in entity}
+    first = [min((name for name in names if name in text), key=text.index) for _, text, _ in asked]
+    assert all(name in facts[row[0]].lower() for name, (facts, _, row) in zip(first, asked, strict=True))
 
 
 def test_nothing_is_found_where_answers_rest_on_something_else(tmp_path: Path) -> None:

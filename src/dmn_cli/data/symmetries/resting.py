@@ -31,11 +31,11 @@ import numpy as np
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
+from dmn_cli.data.symmetries.direction import in_one_direction
 from dmn_cli.data.symmetries.evidence import Evidence
-from dmn_cli.data.symmetries.names import parts
+from dmn_cli.data.symmetries.mentions import Named
 from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement, recurring
 from dmn_cli.data.symmetries.reading import read
-from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.alike import alike
 
 _MOST = 3  # facts that an answer rests on
@@ -66,7 +66,8 @@ def found(
         supports = _supports(data, split, task, names_there, rests_on)
         told = None if supports is None else read(data, split, task, supports)
         if supports and told and agreement(told, _known(told, symmetries)) >= 1 - EXCEPTIONS:
-            return supports, told
+            ordered = in_one_direction(split, Named(data, names_there), supports)
+            return ordered, read(data, split, task, ordered) or told
     return _with_one_kind(data, split, task, symmetries, names)
 
 
@@ -131,7 +132,7 @@ def _supports(
 ) -> Ragged | None:
     """None where many questions have none. names: forms, each with the name that it is of; answered: whether names in
     answers lead to them"""
-    asked = _asked(data, split, task, _Named(data, names), rests_on)
+    asked = _asked(data, split, task, Named(data, names), rests_on)
     if answered and 2 * sum(one.named for one in asked.values()) > len(asked):  # "nothing" rests on something else
         asked = {row: one if one.named else _Question([], named=False) for row, one in asked.items()}
     votes = Counter(form for one in asked.values() for form in {form for _, form in one.ways})
@@ -150,7 +151,7 @@ class _Question(NamedTuple):
     named: bool  # whether its answer is a name
 
 
-def _asked(data: DataSet, split: Split, task: int, named: _Named, rests_on: RestsOn) -> dict[int, _Question]:
+def _asked(data: DataSet, split: Split, task: int, named: Named, rests_on: RestsOn) -> dict[int, _Question]:
     """The questions of a task, by their numbers; not all, where there are very many."""
     answers = [named.of_text(answer)[0] for answer in data.vocabulary.answers.items]
     stories = np.flatnonzero(split.task == task)
@@ -174,39 +175,6 @@ def _form(way: Sequence[int], facts: Sequence[Sequence[str]], asked: Sequence[st
     """Which names in the facts of a way are the same, and which are those of the question."""
     number = {name: n for n, name in enumerate(asked)}
     return tuple(tuple(number.setdefault(name, len(number)) for name in facts[at]) for at in way)
-
-
-class _Named:
-    """The names in sentences, in the order in which they are mentioned."""
-
-    def __init__(self, data: DataSet, names: Mapping[str, str]) -> None:
-        self._data, self._known = data, {form.casefold(): name for form, name in names.items()}
-        self._longest = max((name.count(" ") + 1 for name in names), default=0)
-        self._read: dict[int, tuple[tuple[str, ...], str]] = {}
-
-    def of(self, sentence: int) -> tuple[str, ...]:
-        return self._of_sentence(sentence)[0]
-
-    def left(self, sentence: int) -> str:
-        """Its words but for the names."""
-        return self._of_sentence(sentence)[1]
-
-    def _of_sentence(self, sentence: int) -> tuple[tuple[str, ...], str]:
-        if sentence not in self._read:
-            words = self._data.sentences.words.take(np.array([sentence]))[0].tolist()
-            texts = (self._data.vocabulary.words.items[word] for word in words)
-            self._read[sentence] = self.of_text(" ".join(text for text in texts if not is_affix(text)))
-        return self._read[sentence]
-
-    def of_text(self, text: str) -> tuple[tuple[str, ...], str]:
-        """The names in a text, and its words but for them."""
-        found, left = list[str](), list[str]()
-        for part, named in parts(text.casefold().split(" "), self._known, self._longest):
-            if named:
-                found.append(self._known[part])
-            else:
-                left.append(part)
-        return tuple(dict.fromkeys(found)), " ".join(left)
 
 
 def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
