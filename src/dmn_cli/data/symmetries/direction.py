@@ -40,7 +40,8 @@ class _Paths(NamedTuple):
 
 def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
     """Supports of questions of one task, in the order in which one gets from a question's first name to its last; the
-    other way round for those questions whose facts it is then read the same way as for the others."""
+    other way round for those questions whose facts are then read the same way as those of the others; as they are
+    where there are none."""
     paths = dict(_paths(split, named, supports))
     groups: dict[Group, Counter[tuple[Path, Path]]] = defaultdict(Counter)
     for group, there, back in paths.values():
@@ -51,6 +52,8 @@ def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
     if len(paths) < _NEARLY_ALL * np.count_nonzero(np.diff(supports.offsets)):
         return supports
     turned = _turned(groups)
+    if not turned:
+        return supports
     rows = np.split(supports.values, supports.offsets[1:-1])
     rows = [row[::-1] if at in paths and paths[at].group in turned else row for at, row in enumerate(rows)]
     return Ragged(supports.offsets, np.concatenate(rows))

@@ -67,7 +67,7 @@ def found(
         told = None if supports is None else read(data, split, task, supports)
         if supports and told and agreement(told, _known(told, symmetries)) >= 1 - EXCEPTIONS:
             ordered = in_one_direction(split, Named(data, names_there), supports)
-            return ordered, read(data, split, task, ordered) or told
+            return ordered, told if ordered is supports else (read(data, split, task, ordered) or told)
     return _with_one_kind(data, split, task, symmetries, names)
 
 
