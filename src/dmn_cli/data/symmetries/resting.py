@@ -166,7 +166,7 @@ def _asked(data: DataSet, split: Split, task: int, named: Named, rests_on: Rests
         for row, question, seen, answer in zip(rows.tolist(), questions, positions, of_answer, strict=True):
             wanted, about = [name for word in answer.tolist() for name in answers[word]], named.of(question)
             ways = rests_on(facts[:seen], about, wanted)[:_TRIED]
-            forms = ((named.left(question), *_form(way, facts, about)) for way in ways)
+            forms = ((named.left(question), *_form(sorted(way), facts, about)) for way in ways)
             asked[row] = _Question([*zip(ways, forms, strict=True)], bool(wanted))
     return asked
 
@@ -174,7 +174,8 @@ def _asked(data: DataSet, split: Split, task: int, named: Named, rests_on: Rests
 def _form(way: Sequence[int], facts: Sequence[Sequence[str]], asked: Sequence[str]) -> Form:
     """Which names in the facts of a way are the same, and which are those of the question."""
     number = {name: n for n, name in enumerate(asked)}
-    return tuple(tuple(number.setdefault(name, len(number)) for name in facts[at]) for at in way)
+    outwards = _outward(way, facts, asked[0]) if asked else way
+    return tuple(tuple(number.setdefault(name, len(number)) for name in facts[at]) for at in outwards)
 
 
 def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str]) -> list[list[int]]:
@@ -196,7 +197,7 @@ def linking(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Coll
         complete = [sorted(chosen, reverse=True) for chosen, names in ways if wanted <= names]
         complete.sort(key=lambda chosen: (sum(chosen), chosen), reverse=True)
         if complete:
-            return [_outward(chosen[::-1], facts, asked[0]) for chosen in complete]
+            return [_outward(chosen[::-1], facts, asked[0], asked) for chosen in complete]
         if size < _MOST:
             ways = _longer(ways, facts, having, wanted if size + 1 == _MOST else frozenset())
             if len(ways) > _WAYS:
@@ -237,11 +238,15 @@ def _longer(
     return [*found.items()]
 
 
-def _outward(chosen: Sequence[int], facts: Sequence[Collection[str]], start: str) -> list[int]:
-    """The facts in the order in which one gets from a name to each."""
+def _outward(
+    chosen: Sequence[int], facts: Sequence[Collection[str]], start: str, before: Collection[str] = ()
+) -> list[int]:
+    """The facts in the order in which one gets from a name to each; of several that one gets to, those with more names
+    of some come before: where the milk was before the kitchen is told by when it came to the kitchen."""
     left, ordered, names = [*chosen], list[int](), {start}
     while left:
-        at = next(at for at in left if not names.isdisjoint(facts[at]))
+        reached = [at for at in left if not names.isdisjoint(facts[at])]
+        at = max(reached, key=lambda at: len({*before}.intersection(facts[at])))
         left.remove(at)
         ordered.append(at)
         names.update(facts[at])
