@@ -99,6 +99,18 @@ def test_what_is_found_is_what_the_story_world_says(family: str, tmp_path: Path)
     assert sum(map(set.__eq__, found, said)) >= 0.99 * len(said)
 
 
+@pytest.mark.parametrize("family", ["qa3", "qa14", "qa16"])
+def test_facts_come_in_the_order_in_which_they_are_found(family: str, tmp_path: Path) -> None:
+    """As the story world has them: where the milk was before the kitchen is the last thing that one gets to know."""
+    told = list(stories(family, 600, 3, "train"))
+    rows = look(data_set(tmp_path / "data", map(without_support, told))).supports[family]
+    found = [tuple(row.tolist()) for row in np.split(rows.values, rows.offsets[1:-1])]
+    said = [question.support for story in told for question in story.questions]
+    alike = [(one, other) for one, other in zip(found, said, strict=True) if {*one} == {*other} and len(one) > 1]
+    assert len(alike) > 0.9 * len(said)
+    assert sum(one == other for one, other in alike) >= 0.99 * len(alike)
+
+
 def test_facts_are_read_from_the_smaller_to_the_larger(tmp_path: Path) -> None:
     """Or all the other way round; whatever is asked: is A bigger than B, does A fit in B, yes or no."""
     told = list(stories("qa18", 900, 3, "train"))
