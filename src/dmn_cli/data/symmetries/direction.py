@@ -42,7 +42,7 @@ def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
     """Supports of questions of one task, in the order in which one gets from a question's first name to its last; the
     other way round for those questions whose facts are then read the same way as those of the others; as they are
     where there are none."""
-    paths = dict(_paths(split, named, supports))
+    paths = _paths(split, named, supports)
     groups: dict[Group, Counter[tuple[Path, Path]]] = defaultdict(Counter)
     for group, there, back in paths.values():
         groups[group][there, back] += 1
@@ -72,9 +72,9 @@ def _turned(groups: Mapping[Group, Counter[tuple[Path, Path]]]) -> set[Group]:
     return turned if both <= EXCEPTIONS * read.total() else set()
 
 
-def _paths(split: Split, named: Named, supports: Ragged) -> list[tuple[int, _Paths]]:
+def _paths(split: Split, named: Named, supports: Ragged) -> dict[int, _Paths]:
     """By the number of each question that is about two names which its facts link."""
-    found: list[tuple[int, _Paths]] = []
+    found: dict[int, _Paths] = {}
     story_of = np.repeat(np.arange(split.stories), split.questions.lengths)
     for story in np.unique(story_of[np.diff(supports.offsets) > 0]).tolist():
         here, rows = np.array([story]), np.arange(*split.question_offset[story : story + 2].tolist())
@@ -86,7 +86,7 @@ def _paths(split: Split, named: Named, supports: Ragged) -> list[tuple[int, _Pat
                 there, back = _path(told, about[0], named), _path(told[::-1], about[1], named)
                 answer = tuple(split.answers.take(np.array([row]))[0].tolist())
                 if there and back:
-                    found.append((row, _Paths((named.left(question), answer), there, back)))
+                    found[row] = _Paths((named.left(question), answer), there, back)
     return found
 
 

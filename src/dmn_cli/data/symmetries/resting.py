@@ -59,25 +59,26 @@ def found(
     symmetries: of the task, with classes; evidence: what they were found by
     """
     names = {form: entity[0] for entities in symmetries.classes for entity in entities for form in entity}
-    ways = [(linking, names | _beside(evidence, names)), (latest, names)]
+    plain = Named(data, names)
+    ways = [(linking, Named(data, names | _beside(evidence, names))), (latest, plain)]
     if forms := _by_spelling(evidence):
-        ways.append((linking, names | forms))
-    for rests_on, names_there in ways:
-        supports = _supports(data, split, task, names_there, rests_on)
+        ways.append((linking, Named(data, names | forms)))
+    for rests_on, named in ways:
+        supports = _supports(data, split, task, named, rests_on)
         told = None if supports is None else read(data, split, task, supports)
         if supports and told and agreement(told, _known(told, symmetries)) >= 1 - EXCEPTIONS:
-            ordered = in_one_direction(split, Named(data, names_there), supports)
+            ordered = in_one_direction(split, named, supports)
             return ordered, told if ordered is supports else (read(data, split, task, ordered) or told)
-    return _with_one_kind(data, split, task, symmetries, names)
+    kinds = [frozenset(names[entity[0]] for entity in entities) for entities in symmetries.classes]
+    return _with_one_kind(data, split, task, symmetries, plain, kinds)
 
 
 def _with_one_kind(
-    data: DataSet, split: Split, task: int, symmetries: Symmetries, names: Mapping[str, str]
+    data: DataSet, split: Split, task: int, symmetries: Symmetries, named: Named, kinds: Sequence[Names]
 ) -> tuple[Ragged, Evidence] | None:
     """As `found`, of facts with names of one kind beside what is asked about: the fewest."""
-    kinds = [frozenset(names[entity[0]] for entity in entities) for entities in symmetries.classes]
     ways = [partial(telling, kind=kind, last=last) for last in (True, False) for kind in kinds]
-    each = (_supports(data, split, task, names, rests_on, answered=False) for rests_on in ways)
+    each = (_supports(data, split, task, named, rests_on, answered=False) for rests_on in ways)
     for supports in sorted(filter(None, each), key=lambda supports: len(supports.values)):
         told = read(data, split, task, supports)
         if told:
@@ -125,14 +126,13 @@ def _supports(
     data: DataSet,
     split: Split,
     task: int,
-    names: Mapping[str, str],
+    named: Named,
     rests_on: RestsOn,
     *,
     answered: bool = True,
 ) -> Ragged | None:
-    """None where many questions have none. names: forms, each with the name that it is of; answered: whether names in
-    answers lead to them"""
-    asked = _asked(data, split, task, Named(data, names), rests_on)
+    """None where many questions have none. answered: whether names in answers lead to them"""
+    asked = _asked(data, split, task, named, rests_on)
     if answered and 2 * sum(one.named for one in asked.values()) > len(asked):  # "nothing" rests on something else
         asked = {row: one if one.named else _Question([], named=False) for row, one in asked.items()}
     votes = Counter(form for one in asked.values() for form in {form for _, form in one.ways})

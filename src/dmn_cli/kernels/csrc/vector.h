@@ -85,26 +85,13 @@ static REAL *allocate(Int n) { return aligned_alloc(BYTES, vectors(n) * BYTES); 
 
 /* ---- elementwise functions, which the compiler vectorises ---- */
 
-/* 1 / y, 0 < y < 2^125: Newton's r (2 - y r), three times, from a first guess that is made of y's bits and off by an
-   eighth at most. A division of vectors takes longer than all that. */
-INLINE float reciprocal(float y) {
-  uint32_t bits;
-  memcpy(&bits, &y, sizeof bits);
-  bits = 0x7EF311C7 - bits;
-  float r;
-  memcpy(&r, &bits, sizeof r);
-  r *= 2 - y * r;
-  r *= 2 - y * r;
-  return r + r * (1 - y * r);
-}
-
 /* σ(x) = 1 / (1 + 2^t) with t = -x / ln 2 = n + f: 2^n is made of its bits, 2^f by its series about 0 (|f| <= 1/2, so
    a relative error of 1e-7). NaN stays NaN. */
 INLINE REAL sigmoid(REAL x) {
   if (sizeof(REAL) == sizeof(double)) return 1 / (1 + exp(-x));
   float t = (float)x * -1.44269504f;
-  t = t < -120 ? -120 : t;
-  t = t > 120 ? 120 : t;
+  t = t < -126 ? -126 : t;
+  t = t > 126 ? 126 : t;
   const float n = rintf(t), f = t - n;
   float power = 1.5403530e-4f; /* (ln 2)^k / k!, k from 6 to 0 */
   power = power * f + 1.3333558e-3f;
