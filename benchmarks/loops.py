@@ -53,20 +53,21 @@ def plain_loops() -> Iterator[None]:
         self: GatedGRU,
         x: Tensor,
         packing: Packing,
-        gates: Tensor | None,
-        start: Tensor | None,
-        taken: Pointers | None,
-        last: Tensor | None,
+        gates: Tensor | None = None,
+        *,
+        start: Tensor | None = None,
+        taken: Pointers | None = None,
+        last: bool = False,
     ) -> Tensor:
         x = x if taken is None else taken.look_up(x)
         padded = None if gates is None else packing.unpack(gates)
         states = packing.pack(self.reference(packing.unpack(x), torch.bincount(packing.row), padded, start=start))
-        return states if last is None else states.index_select(0, last)
+        return states.index_select(0, packing.last) if last else states
 
-    fast = GatedGRU._run
-    GatedGRU._run = run
+    fast = GatedGRU.forward
+    GatedGRU.forward = run
     try:
         with usual_products():
             yield
     finally:
-        GatedGRU._run = fast
+        GatedGRU.forward = fast

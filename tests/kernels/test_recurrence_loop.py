@@ -50,7 +50,7 @@ def test_gradcheck(reset: str, update: str) -> None:
     x = torch.randn(21, gru.U.shape[1], dtype=torch.float64, requires_grad=True)
     gates = torch.rand(21, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, g: gru(x, packing, g), (x, gates))
-    assert torch.autograd.gradcheck(lambda x, g: gru.last(x, packing, g), (x, gates))
+    assert torch.autograd.gradcheck(lambda x, g: gru(x, packing, g, last=True), (x, gates))
 
 
 def test_time_grows_with_the_steps_and_not_with_their_square() -> None:

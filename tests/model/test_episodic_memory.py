@@ -50,7 +50,7 @@ def test_given_gates_read_the_supporting_facts_alone(preset: str, gates: str) ->
     m = q
     for t, fact in enumerate((2, 0, 0)):
         one = Packing.of(torch.tensor([1]))
-        e = memory.episode.last(memory.episode.project(c[fact : fact + 1]), one, torch.ones(1).double())
+        e = memory.episode(memory.episode.project(c[fact : fact + 1]), one, torch.ones(1).double(), last=True)
         m = memory.update(t, m, e, q)
     torch.testing.assert_close(forced.memory, m)
     torch.testing.assert_close(forced.gates[:, 0], memory(facts, q).gates[:, 0])

@@ -35,7 +35,7 @@ def states(gru: GatedGRU, x: Tensor, length: Tensor, gates: Tensor | None = None
 
 def last(gru: GatedGRU, x: Tensor, length: Tensor, gates: Tensor) -> Tensor:
     packing = Packing.of(length)
-    return gru.last(gru.project(packing.pack(x)), packing, packing.pack(gates))
+    return gru(gru.project(packing.pack(x)), packing, packing.pack(gates), last=True)
 
 
 @pytest.mark.parametrize("reset", ["before", "after"])

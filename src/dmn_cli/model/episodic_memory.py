@@ -90,7 +90,7 @@ class EpisodicMemory(nn.Module):
             if given is not None:
                 y = F.pad(given[:, t], (0, g.shape[1] - packing.steps))
                 read = y.where(y.any(dim=1, keepdim=True), g)
-            e = self.episode.last(x, packing, packing.pack(read))
+            e = self.episode(x, packing, packing.pack(read), last=True)
             m_t = self.update(t, m, e, q)
             if end is not None:
                 running = running * (1 - read[:, -1:])

@@ -92,38 +92,17 @@ class GatedGRU(nn.Module):
         *,
         start: Tensor | None = None,
         taken: Pointers | None = None,
+        last: bool = False,
     ) -> Tensor:
-        """All states of all rows.
+        """All states of all rows, or the state after each row's last step.
 
         x: (packed, blocks x hidden), from `project`; gates: (packed,), or None for a gate that is always open; start:
         (rows, hidden) h_0, or None for zeros; taken: the row of x that each step takes, which may be the same for many,
-        or None for its own → (packed, hidden)
+        or None for its own; last: whether the last states alone are wanted → (packed, hidden), or (rows, hidden)
         """
-        return self._run(x, packing, gates, start, taken, None)
-
-    def last(
-        self,
-        x: Tensor,
-        packing: Packing,
-        gates: Tensor | None = None,
-        *,
-        start: Tensor | None = None,
-        taken: Pointers | None = None,
-    ) -> Tensor:
-        """The state after each row's last step. Takes what `forward` takes → (rows, hidden)"""
-        return self._run(x, packing, gates, start, taken, packing.last)
-
-    def _run(
-        self,
-        x: Tensor,
-        packing: Packing,
-        gates: Tensor | None,
-        start: Tensor | None,
-        taken: Pointers | None,
-        last: Tensor | None,
-    ) -> Tensor:
         h_0 = None if start is None else start.index_select(0, packing.order)
         if gates is None and self.update == "gate":
             gates = x.new_ones(len(packing.row))
         g = None if gates is None else gates.unsqueeze(1)
-        return recurrence(x, self.dropout(self.U), g, h_0, packing, last, before=self.reset == "before", taken=taken)
+        wanted, before = packing.last if last else None, self.reset == "before"
+        return recurrence(x, self.dropout(self.U), g, h_0, packing, wanted, before=before, taken=taken)

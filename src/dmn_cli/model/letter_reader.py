@@ -31,6 +31,6 @@ class LetterReader(nn.Module):
 
     def forward(self, letters: Letters) -> Tensor:
         """→ (distinct words, hidden)"""
-        right = self.forwards.last(self.forwards.project(self.X), letters.packing, taken=letters.letters)
-        left = self.backwards.last(self.backwards.project(self.X), letters.packing, taken=letters.from_end)
+        right = self.forwards(self.forwards.project(self.X), letters.packing, taken=letters.letters, last=True)
+        left = self.backwards(self.backwards.project(self.X), letters.packing, taken=letters.from_end, last=True)
         return self.W(torch.cat([right, left], dim=1))

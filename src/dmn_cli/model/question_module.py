@@ -29,5 +29,5 @@ class QuestionModule(nn.Module):
         x = wordings.words.pointers.look_up(self.gru.project(word_vectors(wordings.words.distinct)))
         start, n = None, wordings.beginning
         if n:
-            start = self.gru.last(x[:n], Packing.even(1, n, x.device)).expand(len(wordings.rest.order), -1)
-        return self.gru.last(x[n:], wordings.rest, start=start).index_select(0, batch.question)
+            start = self.gru(x[:n], Packing.even(1, n, x.device), last=True).expand(len(wordings.rest.order), -1)
+        return self.gru(x[n:], wordings.rest, start=start, last=True).index_select(0, batch.question)
