@@ -62,7 +62,7 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for count in options.processes:
         changes = {"training.parts": count}
         alone = training_on(cell, data, options.folder, CPU, **changes).learner
-        plan = alone.plan(1)
+        plan = alone.plan(USUAL)
         portions = [alone.portion(planned, USUAL, step, 0) for step, planned in enumerate(plan[:_STEPS])]
         seconds = min(_seconds(alone, portions) for _ in range(3)) / len(portions)
         with joined(data.path, count):

@@ -52,7 +52,7 @@ def test_the_gradient_is_of_the_weighted_loss(data: DataSet) -> None:
     for kind in ("none", "balanced"):
         settings = load(overrides=[*overrides, ("training.class_weights", kind)])
         learner = Learner(Joint.of([data]), settings, torch.device("cpu"), processes=1)
-        planned = learner.plan(1)[0]
+        planned = learner.plan(USUAL)[0]
         portion = learner.portion(planned, USUAL, 0, 0)
         results[kind] = learner.compute(portion, USUAL)
         if kind == "balanced":
@@ -83,7 +83,7 @@ def test_smoothed_answers_are_minimised_and_not_reported(data: DataSet, kind: st
     for smoothing in (0.0, 0.2):
         settings = load(overrides=[*overrides, ("training.label_smoothing", smoothing)])
         learner = Learner(Joint.of([data]), settings, torch.device("cpu"), processes=1)
-        portion = learner.portion(learner.plan(1)[0], USUAL, 0, 0)
+        portion = learner.portion(learner.plan(USUAL)[0], USUAL, 0, 0)
         results[smoothing] = learner.compute(portion, USUAL)
         if smoothing:
             assert portion.batch is not None

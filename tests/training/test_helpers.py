@@ -156,7 +156,7 @@ def test_a_helper_changes_nothing_but_the_time(
     settings = quick(parts=2, averaging=0.9)
     alone, losses_alone = trained(data, tmp_path / "alone", settings, processes=1)
     beside, losses_beside = trained(data, tmp_path / "beside", settings, helpers=Watched)
-    assert asked == [(epoch, step) for epoch in (1, 2) for step in range(len(alone.plan(epoch)))]
+    assert asked == [(epoch, step) for epoch in (1, 2) for step in range(len(alone.plan(USUAL._replace(epoch=epoch))))]
     assert losses_alone == losses_beside
     assert_same_weights(alone, beside)
     models = [safetensors.torch.load_file(tmp_path / run / "model/model.safetensors") for run in ("alone", "beside")]

@@ -15,6 +15,7 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import Diverged, ModelError, UsageError
 from dmn_cli.training import checkpoint, saved
 from dmn_cli.training.events import Epoch, Event, Finished, Stopped
+from dmn_cli.training.learner import USUAL
 from dmn_cli.training.loop import Training
 
 
@@ -206,7 +207,7 @@ def test_a_gradient_that_is_no_number_stops_before_any_weight_is_spoilt(
         list(job.events())
     assert all(weight.isfinite().all() for weight in job.learner.network.parameters())
     lines = [json.loads(line) for line in (tmp_path / "run" / "non_finite.jsonl").read_text().splitlines()]
-    _, stories = job.learner.plan(1)[2]
+    _, stories = job.learner.plan(USUAL)[2]
     assert sorted({line["story_id"] for line in lines}) == sorted(stories.tolist())
     assert {(line["epoch"], line["step"], line["data"]) for line in lines} == {(1, 3, str(data.path))}
     assert all(line["question"].startswith("Where is") for line in lines)

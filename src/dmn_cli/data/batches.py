@@ -95,21 +95,31 @@ class Batches:
         facts: int | None = None,
         stories: np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Which stories go into which batch: all of them shuffled by `random`, or in order of length without it, all or
-        some `stories`.
+        """Which stories go into which batch, all or some `stories`: shuffled by `random`, or in order of length without
+        it.
 
         A batch ends once it has about `batch_size` questions, or they see about so many `facts`.
         """
         lengths, questions = self.split.facts.lengths, self.split.questions.lengths
         order = np.arange(len(lengths)) if stories is None else stories
         if random is not None:
-            order = random.permutation(len(lengths))
+            order = random.permutation(order)
         pool = np.cumsum(questions[order]) // (batch_size * _POOL) if random is not None else 0 * order
         order = order[np.lexsort((lengths[order], pool))]
         batches = np.split(order, cuts(lengths[order], questions[order], batch_size, facts))
         if random is not None:
             random.shuffle(batches)
         return batches
+
+    def first(self, questions: int) -> np.ndarray | None:
+        """The stories of the first so many questions of each task whose names change, and all stories of the others.
+        None: these are all there are."""
+        asked, task = self.split.questions.lengths, self.split.task
+        first = np.ones(len(asked), bool)
+        for changing in self.renamer.tasks if self.renamer else ():
+            own = task == changing
+            first[own] = asked[own].cumsum() - asked[own] < questions
+        return None if first.all() else np.flatnonzero(first)
 
     def batch(
         self,

@@ -102,7 +102,7 @@ class TrainingSettings(_Strict):
     decidable: ClassVar[frozenset[str]] = frozenset(
         {
             *("epochs", "steps", "batch_size", "learning_rate", "final_learning_rate", "schedule", "averaging"),
-            "gate_supervision",
+            *("first_questions", "gate_supervision"),
         }
     )
     searched: ClassVar[dict[str, Range]] = {
@@ -123,6 +123,7 @@ class TrainingSettings(_Strict):
     schedule: Literal["cosine", "solved", "halved"]
     halve_every: int = Field(default=25, gt=0)
     halve_after: int = Field(default=0, ge=0)
+    first_questions: int = Field(default=0, ge=0)
     averaging: float = Field(ge=0, lt=1)
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)

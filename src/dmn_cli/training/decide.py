@@ -18,6 +18,7 @@ from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
 _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
 _PASSES = 3
+_FIRST = 1000  # questions of each task: the more, the more alike are stories and their mirror images (docs/log.md)
 _COUNTS = 0.05  # of the questions have more supporting facts than there are passes: then gates must be let be several
 
 
@@ -48,6 +49,7 @@ def decide(settings: Settings, joint: Joint) -> Decided:
         "training.batch_size": batch,
         "training.learning_rate": rate,
         "training.final_learning_rate": round(rate / 10, 7),
+        "training.first_questions": _FIRST if changing else 0,
         "training.schedule": "solved" if changing else "cosine",
         "training.averaging": 0.998 if changing else 0.0,
         "training.gate_supervision": "ordered" if changing else "ordered-first",

@@ -44,7 +44,7 @@ class Phase(NamedTuple):
     epoch: int
     beta: float  # the weight of the answers
     in_order: bool  # whether gates are taught the order of the supporting facts, where that changes
-    spares: bool  # whether spare names take part, and swaps in all draws, where names change
+    spares: bool  # whether all stories and spare names take part, and swaps in all draws, where names change
     thin: bool  # whether facts that support nothing are left out
 
 
@@ -177,9 +177,9 @@ class Learner:
             return self._processes or 1
         return min(self.parts, networks_at_once(self.device))
 
-    def plan(self, epoch: int) -> list[sampling.PlannedBatch]:
+    def plan(self, phase: Phase) -> list[sampling.PlannedBatch]:
         """The batches of an epoch, in their order."""
-        return sampling.plan(self.train, self.settings.training, epoch)
+        return sampling.plan(self.train, self.settings.training, phase.epoch, first=not phase.spares)
 
     def portion(self, planned: sampling.PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
         """One part of a batch. The stories, in the order of their length, are dealt out in turn, to part 0 last, so
@@ -199,7 +199,7 @@ class Learner:
 
     def portions(self, parts: Sequence[int], phase: Phase, step: int) -> Iterator[list[Portion]]:
         """Some parts of each batch of an epoch, beginning with a step."""
-        plan = self.plan(phase.epoch)
+        plan = self.plan(phase)
 
         def made(n: int) -> list[Portion]:
             return [self.portion(plan[n], phase, n, part) for part in parts]

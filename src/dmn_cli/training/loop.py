@@ -113,7 +113,7 @@ class Training:
             state.finished = None
             self._next_epoch()
         if epochs_before != epochs:
-            next_rate = rate(self.settings.training, state, len(self.learner.plan(state.epoch)))
+            next_rate = rate(self.settings.training, state, len(self.learner.plan(self._phase())))
             self.remarks.append(resuming.longer(epochs, epochs_before, next_rate, rate_before))
         self.remarks += resuming.differently_computed(state, computing(self.device))
 
@@ -188,13 +188,10 @@ class Training:
 
     def _epoch(self, stop: Callable[[], bool]) -> Iterator[Step | Stopped]:
         settings, state, learner = self.settings.training, self.state, self.learner
-        plan = learner.plan(state.epoch)
         if state.answers_from is None and state.epoch >= settings.answers_from_epoch:
             state.answers_from = settings.answers_from_epoch
-        beta = 1.0 if state.answers_from and state.epoch >= state.answers_from else 0.0
-        at_once = settings.schedule != "solved"
-        spares, thin = (first is not None and state.epoch >= first for first in (state.spares_from, state.thin_from))
-        phase = Phase(state.epoch, beta, state.in_order, spares or at_once, thin)
+        phase = self._phase()
+        plan = learner.plan(phase)
         self._losses = losses = torch.tensor(state.totals.losses, dtype=torch.float64, device=self.device)
         watch = Watch(self.run.path, settings, state, at_once=self.device.type == "cpu")
         began = reported = saved = time.perf_counter()
@@ -232,6 +229,15 @@ class Training:
         watch.check()
         state.totals.losses = losses.tolist()
         self.waiting = waited / (time.perf_counter() - began)
+
+    def _phase(self) -> Phase:
+        """How this epoch is trained."""
+        state, at_once = self.state, self.settings.training.schedule != "solved"
+        answers, spares, thin = (
+            first is not None and state.epoch >= first
+            for first in (state.answers_from, state.spares_from, state.thin_from)
+        )
+        return Phase(state.epoch, float(answers), state.in_order, spares or at_once, thin)
 
     def _made(self, planned: PlannedBatch, phase: Phase, step: int) -> list[Portion]:
         """The parts of a batch that no helper will compute: part 0, and those whose helpers aren't ready."""

@@ -7,7 +7,8 @@ Each batch is of one data set. An epoch has as many batches as all of them have,
     p_i ∝ 1                 uniform
 
 where n_i is how many it has itself. A small one is then read several times in an epoch, reshuffled each time, and only
-a part of a large one.
+a part of a large one. So is what an epoch takes of each, where it takes but the first stories: it has as many batches
+as with all of them.
 """
 
 from __future__ import annotations
@@ -28,30 +29,40 @@ class PlannedBatch(NamedTuple):
     stories: np.ndarray  # their numbers in the split
 
 
-def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int) -> list[PlannedBatch]:
-    """The batches of one epoch in their order, which depends on the seed and the epoch alone."""
+def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, first: bool = False) -> list[PlannedBatch]:
+    """The batches of one epoch in their order, which depends on the arguments alone.
+
+    first: whether of tasks whose names change only the `first_questions` are read
+    """
     random = np.random.default_rng([settings.seed, epoch])
-    planned = _once(sets, settings, random)
+    few = settings.first_questions if first else 0
+    chosen = [batches.first(few) if few else None for batches in sets]
+    planned = _once(sets, chosen, settings, random)
     while len(planned) < settings.steps:
-        planned += _once(sets, settings, random)
+        planned += _once(sets, chosen, settings, random)
     return planned
 
 
-def _once(sets: Sequence[Batches], settings: TrainingSettings, random: np.random.Generator) -> list[PlannedBatch]:
-    """The batches of one reading of the data."""
+def _once(
+    sets: Sequence[Batches],
+    chosen: Sequence[np.ndarray | None],
+    settings: TrainingSettings,
+    random: np.random.Generator,
+) -> list[PlannedBatch]:
+    """As many batches as one reading of the data has. chosen: which stories of each set they are made of; None: all"""
 
-    def once_through(batches: Batches) -> list[PlannedBatch]:
-        return [PlannedBatch(batches, stories) for stories in batches.plan(settings.batch_size, random)]
+    def once_through(batches: Batches, stories: np.ndarray | None = None) -> list[PlannedBatch]:
+        return [PlannedBatch(batches, own) for own in batches.plan(settings.batch_size, random, stories=stories)]
 
-    own = [once_through(batches) for batches in sets]
-    if len(own) == 1:
-        return own[0]
+    readings = [once_through(batches) for batches in sets]
     planned: list[PlannedBatch] = []
-    for batches, drawn, share in zip(sets, own, shares([len(plan) for plan in own], settings), strict=True):
+    numbers = shares([len(reading) for reading in readings], settings)
+    for batches, stories, reading, share in zip(sets, chosen, readings, numbers, strict=True):
+        drawn = reading if stories is None else []
         while len(drawn) < share:
-            drawn += once_through(batches)
+            drawn += once_through(batches, stories)
         planned += drawn[:share]
-    return [planned[i] for i in random.permutation(len(planned))]
+    return planned if len(sets) == 1 else [planned[i] for i in random.permutation(len(planned))]
 
 
 def shares(batches: Sequence[int], settings: TrainingSettings) -> list[int]:

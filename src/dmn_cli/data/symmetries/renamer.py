@@ -31,6 +31,7 @@ class Renamer:
         distinct = list(dict.fromkeys(symmetries for symmetries in tasks.values() if symmetries))
         numbers = [1 + distinct.index(tasks[task]) if tasks.get(task) else 0 for task in data.tasks]
         self._group_of = np.array(numbers, np.int64)  # (tasks,) which symmetries a task has; 0: none
+        self.tasks = np.flatnonzero(self._group_of)  # whose names change
         self._sentences = len(data.sentences.words.lengths)
         extended = {symmetries: spared[task] for task, symmetries in tasks.items()}
         self._groups = [
