@@ -21,7 +21,9 @@ from dmn_cli.training import checkpoint
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
+from dmn_cli.training.learner import Phase, Portion
 from dmn_cli.training.loop import Training
+from dmn_cli.training.sampling import PlannedBatch, plan
 
 CPU = torch.device("cpu")
 
@@ -34,7 +36,8 @@ def walks(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def quick(**training: Any) -> list[tuple[str, Any]]:
-    keys = {"epochs": 8, "steps": 10, "batch_size": 32, "learning_rate": 0.01, "parts": 2, **training}
+    keys = {"epochs": 8, "steps": 10, "batch_size": 32, "learning_rate": 0.01, "parts": 2}
+    keys |= {"first_questions": 100, **training}
     return [("model.hidden", 8), *((f"training.{key}", value) for key, value in keys.items())]
 
 
@@ -47,10 +50,12 @@ def test_what_is_auto_is_decided_from_the_training_data(walks: Path, dmn: Dmn, t
     assert settings.model.model_dump()["dropout"] == 0
     assert said["model.passes"] == 3
     assert 64 <= settings.training.batch_size <= 512
+    assert settings.training.first_questions == 1000
     settings, said = decide(load(), plain)
     assert settings.training.schedule == "cosine"
     assert (settings.training.batch_size, settings.training.learning_rate, settings.training.epochs) == (128, 0.002, 30)
     assert settings.model.model_dump()["dropout"] == 0.1
+    assert settings.training.first_questions == 0
     assert AUTO not in settings.model_dump_json()
 
 
@@ -94,6 +99,48 @@ def test_a_run_keeps_auto_and_its_model_and_checkpoint_what_it_came_to(dmn: Dmn,
         "auto",
     )
     fails(dmn("train", walks, "--out", tmp_path / "b", "--set", "training.clip=auto"), 2, "training.clip")
+
+
+def test_it_begins_with_the_first_questions_of_each_task_whose_names_change(
+    dmn: Dmn, walks: Path, tmp_path: Path
+) -> None:
+    """In as many batches as all stories make, and with all stories of other tasks."""
+    assert dmn("prepare", "story", "--tasks", 2, "--symmetries", "off", "--questions", 200, "--out", tmp_path).code == 0
+    joint = Joint.of([DataSet(walks), DataSet(tmp_path)], symmetries=True)
+    changing, plain = joint.train
+    settings = load(overrides=quick(first_questions=100, steps=1)).training
+
+    def stories(*, first: bool) -> list[set[int]]:
+        planned = plan(joint.train, settings, 1, first=first)
+        assert len(planned) == len(plan(joint.train, settings, 1))
+        return [{n for own, some in planned if own is batches for n in some.tolist()} for batches in joint.train]
+
+    everything = [set(range(batches.split.stories)) for batches in joint.train]
+    assert stories(first=False) == everything
+    first, rest = stories(first=True)
+    assert first == set(range(len(first)))
+    assert 100 <= changing.split.questions.lengths[: len(first)].sum() < 100 + changing.split.questions.lengths.max()
+    assert rest == everything[1]
+    assert plain.first(1) is None
+    assert changing.first(len(changing.split)) is None
+
+
+def test_all_stories_take_part_once_spares_do(walks: Path, tmp_path: Path) -> None:
+    job = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick()), CPU, processes=1)
+    few = job.learner.train[0].first(100)
+    assert few is not None
+    seen: dict[bool, set[int]] = {False: set(), True: set()}
+    portion = job.learner.portion
+
+    def watched(planned: PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
+        seen[phase.spares].update(planned.stories.tolist())
+        return portion(planned, phase, step, part)
+
+    job.learner.portion = watched
+    job.begin()
+    list(job.events())
+    assert seen[False] == set(few.tolist())
+    assert seen[True] == set(range(job.learner.train[0].split.stories))
 
 
 @pytest.mark.parametrize("stopped_after", [7, 20, 45, 71])

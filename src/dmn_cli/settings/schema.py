@@ -38,7 +38,7 @@ def or_auto(table: type[Table]) -> type[Table]:
     for name in table.decidable:
         field = table.model_fields[name]
         plain: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        keys[name] = (plain | Literal["auto"], ...)
+        keys[name] = (plain | Literal["auto"], ... if field.is_required() else field.default)
     return create_model(table.__name__, __base__=table, **keys)
 
 
