@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from dmn_cli.artifact import directory
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries.spares import is_spare
+from dmn_cli.evaluation.metrics import Judged, judge
 from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
-from dmn_cli.training import checkpoint
+from dmn_cli.training import checkpoint, loop
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
@@ -141,6 +143,26 @@ def test_all_stories_take_part_once_spares_do(walks: Path, tmp_path: Path) -> No
     list(job.events())
     assert seen[False] == set(few.tolist())
     assert seen[True] == set(range(job.learner.train[0].split.stories))
+
+
+@pytest.mark.parametrize(("enough", "copies", "thinned"), [(1000, 4, 8), (130, 3, 3), (1, 1, 1)])
+def test_a_large_validation_is_read_under_other_names_less_often(
+    walks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: int, copies: int, thinned: int
+) -> None:
+    ways: list[dict[str, Any]] = []
+
+    def watched(*args: Any, **how: Any) -> Iterator[Judged]:
+        ways.append(how)
+        return judge(*args, **how)
+
+    monkeypatch.setattr(loop, "judge", watched)
+    monkeypatch.setattr(loop, "_ENOUGH", enough)
+    job = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=1, steps=1)), CPU, processes=1)
+    assert sum(len(batches.split) for batches in job.valid) == 40
+    job.begin()
+    list(job.events())
+    assert ways[: 1 + copies] == [{}, *({"names": seed} for seed in range(copies))]
+    assert ways[1 + copies :] == [{"thin": seed} for seed in range(thinned)]
 
 
 @pytest.mark.parametrize("stopped_after", [7, 20, 45, 71])

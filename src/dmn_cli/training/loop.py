@@ -41,9 +41,10 @@ from dmn_cli.training.start import Start, joint_from
 
 _REPORT_EVERY = 0.2  # seconds
 _WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to whole ones
-_THINNED = 8  # times that the validation is thinned, to see that
+_THINNED = 8  # times that the validation is thinned, at most, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
-_COPIES = 4  # of the validation, with other names
+_COPIES = 4  # of the validation, at most, with other names
+_ENOUGH = 1000  # questions of a task, in all copies of the validation
 
 
 class Training:
@@ -285,7 +286,7 @@ class Training:
             loss=loss,
             gate_loss=state.totals.losses[1] / max(1, state.totals.supervised),
             validation=reports[0],
-            changed=sum(r.accuracy for r in reports[1:]) / _COPIES if len(reports) > 1 else None,
+            changed=sum(r.accuracy for r in reports[1:]) / (len(reports) - 1) if len(reports) > 1 else None,
             best=better,
             anew=anew,
             learning_rate=self.learner.optimiser.learning_rate,
@@ -314,8 +315,14 @@ class Training:
     def _validated(self) -> list[Report]:
         """The validation as it is, and then with other names, where names change."""
         network, changing = self.learner.network, bool(self.learner.joint.symmetries)
-        ways = [self._judge(), *(self._judge(names=seed) for seed in range(_COPIES if changing else 0))]
+        copies = self._copies(_COPIES) if changing else 0
+        ways = [self._judge(), *(self._judge(names=seed) for seed in range(copies))]
         return [evaluate(network, self.valid, self.device, judge=way) for way in ways]
+
+    def _copies(self, most: int) -> int:
+        """How many copies of the validation are enough; each takes time."""
+        questions, tasks = sum(len(batches.split) for batches in self.valid), len(self.valid[0].tasks)
+        return max(1, min(most, _ENOUGH * tasks // questions))
 
     def _judge(self, **how: int) -> Judge:
         """As `evaluation.metrics.judge` does, by all processes."""
@@ -327,9 +334,9 @@ class Training:
             return False
         network = self.learner.network
         with self.averaged.in_use() if self.averaged else nullcontext():
-            ways = [self._judge(thin=seed) for seed in range(_THINNED)]
+            ways = [self._judge(thin=seed) for seed in range(self._copies(_THINNED))]
             thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
-        right = {task: sum(figures[task]["accuracy"] for figures in thinned) / _THINNED for task in whole.tasks}
+        right = {task: sum(figures[task]["accuracy"] for figures in thinned) / len(ways) for task in whole.tasks}
         return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
 
     def _begin_anew(self) -> None:
