@@ -16,7 +16,6 @@
 #   make growth       time and memory as facts, questions and passes grow: docs/growth.svg
 #   make bench-stream lines a second of dmn ask --batch; BEFORE=src of another checkout to compare with
 #   make soak         LINES=1000000 through dmn ask --batch: as many must come out, and memory must not grow
-#   make results      the trainings of docs/results.md; BABI=path/to/tasks_1-20_v1-2.tar.gz
 #   make results-babi the whole of bAbI, one model a task, from the archive to the tables; goes on where it stopped;
 #                     ROWS='--rows "en-10k;joint, en-10k" --seeds 1' for other rows of tools/babi_results.py
 #   make results-seeds    ten seeds of the tasks of en-10k that vary the most; goes on where it stopped
@@ -40,7 +39,7 @@ BIN := .venv/bin
 BUILD := build
 LINES ?= 1000000
 
-.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results results-babi results-seeds results-world results-lengths results-text results-systems results-pictures results-joint clean
+.PHONY: setup demo demo-model test fuzz test-triton lint types dist audit completions docs faults bench bench-gpu two-machines growth bench-stream soak results-babi results-seeds results-world results-lengths results-text results-systems results-pictures results-joint clean
 
 setup: .venv/.ready
 
@@ -124,9 +123,6 @@ bench-stream: setup
 
 soak: setup
 	$(BIN)/python tools/soak.py --lines $(LINES)
-
-results: setup
-	$(BIN)/python tools/results.py $(BABI) $(BUILD)/results
 
 results-babi: setup
 	$(BIN)/python tools/babi_results.py $(BABI) $(BUILD)/results-babi $(ROWS)
