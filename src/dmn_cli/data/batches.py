@@ -111,15 +111,16 @@ class Batches:
             random.shuffle(batches)
         return batches
 
-    def first(self, questions: int) -> np.ndarray | None:
-        """The stories of the first so many questions of each task whose names change, and all stories of the others.
-        None: these are all there are."""
-        asked, task = self.split.questions.lengths, self.split.task
-        first = np.ones(len(asked), bool)
-        for changing in self.renamer.tasks if self.renamer else ():
-            own = task == changing
-            first[own] = asked[own].cumsum() - asked[own] < questions
-        return None if first.all() else np.flatnonzero(first)
+    def few(self, questions: int) -> np.ndarray | None:
+        """Stories with about so many questions of each task whose names change, evenly from all of its stories, and
+        all stories of the others. None: these are all there are."""
+        asked, chosen = self.split.questions.lengths, np.ones(self.split.stories, bool)
+        for task in self.renamer.tasks if self.renamer else ():
+            own = np.flatnonzero(self.split.task == task)
+            if (every := asked[own].sum() / questions) > 1:
+                chosen[own] = False
+                chosen[own[np.arange(0, len(own), every).astype(int)]] = True
+        return None if chosen.all() else np.flatnonzero(chosen)
 
     def batch(
         self,

@@ -179,7 +179,7 @@ class Learner:
 
     def plan(self, phase: Phase) -> list[sampling.PlannedBatch]:
         """The batches of an epoch, in their order."""
-        return sampling.plan(self.train, self.settings.training, phase.epoch, first=not phase.spares)
+        return sampling.plan(self.train, self.settings.training, phase.epoch, few=not phase.spares)
 
     def portion(self, planned: sampling.PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
         """One part of a batch. The stories, in the order of their length, are dealt out in turn, to part 0 last, so

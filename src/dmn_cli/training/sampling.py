@@ -7,8 +7,7 @@ Each batch is of one data set. An epoch has as many batches as all of them have,
     p_i ∝ 1                 uniform
 
 where n_i is how many it has itself. A small one is then read several times in an epoch, reshuffled each time, and only
-a part of a large one. So is what an epoch takes of each, where it takes but the first stories: it has as many batches
-as with all of them.
+a part of a large one. An epoch of few stories of each has as many batches as one of all of them.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ class PlannedBatch(NamedTuple):
     stories: np.ndarray  # their numbers in the split
 
 
-def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, first: bool = False) -> list[PlannedBatch]:
+def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few: bool = False) -> list[PlannedBatch]:
     """The batches of one epoch in their order, which depends on the arguments alone.
 
-    first: whether of tasks whose names change only the `first_questions` are read
+    few: whether of tasks whose names change only the `first_questions` are read
     """
     random = np.random.default_rng([settings.seed, epoch])
-    few = settings.first_questions if first else 0
-    chosen = [batches.first(few) if few else None for batches in sets]
+    first = settings.first_questions if few else 0
+    chosen = [batches.few(first) if first else None for batches in sets]
     planned = _once(sets, chosen, settings, random)
     while len(planned) < settings.steps:
         planned += _once(sets, chosen, settings, random)
