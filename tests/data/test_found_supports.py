@@ -111,9 +111,10 @@ def test_facts_come_in_the_order_in_which_they_are_found(family: str, tmp_path: 
     assert sum(one == other for one, other in alike) >= 0.99 * len(alike)
 
 
-def test_facts_are_read_from_the_smaller_to_the_larger(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [3, 5, 10])
+def test_facts_are_read_from_the_smaller_to_the_larger(seed: int, tmp_path: Path) -> None:
     """Or all the other way round; whatever is asked: is A bigger than B, does A fit in B, yes or no."""
-    told = list(stories("qa18", 900, 3, "train"))
+    told = list(stories("qa18", 900, seed, "train"))
     rows = look(data_set(tmp_path / "data", map(without_support, told))).supports["qa18"]
     facts = [story.facts for story in told for _ in story.questions]
 
@@ -129,7 +130,7 @@ def test_facts_are_read_from_the_smaller_to_the_larger(tmp_path: Path) -> None:
     ]
     ways = Counter(names(first)[1] in names(second) for first, second in chains)  # one goes on from what is larger
     assert len(chains) > 300
-    assert max(ways.values()) >= 0.98 * len(chains)
+    assert max(ways.values()) >= 0.97 * len(chains)
 
 
 @pytest.mark.parametrize("family", ["qa17", "qa19"])

@@ -68,7 +68,8 @@ def _turned(groups: Mapping[Group, Counter[tuple[Path, Path]]]) -> set[Group]:
             turned.add(group)
         for (there, back), n in ways.items():
             read[back if group in turned else there] += n
-    both = sum(min(read[there], read[back]) for there, back in {way for ways in groups.values() for way in ways})
+    pairs = {frozenset(way) for ways in groups.values() for way in ways}
+    both = sum(min(read[path] for path in pair) for pair in pairs if len(pair) > 1)  # not those that lead back as there
     return turned if both <= EXCEPTIONS * read.total() else set()
 
 
