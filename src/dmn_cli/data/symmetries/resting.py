@@ -1,6 +1,6 @@
 """What answers may rest on, where nobody says: the fewest facts by which the names of a question, and those of its
-answer, hang together; or the last fact with what is asked about, or all of these; or those that have a name of one kind
-beside it.
+answer, hang together; or the last fact with what is asked about; or those that have a name of one kind beside it, or
+the last of them; or all with what is asked about.
 
 Facts that share a name are linked. Of the smallest sets of facts that are linked and have all the names of question and
 answer, the one that is the latest on the whole is taken, in the order in which one gets from the question to its last
@@ -14,9 +14,11 @@ of mice):
 
     What does John carry? apple         John got the apple. John got the milk. John handed the milk to Mary.
 
+    Why did Jason go there? hungry      Jason is hungry. Jason went to the kitchen.
+
 Each counts only for tasks where it is found for nearly all questions, and where answers follow from it if names are
-only names (`proof.py`): of how many things Mary carries, where she is says nothing. Of facts of one kind, half of the
-questions have to rest on what others rest on too, or nothing would be shown by it.
+only names (`proof.py`): of how many things Mary carries, where she is says nothing. Of facts of one kind, and of all
+facts, half of the questions have to rest on what others rest on too, or nothing would be shown by it.
 """
 
 from __future__ import annotations
@@ -70,14 +72,15 @@ def found(
             ordered = in_one_direction(split, named, supports)
             return ordered, told if ordered is supports else (read(data, split, task, ordered) or told)
     kinds = [frozenset(names[entity[0]] for entity in entities) for entities in symmetries.classes]
-    return _with_one_kind(data, split, task, symmetries, plain, kinds)
+    return _with_what_is_asked_about(data, split, task, symmetries, plain, kinds)
 
 
-def _with_one_kind(
+def _with_what_is_asked_about(
     data: DataSet, split: Split, task: int, symmetries: Symmetries, named: Named, kinds: Sequence[Names]
 ) -> tuple[Ragged, Evidence] | None:
-    """As `found`, of facts with names of one kind beside what is asked about: the fewest."""
+    """As `found`, of facts with names of one kind beside what is asked about, or of all: the fewest."""
     ways = [partial(telling, kind=kind, last=last) for last in (True, False) for kind in kinds]
+    ways.append(partial(telling, kind=None, last=False))
     each = (_supports(data, split, task, named, rests_on, answered=False) for rests_on in ways)
     for supports in sorted(filter(None, each), key=lambda supports: len(supports.values)):
         told = read(data, split, task, supports)
@@ -211,12 +214,13 @@ def latest(facts: Sequence[Collection[str]], asked: Sequence[str], answer: Colle
 
 
 def telling(
-    facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str], *, kind: Names, last: bool
+    facts: Sequence[Collection[str]], asked: Sequence[str], answer: Collection[str], *, kind: Names | None, last: bool
 ) -> list[list[int]]:
     """All facts that have the first name of a question and another one of a kind, or the last of them, if there are
-    any, as the only way."""
+    any, as the only way. kind: None: whatever other names they have"""
     about = asked[:1]
-    way = [at for at, names in enumerate(facts) if about and about[0] in names and kind & {*names} - {*about}]
+    with_it = [at for at, names in enumerate(facts) if about and about[0] in names]
+    way = [at for at in with_it if kind is None or kind & {*facts[at]} - {*about}]
     return [way[-1:] if last else way] if way else []
 
 
