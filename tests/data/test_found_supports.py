@@ -107,9 +107,8 @@ def test_a_motive_is_told_with_all_that_somebody_does(tmp_path: Path) -> None:
     rows = look(data_set(tmp_path / "data", map(without_support, told))).supports["qa20"]
     asked = [(story.facts, question) for story in told for question in story.questions]
     for (facts, question), row in zip(asked, np.split(rows.values, rows.offsets[1:-1]), strict=True):
-        about = [
-            at for at, fact in enumerate(facts[: question.position]) if fact.split()[0].lower() in question.text.lower()
-        ]
+        who = next(name for fact in facts if (name := fact.split()[0].lower()) in question.text.lower())
+        about = [at for at, fact in enumerate(facts[: question.position]) if fact.lower().startswith(who)]
         assert row.tolist() == about
         assert {*question.support} <= {*about}
 
