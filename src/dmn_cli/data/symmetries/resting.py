@@ -175,7 +175,10 @@ def _asked(data: DataSet, split: Split, task: int, named: Named, rests_on: Rests
 
 
 def _form(way: Sequence[int], facts: Sequence[Sequence[str]], asked: Sequence[str]) -> Form:
-    """Which names in the facts of a way are the same, and which are those of the question."""
+    """Which names in the facts of a way are the same, and which are those of the question; nothing of many facts, which
+    are the only way."""
+    if len(way) > _MOST:
+        return ()
     number = {name: n for n, name in enumerate(asked)}
     outwards = _outward(way, facts, asked[0]) if asked else way
     return tuple(tuple(number.setdefault(name, len(number)) for name in facts[at]) for at in outwards)
