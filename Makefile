@@ -129,7 +129,7 @@ results-babi: setup
 	$(BIN)/python tools/summary.py
 
 results-seeds: setup
-	$(BIN)/python tools/seed_results.py $(BABI) $(BUILD)/results-seeds
+	$(BIN)/python tools/seed_results.py $(BABI) $(BUILD)/results-babi
 
 results-world: setup
 	$(BIN)/python tools/world_results.py twins $(BABI) $(BUILD)/results-world

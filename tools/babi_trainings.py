@@ -13,7 +13,7 @@ now they are of the training. "rate": questions of the test that are answered a 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -160,7 +160,7 @@ def jobs(rows: Sequence[str], tasks: Sequence[int], seeds: Sequence[int]) -> Ite
             yield from (Job(name, task, seed) for task in ([None] if ROWS[name].joint else tasks))
 
 
-def work(wanted: Iterable[Job], kept: Path, given: argparse.Namespace) -> None:
+def work(wanted: Iterator[Job], kept: Path, given: argparse.Namespace) -> None:
     """Does the trainings that have no line in `kept` yet, and adds one for each. given: what `arguments` parsed"""
     given.folder.mkdir(parents=True, exist_ok=True)
     shop = Shop(given.data, given.folder, given.options)

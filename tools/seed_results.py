@@ -2,8 +2,8 @@
 
     python tools/seed_results.py ARCHIVE FOLDER [--tasks 2,…] [--seeds 1,…] [--jobs N] [--minutes M]
 
-A finished training is a line of docs/seeds.jsonl (`babi_trainings.py` says what is in it) and isn't done again, nor are
-those of docs/babi.jsonl, which count here too; the table is docs/seeds.md, the worst first.
+A finished training is a line of docs/babi.jsonl (`babi_trainings.py` says what is in it), as those of babi_results.py
+are, and isn't done again; the table is docs/seeds.md, the worst first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from babi_trainings import ARCHIVE, ROWS, jobs, work
-from lines import Line, arguments, missing, numbers, read, spread
+from lines import Line, arguments, numbers, read, spread
 
 ROW = "en-10k"
 TASKS = (3, 19, 16, 14, 2)
@@ -23,7 +23,7 @@ HEAD = """\
 Test accuracy in % of bAbI en-10k, supporting facts given, `dmn train` with no option; qa3 is trained on 10,000
 questions of the story world, since its training file is missing from the archive. The worst task first, and of each the
 worst seed. Made by `make results-seeds`, which goes on where it stopped; every training is a line of
-[seeds.jsonl](seeds.jsonl), or of [babi.jsonl](babi.jsonl).
+[babi.jsonl](babi.jsonl).
 
 """
 
@@ -63,9 +63,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=numbers, default=TASKS)
     parser.add_argument("--seeds", type=numbers, default=range(1, SEEDS + 1))
     given = parser.parse_args()
-    kept, others = given.docs / "seeds.jsonl", given.docs / "babi.jsonl"
-    work(missing(jobs([ROW], given.tasks, given.seeds), others), kept, given)
-    text = page([line for line in read(others) + read(kept) if line["row"] == ROW and line["task"] in TASKS])
+    kept = given.docs / "babi.jsonl"
+    work(jobs([ROW], given.tasks, given.seeds), kept, given)
+    text = page([line for line in read(kept) if line["row"] == ROW and line["task"] in TASKS])
     (given.docs / "seeds.md").write_text(text, encoding="utf-8")
     print(text)
 
