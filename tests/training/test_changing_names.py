@@ -20,7 +20,7 @@ from dmn_cli.evaluation.metrics import Judged, judge
 from dmn_cli.evaluation.report import evaluate
 from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import AUTO
-from dmn_cli.training import checkpoint, loop
+from dmn_cli.training import checkpoint, loop, validation
 from dmn_cli.training.averaging import Averaged
 from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
@@ -156,9 +156,9 @@ def test_a_large_validation_is_read_under_other_names_less_often(
         return judge(*args, **how)
 
     monkeypatch.setattr(loop, "judge", watched)
-    monkeypatch.setattr(loop, "_ENOUGH", enough)
+    monkeypatch.setattr(validation, "_ENOUGH", enough)
     job = Training([DataSet(walks)], tmp_path / "run", load(overrides=quick(epochs=1, steps=1)), CPU, processes=1)
-    assert sum(len(batches.split) for batches in job.valid) == 40
+    assert sum(len(batches.split) for batches in job.validation.batches) == 40
     job.begin()
     list(job.events())
     assert ways[: 1 + copies] == [{}, *({"names": seed} for seed in range(copies))]
@@ -266,9 +266,9 @@ def test_averaged_weights_are_a_running_mean() -> None:
 def test_facts_are_left_out_where_answers_stay_as_good(walks: Path, dmn: Dmn, tmp_path: Path) -> None:
     def may_thin(data: Path, accuracy: float, **training: Any) -> bool:
         began = Training([DataSet(data)], tmp_path / "none", load(overrides=quick(**training)), CPU, processes=1)
-        whole = evaluate(began.learner.network, began.valid, CPU)
+        whole = evaluate(began.learner.network, began.validation.batches, CPU)
         whole.tasks["qa1"]["accuracy"] = accuracy
-        return began.may_thin(whole)
+        return began.validation.as_good_thinned(whole)
 
     assert may_thin(walks, 0.0)
     assert not may_thin(walks, 1.0)  # which an untrained network's answers to thinned stories are far from

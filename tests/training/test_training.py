@@ -123,7 +123,7 @@ def test_the_model_kept_has_a_temperature_and_the_one_in_training_has_none(data:
     assert job.learner.network.temperature == 1
     model = model_directory.load(tmp_path / "run")
     assert model.network.temperature != 1
-    fitted = fit_temperature(model.network, len(model.vocabulary.answers), job.valid, CPU)
+    fitted = fit_temperature(model.network, len(model.vocabulary.answers), job.validation.batches, CPU)
     assert fitted == pytest.approx(model.network.temperature, rel=1e-3)
     metrics = json.loads((tmp_path / "run" / "model" / "metrics.json").read_text())
     assert metrics["calibration"]["temperature"] == model.network.temperature

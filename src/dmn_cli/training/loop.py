@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.evaluation.metrics import judge
-from dmn_cli.evaluation.report import Judge, Report, evaluate
+from dmn_cli.evaluation.report import Judge
 from dmn_cli.kernels.tune import computing
 from dmn_cli.machine.distributed import Gone, world
 from dmn_cli.settings.load import CONFIG, as_dict
@@ -38,13 +38,10 @@ from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedBatch
 from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from
+from dmn_cli.training.validation import Validation
 
 _REPORT_EVERY = 0.2  # seconds
-_WORSE = 0.01  # of the answers to thinned stories may be wrong beyond those to whole ones
-_THINNED = 8  # times that the validation is thinned, at most, to see that
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
-_COPIES = 4  # of the validation, at most, with other names
-_ENOUGH = 1000  # questions of a task, in all copies of the validation
 
 
 class Training:
@@ -70,7 +67,7 @@ class Training:
         self.given, self.device, self.run = settings, device, Run(run)
         self.learner = Learner(joint, settings, device, processes=ranks.size if ranks else processes, start=start)
         self.settings = self.learner.settings
-        self.valid = joint.batches("valid")
+        self.validation = Validation(joint.batches("valid"), self.learner, self._judge)
         decay = self.settings.training.averaging
         self.averaged = Averaged(self.learner.network, decay) if decay else None
         self.waiting = 0.0  # Epoch.waiting
@@ -268,14 +265,14 @@ class Training:
     def _end_epoch(self, began: float) -> Epoch:
         """Validates, keeps the model if it is the best so far, decides whether to end, and saves the state."""
         settings, state = self.settings.training, self.state
-        with self.averaged.in_use() if self.averaged else nullcontext():
-            reports = self._validated()
+        with self._averages():
+            reports = self.validation.reports()
             score = [sum(r.accuracy for r in reports) / len(reports), -sum(r.loss for r in reports) / len(reports)]
             better = state.best is None or score > score_of(state.best)
             if better:
                 report = reports[0]
                 state.best = {"epoch": state.epoch, "accuracy": report.accuracy, "loss": report.loss, "score": score}
-                keep(self.run.model, self.learner.model, self.valid, self.device)
+                keep(self.run.model, self.learner.model, self.validation.batches, self.device)
         flawless = all(report.accuracy == 1 for report in reports)
         state.flawless = state.flawless + sum(report.questions for report in reports) if flawless else 0
         state.seconds = time.perf_counter() - began
@@ -300,8 +297,10 @@ class Training:
         state.finished = turns.reason_to_end(settings, state)
         if settings.schedule == "solved":
             turns.look_ahead(settings, state, loss, score[0])
-            if state.spares_from and not state.thin_from and self.may_thin(reports[0]):
-                state.thin_from = state.epoch + 1
+            if state.spares_from and not state.thin_from:
+                with self._averages():
+                    thin = self.validation.as_good_thinned(reports[0])
+                state.thin_from = state.epoch + 1 if thin else None
         if anew:
             self._begin_anew()
         if not state.finished:
@@ -309,35 +308,18 @@ class Training:
         self.save()
         return epoch
 
+    def _averages(self) -> AbstractContextManager[None]:
+        """Here the network has its averaged weights, if it has any."""
+        return self.averaged.in_use() if self.averaged else nullcontext()
+
     def _next_epoch(self) -> None:
         self.state.epoch, self.state.step, self.state.totals = self.state.epoch + 1, 0, Totals()
 
-    def _validated(self) -> list[Report]:
-        """The validation as it is, and then with other names, where names change."""
-        network, changing = self.learner.network, bool(self.learner.joint.symmetries)
-        copies = self._copies(_COPIES) if changing else 0
-        ways = [self._judge(), *(self._judge(names=seed) for seed in range(copies))]
-        return [evaluate(network, self.valid, self.device, judge=way) for way in ways]
-
-    def _copies(self, most: int) -> int:
-        """How many copies of the validation are enough; each takes time."""
-        questions, tasks = sum(len(batches.split) for batches in self.valid), len(self.valid[0].tasks)
-        return max(1, min(most, _ENOUGH * tasks // questions))
-
     def _judge(self, **how: int) -> Judge:
         """As `evaluation.metrics.judge` does, by all processes."""
-        return self.helpers.judge(self.valid, **how) if isinstance(self.helpers, Ranks) else partial(judge, **how)
-
-    def may_thin(self, whole: Report) -> bool:
-        """Whether answers to stories with facts left out are as good, in each task, as those to whole ones."""
-        if not self.learner.joint.symmetries or not self.learner.supervision:
-            return False
-        network = self.learner.network
-        with self.averaged.in_use() if self.averaged else nullcontext():
-            ways = [self._judge(thin=seed) for seed in range(self._copies(_THINNED))]
-            thinned = [evaluate(network, self.valid, self.device, judge=way).tasks for way in ways]
-        right = {task: sum(figures[task]["accuracy"] for figures in thinned) / len(ways) for task in whole.tasks}
-        return all(right[task] >= figures["accuracy"] - _WORSE for task, figures in whole.tasks.items())
+        if isinstance(self.helpers, Ranks):
+            return self.helpers.judge(self.validation.batches, **how)
+        return partial(judge, **how)
 
     def _begin_anew(self) -> None:
         """From other weights; the best model so far stays the best until there is a better one."""
