@@ -105,15 +105,15 @@ def test_a_run_keeps_auto_and_its_model_and_checkpoint_what_it_came_to(dmn: Dmn,
 
 
 def test_it_begins_with_few_questions_of_each_task_whose_names_change(dmn: Dmn, walks: Path, tmp_path: Path) -> None:
-    """In as many batches as all stories make, evenly from all of them, and with all stories of other tasks."""
+    """Evenly from all of them, and with all stories of other tasks; small data are read several times in an epoch."""
     assert dmn("prepare", "story", "--tasks", 2, "--symmetries", "off", "--questions", 200, "--out", tmp_path).code == 0
     joint = Joint.of([DataSet(walks), DataSet(tmp_path)], symmetries=True)
     changing, plain = joint.train
-    settings = load(overrides=quick(first_questions=100, steps=1)).training
+    settings = load(overrides=quick(first_questions=100)).training
 
     def stories(*, few: bool) -> list[set[int]]:
         planned = plan(joint.train, settings, 1, few=few)
-        assert len(planned) == len(plan(joint.train, settings, 1))
+        assert len(planned) >= settings.steps
         return [{n for own, some in planned if own is batches for n in some.tolist()} for batches in joint.train]
 
     everything = [set(range(batches.split.stories)) for batches in joint.train]

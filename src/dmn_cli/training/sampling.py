@@ -7,7 +7,7 @@ Each batch is of one data set. An epoch has as many batches as all of them have,
     p_i ∝ 1                 uniform
 
 where n_i is how many it has itself. A small one is then read several times in an epoch, reshuffled each time, and only
-a part of a large one. An epoch of few stories of each has as many batches as one of all of them.
+a part of a large one.
 """
 
 from __future__ import annotations
@@ -35,33 +35,35 @@ def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few
     """
     random = np.random.default_rng([settings.seed, epoch])
     first = settings.first_questions if few else 0
-    chosen = [batches.few(first) if first else None for batches in sets]
-    planned = _once(sets, chosen, settings, random)
+    stories = [batches.few(first) if first else None for batches in sets]
+    planned = _once(sets, stories, settings, random)
     while len(planned) < settings.steps:
-        planned += _once(sets, chosen, settings, random)
+        planned += _once(sets, stories, settings, random)
     return planned
 
 
 def _once(
     sets: Sequence[Batches],
-    chosen: Sequence[np.ndarray | None],
+    stories: Sequence[np.ndarray | None],
     settings: TrainingSettings,
     random: np.random.Generator,
 ) -> list[PlannedBatch]:
-    """As many batches as one reading of the data has. chosen: which stories of each set they are made of; None: all"""
+    """The batches of one reading of the data. stories: those of each set that are read; None: all"""
 
-    def once_through(batches: Batches, stories: np.ndarray | None = None) -> list[PlannedBatch]:
-        return [PlannedBatch(batches, own) for own in batches.plan(settings.batch_size, random, stories=stories)]
+    def once_through(n: int) -> list[PlannedBatch]:
+        planned = sets[n].plan(settings.batch_size, random, stories=stories[n])
+        return [PlannedBatch(sets[n], together) for together in planned]
 
-    readings = [once_through(batches) for batches in sets]
+    own = [once_through(n) for n in range(len(sets))]
+    if len(own) == 1:
+        return own[0]
     planned: list[PlannedBatch] = []
-    numbers = shares([len(reading) for reading in readings], settings)
-    for batches, stories, reading, share in zip(sets, chosen, readings, numbers, strict=True):
-        drawn = reading if stories is None else []
+    for n, share in enumerate(shares([len(reading) for reading in own], settings)):
+        drawn = own[n]
         while len(drawn) < share:
-            drawn += once_through(batches, stories)
+            drawn += once_through(n)
         planned += drawn[:share]
-    return planned if len(sets) == 1 else [planned[i] for i in random.permutation(len(planned))]
+    return [planned[i] for i in random.permutation(len(planned))]
 
 
 def shares(batches: Sequence[int], settings: TrainingSettings) -> list[int]:

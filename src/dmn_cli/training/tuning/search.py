@@ -306,7 +306,7 @@ class Search:
         return sum(self._questions(size, epoch) for epoch in range(done + 1, epochs + 1))
 
     def _questions_of(self, batch_size: int, epoch: int) -> int:
-        """Questions in an epoch, counted as often as they come."""
+        """Questions in an epoch, counted as often as they come; a training may begin with epochs of fewer."""
         settings = self.decided.training.model_copy(update={"batch_size": batch_size})
         plan = sampling.plan(self.joint.train, settings, epoch)
         return sum(int(batches.split.questions.lengths[stories].sum()) for batches, stories in plan)
