@@ -40,7 +40,7 @@ from typing import Any
 import safetensors.torch
 
 from dmn_cli.cli.app import main as dmn
-from dmn_cli.training import helpers, loop, reading, saved
+from dmn_cli.training import helpers, loop, reading, saved, validation
 from dmn_cli.training.tuning import found as found  # imported once for all that are forked
 
 SMALL = ("--device", "cpu", "--set", "model.hidden=8", "--set", "training.batch_size=16")
@@ -75,7 +75,7 @@ CASES = {
 AIMS: dict[str, tuple[tuple[Any, str], ...]] = {  # what is called at a moment: owner, name
     "step": ((loop.Training, "step"),),
     "checkpoint": ((saved, "save"),),
-    "evaluation": ((loop, "evaluate"),),
+    "evaluation": ((validation, "evaluate"),),
     "model": ((loop, "keep"),),
     "helper": ((loop.Training, "step"),),
     "reading": ((reading.Reading, "step"), (saved, "save")),

@@ -111,7 +111,7 @@ def test_answers_alone_tell_what_names_are(task: str, by_answers: Findings) -> N
 def test_names_tell_what_answers_rest_on(bare: DataSet, by_answers: Findings) -> None:
     """Where a story says who is where, who has what and what is next to what; not where pronouns stand for people, or
     nothing is to be known. What is found is nearly always what the story world says."""
-    assert {*by_answers.supports} == {f"qa{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19)}
+    assert {*by_answers.supports} == {f"qa{n}" for n in range(1, 21) if n not in (11, 13)}
     split = bare.split("train")
     supports = by_answers.all_supports(split)
     rows = np.split(supports.values, supports.offsets[1:-1])
@@ -120,7 +120,8 @@ def test_names_tell_what_answers_rest_on(bare: DataSet, by_answers: Findings) ->
     right: dict[str, list[bool]] = {}
     for task, row, support in zip(tasks, rows, told, strict=True):
         if task in by_answers.supports:
-            right.setdefault(task, []).append({*row.tolist()} == {*support})
+            alike = set.issubset if task == "qa20" else set.__eq__  # of a motive, all that somebody does is found
+            right.setdefault(task, []).append(alike({*support}, {*row.tolist()}))
         else:
             assert not len(row)
     shares = {task: sum(each) / len(each) for task, each in right.items()}
