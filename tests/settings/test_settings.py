@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from dmn_cli.errors import UsageError
-from dmn_cli.settings.load import from_dict, load, parse_override, presets, to_toml
+from dmn_cli.settings.load import as_dict, from_dict, load, parse_override, presets, to_toml
 from dmn_cli.settings.schema import DmnSettings, Settings, TrainingSettings
 
 
@@ -150,6 +150,23 @@ def test_preset_then_config_then_key(config: Path) -> None:
             "training": base.training.model_copy(update={"l2": 1.0}),
         }
     )
+
+
+def test_a_key_that_a_runs_own_file_lacks_is_as_it_was_before_there_was_one(config: Path) -> None:
+    before = load(overrides=[("training.epochs", 7)])
+    text = [line for line in to_toml(before).splitlines() if not line.startswith("first_questions")]
+    config.write_text("\n".join(text), encoding="utf-8")
+    assert load(config=config) == before  # as anybody's file: the preset says the rest
+    assert before.training.model_dump()["first_questions"] == "auto"
+    assert load(config=config, of_run=True) == from_dict(
+        {**as_dict(before), "training": {**as_dict(before)["training"], "first_questions": 0}}
+    )
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_runs_own_file_is_read_as_it_was_written(config: Path, name: str) -> None:
+    config.write_text(to_toml(load(name)), encoding="utf-8")
+    assert load(config=config, of_run=True) == load(name)
 
 
 def test_a_config_names_its_preset_and_the_command_line_another(config: Path) -> None:

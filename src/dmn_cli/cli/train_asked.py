@@ -135,4 +135,4 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
     if other_kind:
         kind = "of one seed" if changeable == _USUAL else f"that was made with --{changeable[0]}"
         raise UsageError(f"is a run {kind}", where=out, hint="Continue it with --resume alone.")
-    return load(config=out / CONFIG, overrides=chosen)
+    return load(config=out / CONFIG, overrides=chosen, of_run=True)

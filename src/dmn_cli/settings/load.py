@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from dmn_cli.errors import UsageError
 from dmn_cli.notation import parse_toml
@@ -35,11 +36,14 @@ def load(
     config: Path | None = None,
     overrides: list[tuple[str, Any]] | None = None,
     *,
+    of_run: bool = False,
     folder: Traversable = PRESETS,
 ) -> Settings:
     """A preset (by default the one that `config` names, or else dmn-plus), then a TOML file, then single keys.
 
-    overrides: (dotted key, value) pairs; a string value is read as TOML where it is TOML; folder: of presets
+    overrides: (dotted key, value) pairs; a string value is read as TOML where it is TOML; of_run: whether `config` is a
+    run's own: a key that it lacks came later, and its default is how it was before, whatever the preset says now;
+    folder: of presets
 
     Raises: UsageError for an unknown preset, network or key (with the nearest one), a value that doesn't fit, or one
     that is missing.
@@ -55,6 +59,10 @@ def load(
     chosen = [(key, value, config) for key, value in _flat(given)]
     chosen += [(key, _toml_value(value), None) for key, value in overrides or []]
     network = _network(values)
+    if of_run:
+        for key in _since(network):
+            table, _, last = key.partition(".")
+            values.get(table, {}).pop(last, None)
     for key, value, where in chosen:
         if key == "model.network":
             network = _known(value, where)
@@ -92,8 +100,17 @@ def _known(network: Any, where: Path | None) -> str:
 
 def _keys(network: str) -> list[str]:
     """All that can be set where this is the network."""
+    return [*_fields(network)]
+
+
+def _since(network: str) -> list[str]:
+    """Those that have a default: files from before they were there lack them."""
+    return [key for key, field in _fields(network).items() if not field.is_required() and key != "model.network"]
+
+
+def _fields(network: str) -> dict[str, FieldInfo]:
     tables = {"model": NETWORKS[network].settings, "training": TrainingSettings, "reading": ReadingSettings}
-    return [f"{table}.{key}" for table, schema in tables.items() for key in schema.model_fields]
+    return {f"{table}.{key}": field for table, schema in tables.items() for key, field in schema.model_fields.items()}
 
 
 def from_dict(values: dict[str, Any]) -> Settings:
