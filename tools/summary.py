@@ -67,11 +67,13 @@ def _whole(measured: babi_results.Measured, rows: Iterable[str]) -> Iterator[str
 
 def _babi(measured: babi_results.Measured) -> Iterator[list[str]]:
     for row in _whole(measured, BABI):
-        published = [MEANS[row]] if row in MEANS else []
+        published: list[str] = []
         if row in LIKE:
             who, name = LIKE[row]
             figure, passed = mean(babi_results.PUBLISHED[name]), babi_results.passed(name)
-            published.insert(0, f"{who} {figure:.1f}, {passed} tasks")
+            published.append(f"{who} {figure:.1f}, {passed} tasks")
+        if row in MEANS:
+            published.append(MEANS[row])
         yield [f"bAbI {row}", *_over(babi_results.over(measured.tests, row)), NONE, "; ".join(published) or NONE]
         unseen = babi_results.over(measured.known_unseen(), row)
         if row in UNSEEN and unseen.seeds:

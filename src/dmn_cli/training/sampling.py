@@ -12,7 +12,7 @@ a part of a large one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,10 @@ class PlannedBatch(NamedTuple):
     stories: np.ndarray  # their numbers in the split
 
 
+Reader = Callable[[], list[PlannedBatch]]
+"""The batches of one reading of a data set, reshuffled each time."""
+
+
 def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few: bool = False) -> list[PlannedBatch]:
     """The batches of one epoch in their order, which depends on the arguments alone.
 
@@ -35,33 +39,29 @@ def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few
     """
     random = np.random.default_rng([settings.seed, epoch])
     first = settings.first_questions if few else 0
-    stories = [batches.few(first) if first else None for batches in sets]
-    planned = _once(sets, stories, settings, random)
+
+    def reader(batches: Batches) -> Reader:
+        stories = batches.few(first) if first else None
+        return lambda: [
+            PlannedBatch(batches, own) for own in batches.plan(settings.batch_size, random, stories=stories)
+        ]
+
+    readers = [reader(batches) for batches in sets]
+    planned = _once(readers, settings, random)
     while len(planned) < settings.steps:
-        planned += _once(sets, stories, settings, random)
+        planned += _once(readers, settings, random)
     return planned
 
 
-def _once(
-    sets: Sequence[Batches],
-    stories: Sequence[np.ndarray | None],
-    settings: TrainingSettings,
-    random: np.random.Generator,
-) -> list[PlannedBatch]:
-    """The batches of one reading of the data. stories: those of each set that are read; None: all"""
-
-    def once_through(n: int) -> list[PlannedBatch]:
-        planned = sets[n].plan(settings.batch_size, random, stories=stories[n])
-        return [PlannedBatch(sets[n], together) for together in planned]
-
-    own = [once_through(n) for n in range(len(sets))]
+def _once(readers: Sequence[Reader], settings: TrainingSettings, random: np.random.Generator) -> list[PlannedBatch]:
+    """The batches of one reading of the data."""
+    own = [read() for read in readers]
     if len(own) == 1:
         return own[0]
     planned: list[PlannedBatch] = []
-    for n, share in enumerate(shares([len(reading) for reading in own], settings)):
-        drawn = own[n]
+    for read, drawn, share in zip(readers, own, shares([len(plan) for plan in own], settings), strict=True):
         while len(drawn) < share:
-            drawn += once_through(n)
+            drawn += read()
         planned += drawn[:share]
     return [planned[i] for i in random.permutation(len(planned))]
 
