@@ -222,6 +222,42 @@ def test_prepare_leaves_it_where_only_what_is_given_counts(
     assert not data.split("train").supports.lengths.any()
 
 
+def _by_size(fact: str) -> tuple[str, str]:
+    """What is smaller, and what it fits in."""
+    small, fits, large = fact.lower().rstrip(" .").partition(" fits inside the ")
+    if not fits:
+        large, _, small = small.partition(" is bigger than the ")
+    return small.removeprefix("the "), large.removeprefix("the ")
+
+
+def test_given_supports_are_read_in_one_direction(dmn: Dmn, tmp_path: Path) -> None:
+    """From the smaller to the larger or back, in whatever order a question names the two, and whether it is so or not;
+    those of other tasks, and of other splits, as they are."""
+    for name, more in (("ordered", ()), ("given", ("--supports", "given"))):
+        said = dmn("prepare", "story", "--tasks", "2,18", "--questions", 600, "--out", tmp_path / name, *more)
+        assert ("In qa18 supporting facts are put into the order" in said.out) == (name == "ordered")
+    ordered, given = (DataSet(tmp_path / name) for name in ("ordered", "given"))
+    assert ordered.summary["ordered_supports"] == ["qa18"]
+    assert "ordered_supports" not in given.summary
+    assert ordered.summary["questions_with_support"] == given.summary["questions_with_support"]
+    ordered.check()
+    ways = set()
+    split = ordered.split("train")
+    every = np.arange(len(split))
+    for one, before in zip(ordered.examples(split, every), given.examples(given.split("train"), every), strict=True):
+        assert sorted(one.support) == sorted(before.support)
+        if one.task == "qa2":
+            assert one.support == before.support
+        elif len(one.support) == 2:
+            (small, large), (smaller, larger) = (_by_size(one.facts[at]) for at in one.support)
+            assert small == larger or large == smaller
+            ways.add(small == larger)
+    assert len(ways) == 1
+    for name in ("valid", "test"):
+        columns = [data.split(name).supports.take(np.arange(len(data.split(name)))) for data in (ordered, given)]
+        assert all((one == other).all() for one, other in zip(*columns, strict=True))
+
+
 def test_names_of_several_words_with_affixes(dmn: Dmn, tmp_path: Path) -> None:
     """A pink rectangle is one also where each word has its shape and its endings after it."""
     told = map(without_support, stories("qa17", 900, 1, "train"))

@@ -160,7 +160,7 @@ def _findings(
     if found or given is None:
         write_text(data.path / "symmetries.toml", to_toml({task: found.get(task, Symmetries()) for task in data.tasks}))
     said = {"symmetries": {task: as_json(symmetries) for task, symmetries in found.items()}}
-    return said | (_with_supports(data, findings) if findings.supports else {})
+    return said | (_with_supports(data, findings) if findings.supports or findings.ordered else {})
 
 
 def _with_supports(data: DataSet, findings: Findings) -> dict[str, Any]:
@@ -169,7 +169,8 @@ def _with_supports(data: DataSet, findings: Findings) -> dict[str, Any]:
     digest = write_supports(data.path, supports)
     counts = {task: int(np.count_nonzero(np.diff(one.offsets))) for task, one in findings.supports.items()}
     return {
-        "found_supports": counts,
+        **({"found_supports": counts} if counts else {}),
+        **({"ordered_supports": [*findings.ordered]} if findings.ordered else {}),
         "questions_with_support": data.summary["questions_with_support"] + sum(counts.values()),
         "sha256": {**data.summary["sha256"], SUPPORTS: digest},
     }

@@ -119,8 +119,8 @@ _Symmetries = Annotated[
 _Supports = Annotated[
     Literal["auto", "given"],
     typer.Option(
-        help="Which facts an answer rests on, in tasks that don't say: looked for by the names that link them, or no "
-        "more than what is given.",
+        help="Which facts an answer rests on, in tasks that don't say, and in which order they are read: looked for by "
+        "the names that link them, or no more than what is given.",
     ),
 ]
 

@@ -42,6 +42,7 @@ def describe(summary: dict[str, Any]) -> str:
         + (f"\n{_unanswerable(summary['unanswerable'])}" if "unanswerable" in summary else "")
         + _symmetries(summary)
         + (f"\n{_supports(summary)}" if summary.get("found_supports") else "")
+        + (f"\n{_ordered(summary)}" if summary.get("ordered_supports") else "")
         + (f"\n{_table(summary['table'])}" if "table" in summary else "")
     )
 
@@ -96,6 +97,14 @@ def _supports(summary: dict[str, Any]) -> str:
     return (
         f"What answers rest on isn't said. In {', '.join(found)} names tell it, for "
         f"{plural(sum(found.values()), 'question')} (--supports given: not looked for)."
+    )
+
+
+def _ordered(summary: dict[str, Any]) -> str:
+    """For which tasks supporting facts are read in an order of their own."""
+    return (
+        f"In {', '.join(summary['ordered_supports'])} supporting facts are put into the order in which they are all "
+        "read the same way round (--supports given: as they are)."
     )
 
 

@@ -54,6 +54,8 @@ def summary(value: dict[str, Any], where: Path) -> None:
             "found_supports": all(
                 _is_text(task) and type(n) is int for task, n in value.get("found_supports", {}).items()
             ),
+            "ordered_supports": isinstance(ordered := value.get("ordered_supports", []), list)
+            and all(map(_is_text, ordered)),
             "unanswerable": isinstance(value.get("unanswerable", {}).get("label", ""), str),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

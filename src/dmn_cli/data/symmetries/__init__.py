@@ -35,6 +35,11 @@ class Symmetries:
         return [*dict.fromkeys(of_classes + [form for swap in self.swaps for pair in swap for form in pair])]
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Each form of a class's entities, and the first form of its entity."""
+        return {form: entity[0] for entities in self.classes for entity in entities for form in entity}
+
+    @cached_property
     def of_words(self) -> bool:
         """Whether each element only permutes single words, so that it can be applied to rows of a table; else whole
         sentences have to be written anew."""

@@ -10,6 +10,9 @@ it, and the answer is an exclusive or of too much at once (docs/log.md).
 
 Which answers and wordings turn the order round isn't known. Those do by which the fewest facts are read both ways; and
 if more than a few still are, what is smaller and larger isn't what it is about, and the order stays.
+
+Supporting facts that data come with may have an order that nobody can know before the answer: in bAbI's qa18 from the
+smaller to the larger where it is no, and back where it is yes. They are put into this order too.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from dmn_cli.data.store.reader import Split
 from dmn_cli.data.symmetries.mentions import Named
 from dmn_cli.data.symmetries.proof import EXCEPTIONS
 
+_QUESTIONS = 20_000  # of a task, by which it is decided
 _NEARLY_ALL = 0.9  # of the questions are about two names that facts link
 Path = tuple[tuple[str, int], ...]  # for each fact its words but for the names, and which of its names one comes from
 Group = tuple[str, tuple[int, ...]]  # the wording of a question, but for its names, and the answer
@@ -36,6 +40,24 @@ class _Paths(NamedTuple):
     group: Group
     there: Path
     back: Path
+    chosen: list[int]  # the positions of the facts there
+
+
+def given_in_one_direction(split: Split, task: int, named: Named) -> Ragged | None:
+    """The supports that questions of a task come with, as `in_one_direction`, none of other tasks; None where they stay
+    as they are."""
+    asked = np.repeat(split.task == task, split.questions.lengths)
+    lengths = np.where(asked, split.supports.lengths, 0)
+    if lengths.max(initial=0) < 2 or len(np.unique(split.answers.take(np.flatnonzero(asked))[0])) != 2:
+        return None
+
+    def ordered(lengths: np.ndarray) -> Ragged | None:
+        supports = Ragged.of(split.supports.take(np.flatnonzero(lengths))[0], lengths)
+        found = in_one_direction(split, named, supports)
+        return None if found is supports else found
+
+    first = np.where(np.cumsum(asked) <= _QUESTIONS, lengths, 0)
+    return ordered(lengths) if (first == lengths).all() or ordered(first) else None
 
 
 def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
@@ -44,8 +66,8 @@ def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
     where there are none."""
     paths = _paths(split, named, supports)
     groups: dict[Group, Counter[tuple[Path, Path]]] = defaultdict(Counter)
-    for group, there, back in paths.values():
-        groups[group][there, back] += 1
+    for one in paths.values():
+        groups[one.group][one.there, one.back] += 1
     several = any(len(one.there) > 1 for one in paths.values())
     if not several or len({answer for _, answer in groups}) != 2:
         return supports
@@ -55,7 +77,8 @@ def in_one_direction(split: Split, named: Named, supports: Ragged) -> Ragged:
     if not turned:
         return supports
     rows = np.split(supports.values, supports.offsets[1:-1])
-    rows = [row[::-1] if at in paths and paths[at].group in turned else row for at, row in enumerate(rows)]
+    for at, (group, _, _, chosen) in paths.items():
+        rows[at] = np.array(chosen[::-1] if group in turned else chosen)
     return Ragged(supports.offsets, np.concatenate(rows))
 
 
@@ -83,11 +106,13 @@ def _paths(split: Split, named: Named, supports: Ragged) -> dict[int, _Paths]:
         for row, question in zip(rows.tolist(), questions, strict=True):
             about, chosen = named.of(question), supports.values[slice(*supports.offsets[row : row + 2])].tolist()
             if len(about) == 2 and chosen:
+                if about[0] not in named.of(facts[chosen[0]]):
+                    chosen.reverse()
                 told = [facts[at] for at in chosen]
                 there, back = _path(told, about[0], named), _path(told[::-1], about[1], named)
                 answer = tuple(split.answers.take(np.array([row]))[0].tolist())
                 if there and back:
-                    found[row] = _Paths((named.left(question), answer), there, back)
+                    found[row] = _Paths((named.left(question), answer), there, back, chosen)
     return found
 
 

@@ -60,7 +60,7 @@ def found(
 
     symmetries: of the task, with classes; evidence: what they were found by
     """
-    names = {form: entity[0] for entities in symmetries.classes for entity in entities for form in entity}
+    names = symmetries.names
     plain = Named(data, names)
     ways = [(linking, Named(data, names | _beside(evidence, names))), (latest, plain)]
     if forms := _by_spelling(evidence):
