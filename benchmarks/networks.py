@@ -115,7 +115,7 @@ def _measured(
     training = training_on(cell, data, folder, device)
     batches = training.learner.train[0]
     stories = _typical(batches, cell.batch)
-    planned, made = PlannedBatch(batches, stories), []
+    planned, made = [PlannedBatch(batches, stories)], []
 
     def make() -> None:
         made[:] = [training.learner.portion(planned, USUAL, 0, 0)]

@@ -41,7 +41,7 @@ def point(preset: str, facts: int, passes: int, seconds: float = 1.0) -> dict[st
         training = training_on(cell, DataSet(folder / "data"), folder, device, **{"model.passes": passes})
         batches = training.learner.train[0]
         (plan,) = batches.plan(STORIES)
-        planned = PlannedBatch(batches, plan)
+        planned = [PlannedBatch(batches, plan)]
         cpu_seconds: list[float] = []
 
         def step() -> None:

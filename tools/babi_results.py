@@ -36,7 +36,7 @@ chosen by their validation, the test is read once.
 *en* has 1,000 training questions a task, *en-10k* 10,000; supporting facts are given, but where it says *answers only*;
 there nothing sees them, and what an answer rests on is found by the names that link facts, in the tasks where these
 tell it ([how](log.md#2026-11-27-names-and-answers-only)). *names stay*: nothing is read under other names. There is one
-model a task; *joint*: one model of all twenty.
+model a task; *joint*: one model of all twenty, on two cores.
 
 Published: DMN, Kumar et al. 2016 (1,000 questions, supporting facts); DMN+, Xiong et al. 2016 (10,000 questions,
 answers only; of qa3, qa17 and qa18 the best of ten by validation). Of *en, answers only* there are means, each of the

@@ -27,7 +27,6 @@ from dmn_cli.training.events import Stopped
 from dmn_cli.training.gradients import summed
 from dmn_cli.training.learner import USUAL, Learner
 from dmn_cli.training.loop import Training
-from dmn_cli.training.sampling import PlannedBatch
 
 CPU = torch.device("cpu")
 KEYS = {"hidden": 16, "question_weight": 0.5}
@@ -174,7 +173,7 @@ def test_a_batch_of_it_in_parts_is_the_whole(world: Path, config: Path) -> None:
     done = []
     for parts in (1, 2):
         learner = Learner(Joint.of([DataSet(world)]), load(config=config, overrides=[("training.parts", parts)]), CPU)
-        planned = PlannedBatch(*learner.plan(USUAL)[0])
+        planned = learner.plan(USUAL)[0]
         done.append(summed([learner.compute(learner.portion(planned, USUAL, 0, part), USUAL) for part in range(parts)]))
     for one, other in zip(done[0].gradients, done[1].gradients, strict=True):
         torch.testing.assert_close(one, other)

@@ -26,7 +26,7 @@ from dmn_cli.training.decide import decide
 from dmn_cli.training.events import Epoch, Stopped
 from dmn_cli.training.learner import Phase, Portion
 from dmn_cli.training.loop import Training
-from dmn_cli.training.sampling import PlannedBatch, plan
+from dmn_cli.training.sampling import PlannedStep, plan
 
 CPU = torch.device("cpu")
 
@@ -109,12 +109,13 @@ def test_it_begins_with_few_questions_of_each_task_whose_names_change(dmn: Dmn, 
     assert dmn("prepare", "story", "--tasks", 2, "--symmetries", "off", "--questions", 200, "--out", tmp_path).code == 0
     joint = Joint.of([DataSet(walks), DataSet(tmp_path)], symmetries=True)
     changing, plain = joint.train
-    settings = load(overrides=quick(first_questions=100)).training
+    settings = load(overrides=quick(first_questions=100, sampling="proportional")).training
 
     def stories(*, few: bool) -> list[set[int]]:
         planned = plan(joint.train, settings, 1, few=few)
         assert len(planned) >= settings.steps
-        return [{n for own, some in planned if own is batches for n in some.tolist()} for batches in joint.train]
+        read = [batch for step in planned for batch in step]
+        return [{n for own, some in read if own is batches for n in some.tolist()} for batches in joint.train]
 
     everything = [set(range(batches.split.stories)) for batches in joint.train]
     assert stories(few=False) == everything
@@ -134,8 +135,8 @@ def test_all_stories_take_part_once_spares_do(walks: Path, tmp_path: Path) -> No
     seen: dict[bool, set[int]] = {False: set(), True: set()}
     portion = job.learner.portion
 
-    def watched(planned: PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
-        seen[phase.spares].update(planned.stories.tolist())
+    def watched(planned: PlannedStep, phase: Phase, step: int, part: int) -> Portion:
+        seen[phase.spares].update(*(stories.tolist() for _, stories in planned))
         return portion(planned, phase, step, part)
 
     job.learner.portion = watched

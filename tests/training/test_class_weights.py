@@ -54,13 +54,14 @@ def test_the_gradient_is_of_the_weighted_loss(data: DataSet) -> None:
         learner = Learner(Joint.of([data]), settings, torch.device("cpu"), processes=1)
         planned = learner.plan(USUAL)[0]
         portion = learner.portion(planned, USUAL, 0, 0)
+        (piece,) = portion.pieces
         results[kind] = learner.compute(portion, USUAL)
         if kind == "balanced":
-            assert portion.batch is not None
-            weights = torch.from_numpy(balanced(planned.batches)[planned.batches.question_rows(planned.stories)])
-            assert portion.weights is not None
-            assert np.sort(portion.weights.numpy()).tolist() == np.sort(weights.numpy()).tolist()
-            loss = (learner.network.losses(portion.batch, None).answers * portion.weights).sum() / portion.asked
+            [(batches, stories)] = planned
+            weights = torch.from_numpy(balanced(batches)[batches.question_rows(stories)])
+            assert piece.weights is not None
+            assert np.sort(piece.weights.numpy()).tolist() == np.sort(weights.numpy()).tolist()
+            loss = (learner.network.losses(piece.batch, None).answers * piece.weights).sum() / piece.asked
             expected = torch.autograd.grad(loss, list(learner.network.parameters()), allow_unused=True)
             for found, wanted in zip(results[kind].gradients, expected, strict=True):
                 if wanted is not None:
@@ -84,14 +85,15 @@ def test_smoothed_answers_are_minimised_and_not_reported(data: DataSet, kind: st
         settings = load(overrides=[*overrides, ("training.label_smoothing", smoothing)])
         learner = Learner(Joint.of([data]), settings, torch.device("cpu"), processes=1)
         portion = learner.portion(learner.plan(USUAL)[0], USUAL, 0, 0)
+        (piece,) = portion.pieces
         results[smoothing] = learner.compute(portion, USUAL)
         if smoothing:
-            assert portion.batch is not None
-            smoothed = learner.network.losses(portion.batch, None).smoothed
+            assert piece.batch is not None
+            smoothed = learner.network.losses(piece.batch, None).smoothed
             assert smoothed is not None
-            weights = 1.0 if portion.weights is None else portion.weights
+            weights = 1.0 if piece.weights is None else piece.weights
             bias = learner.network.get_parameter("answer_module.W.bias")
-            (expected,) = torch.autograd.grad((smoothed * weights).sum() / portion.asked, bias)
+            (expected,) = torch.autograd.grad((smoothed * weights).sum() / piece.asked, bias)
             place = [parameter is bias for parameter in learner.network.parameters()].index(True)
             torch.testing.assert_close(results[smoothing].gradients[place], expected)
             assert not torch.equal(results[0.0].gradients[place], expected)

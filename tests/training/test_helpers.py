@@ -59,13 +59,13 @@ def test_the_gradient_of_a_batch_is_the_sum_of_its_parts(data: DataSet, preset: 
     """In float64, with both losses; more parts than stories leave some with nothing to do."""
     whole = learner(data, quick(preset, parts=1, dropout=0.0))
     whole.network.double()
-    planned = PlannedBatch(whole.train[0], whole.train[0].plan(16)[-1])
+    planned = [PlannedBatch(whole.train[0], whole.train[0].plan(16)[-1])]
     expected = whole.compute(whole.portion(planned, USUAL, 0, 0), USUAL)
-    for count in (2, 3, len(planned.stories) + 2):
+    for count in (2, 3, len(planned[0].stories) + 2):
         split = learner(data, quick(preset, parts=count, dropout=0.0))
         split.network.double()
         done = [split.compute(split.portion(planned, USUAL, 0, part), USUAL) for part in range(count)]
-        assert (done[0].gradients[0] is None) == (count > len(planned.stories))
+        assert (done[0].gradients[0] is None) == (count > len(planned[0].stories))
         total = summed(done)
         torch.testing.assert_close(total.losses, expected.losses)
         for one, other in zip(total.gradients, expected.gradients, strict=True):

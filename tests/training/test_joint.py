@@ -256,7 +256,7 @@ def test_a_step_with_sparse_gradients_is_adams(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setitem(NETWORKS, "dmn", NETWORKS["dmn"]._replace(build=build))
         options = {"model.hidden": 8, "model.dropout": 0.0, "training.clip": 0.5}
         job = Training([DataSet(opinions)], tmp_path / "run", load(overrides=[*options.items()]), torch.device("cpu"))
-        planned = PlannedBatch(job.learner.train[0], job.learner.train[0].plan(16)[0])
+        planned = [PlannedBatch(job.learner.train[0], job.learner.train[0].plan(16)[0])]
         job.step(planned, [job.learner.portion(planned, USUAL, 0, 0)], USUAL)
         weights.append([parameter.detach() for parameter in job.learner.network.parameters()])
     for dense, sparse in zip(*weights, strict=True):

@@ -207,7 +207,7 @@ def test_a_gradient_that_is_no_number_stops_before_any_weight_is_spoilt(
         list(job.events())
     assert all(weight.isfinite().all() for weight in job.learner.network.parameters())
     lines = [json.loads(line) for line in (tmp_path / "run" / "non_finite.jsonl").read_text().splitlines()]
-    _, stories = job.learner.plan(USUAL)[2]
+    [(_, stories)] = job.learner.plan(USUAL)[2]
     assert sorted({line["story_id"] for line in lines}) == sorted(stories.tolist())
     assert {(line["epoch"], line["step"], line["data"]) for line in lines} == {(1, 3, str(data.path))}
     assert all(line["question"].startswith("Where is") for line in lines)

@@ -102,7 +102,7 @@ class TrainingSettings(_Strict):
     decidable: ClassVar[frozenset[str]] = frozenset(
         {
             *("epochs", "steps", "batch_size", "learning_rate", "final_learning_rate", "schedule", "averaging"),
-            *("first_questions", "gate_supervision"),
+            *("first_questions", "gate_supervision", "sampling"),
         }
     )
     searched: ClassVar[dict[str, Range]] = {
@@ -128,10 +128,11 @@ class TrainingSettings(_Strict):
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)
     ngrams_rate: float = Field(default=1.0, gt=0)
-    sampling: Literal["proportional", "temperature", "uniform"]
+    sampling: Literal["proportional", "temperature", "uniform", "together"]
     sampling_temperature: float = Positive
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     clip: float = Positive
+    clip_each: float = Field(default=0.0, ge=0)
     patience: int = Positive
     flawless: int = Positive
     symmetries: bool

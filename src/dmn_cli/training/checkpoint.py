@@ -67,6 +67,7 @@ class Checkpoint:
     lowest: tuple[int, float] = (0, math.inf)  # the epoch with the lowest loss of this attempt, and that loss
     attempt: int = 0  # how often it was begun anew
     falls_from: int | None = None  # the epoch from which on the learning rate falls, where that isn't set
+    learnt: int = 0  # tasks whose validation is nearly all right, where all come together: bit i of task i
     steps: int = 0  # done in all
     averaged: list[torch.Tensor] = field(default_factory=list)  # the running mean of the weights, where there is one
     decided: dict[str, Any] = field(default_factory=dict)  # what keys of "auto" came to

@@ -18,8 +18,9 @@ from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
 _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
 _PASSES = 3
+_TOGETHER = 32  # tasks, of each of which a step can read a batch
 _FIRST = 1000  # questions of each task: the more, the more alike are stories and their mirror images (docs/log.md)
-_COUNTS = 0.05  # of the questions have more supporting facts than there are passes: then gates must be let be several
+_COUNTS = 0.05  # of a task's questions have more supporting facts than passes: then gates may be several
 
 
 class Decided(NamedTuple):
@@ -32,24 +33,27 @@ def decide(settings: Settings, joint: Joint) -> Decided:
     changing = _changing(joint)
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
+    together = changing and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
     if batch == AUTO:
-        batch = _batch_size(joint) if changing else _USUAL
+        batch = _MOST if together else _batch_size(joint) if changing else _USUAL
     rate = training["learning_rate"]
     if rate == AUTO:
-        rate = round(0.001 * batch / _USUAL, 6) if changing else 0.002
+        rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else 0.002
     passes = model.get("passes", 1)
-    several = changing and _counts(joint, _PASSES if passes == AUTO else passes)
-    in_one = several and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
+    counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
+    several, alone = any(counting), all(counting)
+    in_one = alone and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.dropout": 0.2 if several else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
-        "training.epochs": 60 if changing else 30,
+        "model.dropout": 0.2 if alone else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
+        "training.epochs": 90 if together else 60 if changing else 30,
         "training.steps": 100 if changing else 1,
         "training.batch_size": batch,
         "training.learning_rate": rate,
         "training.final_learning_rate": round(rate / 10, 7),
         "training.first_questions": _FIRST if changing else 0,
+        "training.sampling": "together" if together else "proportional",
         "training.schedule": "solved" if changing else "cosine",
         "training.averaging": 0.998 if changing else 0.0,
         "training.gate_supervision": "ordered" if changing else "ordered-first",
@@ -81,7 +85,11 @@ def _batch_size(joint: Joint) -> int:
     return int(min(_MOST, max(_LEAST, _FACTS / np.concatenate(seen).mean())))
 
 
-def _counts(joint: Joint, passes: int) -> bool:
-    """Whether more than a few questions have more supporting facts than there are passes to read them one by one."""
-    supports = np.concatenate([batches.split.supports.lengths for batches in joint.train])
-    return bool((supports > passes).mean() > _COUNTS)
+def _counting(joint: Joint, passes: int) -> list[bool]:
+    """Of which tasks more than a few questions have more supporting facts than there are passes to read them one by
+    one."""
+    found = []
+    for batches in joint.train:
+        task, supports = np.repeat(batches.split.task, batches.split.questions.lengths), batches.split.supports.lengths
+        found += [bool((supports[task == one] > passes).mean() > _COUNTS) for one in np.unique(task)]
+    return found

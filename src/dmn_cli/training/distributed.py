@@ -37,7 +37,7 @@ from dmn_cli.training.learner import Learner, Phase
 from dmn_cli.training.share import dealt, job_of
 
 JOB, STATE, STEP, JUDGE, END, QUIT = (bytes([kind]) for kind in range(6))  # what a message begins with
-NEXT = struct.Struct("<dqqd???")  # the learning rate, the step, and the fields of a Phase
+NEXT = struct.Struct("<dqqd???Q")  # the learning rate, the step, and the fields of a Phase
 
 
 class Ranks:

@@ -29,7 +29,7 @@ from dmn_cli.training.learner import Learner, Phase
 from dmn_cli.training.share import dealt, job_of
 from dmn_cli.training.shared_memory import Memory
 
-NEXT = struct.Struct("<qqd???")  # step, and the fields of a Phase
+NEXT = struct.Struct("<qqd???Q")  # step, and the fields of a Phase
 READY, DONE = b"r", b"d"
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dmn_cli.artifact.model import build
+from dmn_cli.data.batches import Batches
 from dmn_cli.data.joint import Joint
 from dmn_cli.data.ngrams import NONE, of_training
 from dmn_cli.errors import UsageError
@@ -28,7 +29,7 @@ from dmn_cli.settings.schema import Settings
 from dmn_cli.training import sampling
 from dmn_cli.training.class_weights import balanced
 from dmn_cli.training.decide import decide
-from dmn_cli.training.gradients import PartResult
+from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.start import Start
 from dmn_cli.training.suits import check_suits
@@ -46,20 +47,29 @@ class Phase(NamedTuple):
     in_order: bool  # whether gates are taught the order of the supporting facts, where that changes
     spares: bool  # whether all stories and spare names take part, and swaps in all draws, where names change
     thin: bool  # whether facts that support nothing are left out
+    seldom: int = 0  # tasks that don't come in every step, where all come together: bit i of task i
 
 
 USUAL = Phase(epoch=1, beta=1.0, in_order=True, spares=True, thin=False)
 
 
-class Portion(NamedTuple):
-    """One part of a batch."""
+class Piece(NamedTuple):
+    """A batch, or as much of it as one part has."""
 
-    part: int
-    batch: Batch | None  # None: the batch has fewer stories than parts
+    batch: Batch
     asked: int  # answers that the whole batch asks for
     known: int  # questions of the whole batch whose supporting facts are known
     seed: int
-    weights: Tensor | None = None  # (questions of the part,) how much their answers count; None: all the same
+    weights: Tensor | None = None  # (questions of the piece,) how much their answers count; None: all the same
+
+
+class Portion(NamedTuple):
+    """One part of a step."""
+
+    part: int
+    pieces: list[Piece]  # none where the batch has fewer stories than there are parts
+    batches: int  # of the step
+    supervised: int  # of these, with questions whose supporting facts are known
 
 
 class Learner:
@@ -177,28 +187,49 @@ class Learner:
             return self._processes or 1
         return min(self.parts, networks_at_once(self.device))
 
-    def plan(self, phase: Phase) -> list[sampling.PlannedBatch]:
-        """The batches of an epoch, in their order."""
-        return sampling.plan(self.train, self.settings.training, phase.epoch, few=not phase.spares)
+    def plan(self, phase: Phase) -> list[sampling.PlannedStep]:
+        """The steps of an epoch, in their order."""
+        return sampling.plan(self.train, self.settings.training, phase.epoch, few=not phase.spares, seldom=phase.seldom)
 
-    def portion(self, planned: sampling.PlannedBatch, phase: Phase, step: int, part: int) -> Portion:
-        """One part of a batch. The stories, in the order of their length, are dealt out in turn, to part 0 last, so
-        that it is the smallest: the process that computes it also changes the weights."""
-        batches, stories = planned
-        random = np.random.SeedSequence([self.settings.training.seed, phase.epoch, step, part])
-        own = stories[self.parts - 1 - part :: self.parts]
-        batch = weights = None
-        if len(own):
-            names, thin = map(np.random.default_rng, random.spawn(2))
-            draws = -(-self.settings.training.batch_size // _PER_DRAW)
-            batch = batches.batch(own, names, draws=draws, spares=phase.spares, thin=thin if phase.thin else None)
-            batch = self.network.arrange(batch).to(self.device)
-            if id(batches) in self.class_weights:
-                weights = torch.from_numpy(self.class_weights[id(batches)][batches.question_rows(own)]).to(self.device)
-        return Portion(part, batch, *batches.asked(stories), int(random.generate_state(1)[0]), weights)
+    def portion(self, planned: sampling.PlannedStep, phase: Phase, step: int, part: int) -> Portion:
+        """One part of a step: some of its batches, or some stories of its only one."""
+        whole = [batches.asked(stories) for batches, stories in planned]
+        pieces = []
+        for n, own in self._dealt(planned, part):
+            spawn = (n,) if len(planned) > 1 else ()
+            random = np.random.SeedSequence([self.settings.training.seed, phase.epoch, step, part], spawn_key=spawn)
+            pieces.append(self._piece(planned[n].batches, own, *whole[n], phase, random))
+        return Portion(part, pieces, len(planned), sum(known > 0 for _, known in whole))
+
+    def _dealt(self, planned: sampling.PlannedStep, part: int) -> list[tuple[int, np.ndarray]]:
+        """Which stories of which batches are a part's. Several batches are dealt out as they are, the one with the most
+        facts first; else stories, in the order of their length. Both in turn, to part 0 last, so that it has the
+        fewest: the process that computes it also changes the weights."""
+        turn = slice(self.parts - 1 - part, None, self.parts)
+        if len(planned) < self.parts or len(planned) == 1:
+            return [(n, own) for n, (_, stories) in enumerate(planned) if len(own := stories[turn])]
+        facts = [batches.split.facts.lengths[stories].sum() for batches, stories in planned]
+        return [(n, planned[n].stories) for n in np.argsort(facts, kind="stable")[::-1][turn].tolist()]
+
+    def _piece(
+        self,
+        batches: Batches,
+        stories: np.ndarray,
+        asked: int,
+        known: int,
+        phase: Phase,
+        random: np.random.SeedSequence,
+    ) -> Piece:
+        names, thin = map(np.random.default_rng, random.spawn(2))
+        draws = -(-self.settings.training.batch_size // _PER_DRAW)
+        batch = batches.batch(stories, names, draws=draws, spares=phase.spares, thin=thin if phase.thin else None)
+        batch, weights = self.network.arrange(batch).to(self.device), None
+        if id(batches) in self.class_weights:
+            weights = torch.from_numpy(self.class_weights[id(batches)][batches.question_rows(stories)]).to(self.device)
+        return Piece(batch, asked, known, int(random.generate_state(1)[0]), weights)
 
     def portions(self, parts: Sequence[int], phase: Phase, step: int) -> Iterator[list[Portion]]:
-        """Some parts of each batch of an epoch, beginning with a step."""
+        """Some parts of each step of an epoch, beginning with a step."""
         plan = self.plan(phase)
 
         def made(n: int) -> list[Portion]:
@@ -213,29 +244,42 @@ class Learner:
         return in_order(make, steps) if busy < cores_to_use() else map(make, steps)
 
     def compute(self, portion: Portion, phase: Phase) -> PartResult:
-        """The gradient and the losses of one part of a batch: J = α CE(gates) + β CE(answers).
+        """The gradient and the losses of one part of a step: J = α CE(gates) + β CE(answers), in the mean over the
+        batches of the step.
 
         β weighs only the questions whose supporting facts are known; the others have nothing else to learn from. Where
         classes are balanced, each answer's cross-entropy is weighted; what is reported is neither that nor smoothed.
         """
-        batch, settings = portion.batch, self.settings.training
         self.network.begin_epoch(phase.epoch)
-        if batch is None:
-            return PartResult([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
-        seed(self.device, portion.seed)
         self.network.train()
-        supervision = self.supervision if portion.known else None
+        total = None
+        for piece in portion.pieces:
+            result = self._of_piece(piece, portion, phase)
+            total = summed([total, result]) if total else result
+        return total or PartResult([None for _ in self.network.parameters()], torch.zeros(2, dtype=torch.float64))
+
+    def _of_piece(self, piece: Piece, portion: Portion, phase: Phase) -> PartResult:
+        minimised, answers, gates = self._losses(piece, phase)
+        clip = self.settings.training.clip_each if portion.batches > 1 else 0.0
+        gradients = self.optimiser.gradients(minimised / portion.batches, clip / portion.batches)
+        of_gates = gates.detach() / max(1, portion.supervised)  # which aren't taught to all
+        return PartResult(gradients, torch.stack([answers.detach() / portion.batches, of_gates]).double())
+
+    def _losses(self, piece: Piece, phase: Phase) -> tuple[Tensor, Tensor, Tensor]:
+        """J, and the mean losses of the answers and of the gates: shares of the whole batch's."""
+        batch, settings = piece.batch, self.settings.training
+        seed(self.device, piece.seed)
+        supervision = self.supervision if piece.known else None
         if supervision == "ordered-first":
             supervision = "ordered" if phase.in_order else "any-pass"
         self.network.teacher_forcing = supervision == "ordered" and phase.epoch <= settings.teacher_forcing
         loss, gate_loss, smoothed = self.network.losses(batch, supervision)
-        answers = loss.sum() / portion.asked
-        gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / portion.known
+        answers = loss.sum() / piece.asked
+        gates = answers.new_zeros(()) if gate_loss is None else gate_loss.sum() / piece.known
         minimised = loss if smoothed is None else smoothed
-        counted = minimised.sum() / portion.asked
-        if phase.beta != 1 or portion.weights is not None:
+        counted = minimised.sum() / piece.asked
+        if phase.beta != 1 or piece.weights is not None:
             known = (batch.support >= 0).any(dim=1)
-            weights = 1.0 if portion.weights is None else portion.weights
-            counted = (torch.where(known, phase.beta, 1.0) * weights * minimised).sum() / portion.asked
-        gradients = self.optimiser.gradients(settings.gate_weight * gates + counted)
-        return PartResult(gradients, torch.stack([answers.detach(), gates.detach()]).double())
+            weights = 1.0 if piece.weights is None else piece.weights
+            counted = (torch.where(known, phase.beta, 1.0) * weights * minimised).sum() / piece.asked
+        return settings.gate_weight * gates + counted, answers, gates

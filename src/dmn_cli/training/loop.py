@@ -35,11 +35,12 @@ from dmn_cli.training.keep import keep
 from dmn_cli.training.learner import Learner, Phase, Portion
 from dmn_cli.training.non_finite import Watch
 from dmn_cli.training.run import Run
-from dmn_cli.training.sampling import PlannedBatch
+from dmn_cli.training.sampling import PlannedStep
 from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from
 from dmn_cli.training.validation import Validation
 
+_BITS = (1 << 64) - 1  # of tasks that helpers are told of
 _REPORT_EVERY = 0.2  # seconds
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 
@@ -208,7 +209,7 @@ class Training:
             if self.averaged:
                 self.averaged.update(state.steps)
             state.steps += 1
-            state.totals.supervised += portions[0].known > 0
+            state.totals.supervised += portions[0].supervised > 0
             state.step += 1
             if stop():
                 watch.check()
@@ -235,15 +236,17 @@ class Training:
             first is not None and state.epoch >= first
             for first in (state.answers_from, state.spares_from, state.thin_from)
         )
-        return Phase(state.epoch, float(answers), state.in_order, spares or at_once, thin)
+        every = (1 << len(self.learner.joint.tasks)) - 1
+        seldom = state.learnt if state.falls_from is None and state.learnt != every else 0
+        return Phase(state.epoch, float(answers), state.in_order, spares or at_once, thin, seldom & _BITS)
 
-    def _made(self, planned: PlannedBatch, phase: Phase, step: int) -> list[Portion]:
-        """The parts of a batch that no helper will compute: part 0, and those whose helpers aren't ready."""
+    def _made(self, planned: PlannedStep, phase: Phase, step: int) -> list[Portion]:
+        """The parts of a step that no helper will compute: part 0, and those whose helpers aren't ready."""
         parts, ready = range(self.learner.parts), self.helpers.ready if self.helpers else ()
         return [self.learner.portion(planned, phase, step, n) for n in parts if n == 0 or n not in ready]
 
     def step(
-        self, planned: PlannedBatch, portions: Sequence[Portion], phase: Phase, begun: Collection[int] = ()
+        self, planned: PlannedStep, portions: Sequence[Portion], phase: Phase, begun: Collection[int] = ()
     ) -> torch.Tensor:
         """One step of J = α CE(gates) + β CE(answers). Returns both mean losses, (2,) float64; NaN where
         the gradient isn't finite.
@@ -296,7 +299,11 @@ class Training:
         state.in_order = state.in_order and epoch.gate_loss >= _READ
         state.finished = turns.reason_to_end(settings, state)
         if settings.schedule == "solved":
-            turns.look_ahead(settings, state, loss, score[0])
+            told, tasks = reports if state.spares_from else reports[:1], self.learner.joint.tasks
+            right = [min(report.tasks[task]["accuracy"] for report in told) for task in tasks]
+            together = settings.sampling == "together" and len(tasks) > 1
+            state.learnt = turns.learnt(right) if together else 0
+            turns.look_ahead(settings, state, loss, score[0], min(right) if together else None)
             if state.spares_from and not state.thin_from:
                 with self._averages():
                     thin = self.validation.as_good_thinned(reports[0])
@@ -326,7 +333,7 @@ class Training:
         state = self.state
         state.attempt += 1
         state.lowest, state.highest = (state.epoch, math.inf), (state.epoch, 0.0)
-        state.in_order, state.spares_from, state.thin_from = True, None, None
+        state.in_order, state.spares_from, state.thin_from, state.learnt = True, None, None, 0
         self.learner.begin_anew(state.attempt)
         if self.averaged:
             self.averaged.load([weight.data for weight in self.learner.network.parameters()])

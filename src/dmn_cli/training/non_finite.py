@@ -20,7 +20,7 @@ from dmn_cli.notation import json_line
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.run import NON_FINITE
-from dmn_cli.training.sampling import PlannedBatch
+from dmn_cli.training.sampling import PlannedStep
 
 _MOST_IN_A_ROW = 10  # batches that are skipped: if there are more, it is the weights that are to blame
 
@@ -31,9 +31,9 @@ class Watch:
     def __init__(self, run: Path, settings: TrainingSettings, state: Checkpoint, *, at_once: bool) -> None:
         self._run, self._settings, self._state = run, settings, state
         self._at_once = at_once or settings.non_finite == "skip"
-        self._unseen: list[tuple[int, PlannedBatch, Tensor]] = []
+        self._unseen: list[tuple[int, PlannedStep, Tensor]] = []
 
-    def counts(self, step: int, planned: PlannedBatch, losses: Tensor) -> bool:
+    def counts(self, step: int, planned: PlannedStep, losses: Tensor) -> bool:
         """Whether the losses of a step may be added up. losses: (2,), not finite where its gradient wasn't
 
         Raises: Diverged
@@ -54,14 +54,14 @@ class Watch:
         self._raise_or_skip(step)
         return False
 
-    def _write(self, step: int, planned: PlannedBatch) -> None:
-        batches, stories = planned
-        examples = batches.data.examples(batches.split, batches.question_rows(stories))
-        numbers = stories.repeat(batches.split.questions.lengths[stories])
-        for number, example in zip(numbers.tolist(), examples, strict=True):
-            place = {"epoch": self._state.epoch, "step": step + 1, "data": str(batches.data.path)}
-            asked = {"story": example.facts, "question": example.question}
-            append_line(self._run / NON_FINITE, json_line({**place, "story_id": number, **asked}))
+    def _write(self, step: int, planned: PlannedStep) -> None:
+        for batches, stories in planned:
+            examples = batches.data.examples(batches.split, batches.question_rows(stories))
+            numbers = stories.repeat(batches.split.questions.lengths[stories])
+            for number, example in zip(numbers.tolist(), examples, strict=True):
+                place = {"epoch": self._state.epoch, "step": step + 1, "data": str(batches.data.path)}
+                asked = {"story": example.facts, "question": example.question}
+                append_line(self._run / NON_FINITE, json_line({**place, "story_id": number, **asked}))
 
     def _raise_or_skip(self, step: int) -> None:
         state, where = self._state, f"epoch {self._state.epoch}, step {step + 1}"

@@ -57,12 +57,16 @@ class Optimiser:
             for group in part.param_groups:
                 group["lr"] = value * group["rate"]
 
-    def gradients(self, loss: torch.Tensor) -> list[torch.Tensor | None]:
-        """Of each parameter, in their order; None where the loss doesn't depend on it. Sparse ones are coalesced."""
+    def gradients(self, loss: torch.Tensor, clip: float = 0.0) -> list[torch.Tensor | None]:
+        """Of each parameter, in their order; None where the loss doesn't depend on it. Sparse ones are coalesced.
+        clip: the norm of all together; 0: as it is"""
         self.network.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [parameter.grad for parameter in self.network.parameters()]
-        return [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
+        gradients = [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
+        if clip:
+            _clipped(gradients, clip)
+        return gradients
 
     def step(self, gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
         """Clips a gradient, in place, and takes one step down it. Returns its norm before.
@@ -72,12 +76,9 @@ class Optimiser:
         """
         for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
             parameter.grad = gradient
-        dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]
-        norm = nn.utils.get_total_norm(dense, foreach=True)
+        norm = _clipped(gradients, self.clip, looks=self.looks)
         if self.looks and not norm.isfinite():
             return norm
-        scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
         with torch.sparse.check_sparse_tensor_invariants(enable=False):  # which Adagrad would warn of
             for part in self.parts:
                 part.step()
@@ -89,6 +90,16 @@ class Optimiser:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for i, part in enumerate(self.parts):
             part.load_state_dict(state[str(i)])
+
+
+def _clipped(gradients: Sequence[torch.Tensor | None], clip: float, *, looks: bool = False) -> torch.Tensor:
+    """Makes their norm no larger, in place, and returns what it was. looks: they stay where it isn't finite"""
+    dense = [g.values() if g.is_sparse else g for g in gradients if g is not None]
+    norm = nn.utils.get_total_norm(dense, foreach=True)
+    if not looks or norm.isfinite():
+        scale = (clip / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
+    return norm
 
 
 def _made(

@@ -1,4 +1,4 @@
-"""Which batches an epoch is made of, where several data sets are trained on together.
+"""Which batches the steps of an epoch go down, where several data sets are trained on together.
 
 Each batch is of one data set. An epoch has as many batches as all of them have, and of these data set i gets a share of
 
@@ -7,12 +7,17 @@ Each batch is of one data set. An epoch has as many batches as all of them have,
     p_i ∝ 1                 uniform
 
 where n_i is how many it has itself. A small one is then read several times in an epoch, reshuffled each time, and only
-a part of a large one.
+a part of a large one. A step goes down the loss of one batch; or
+
+    J = 1/K Σ_k J_k         together: down the mean over a batch of each task k
+
+Adam divides by how large gradients usually are. One task's batch after another's, a task that has hardly begun to be
+learnt has small gradients among the large ones of others, and stays where it is (docs/log.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,29 +33,67 @@ class PlannedBatch(NamedTuple):
     stories: np.ndarray  # their numbers in the split
 
 
+PlannedStep = Sequence[PlannedBatch]
+"""The batches whose mean loss a step goes down."""
+
+_FACTS = 8  # that a question sees in the mean; where there are more, a task's batches have fewer questions
+_SELDOM = 4  # a task that is learnt comes in every fourth step
+
 Reader = Callable[[], list[PlannedBatch]]
 """The batches of one reading of a data set, reshuffled each time."""
 
 
-def plan(sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few: bool = False) -> list[PlannedBatch]:
-    """The batches of one epoch in their order, which depends on the arguments alone.
+def plan(
+    sets: Sequence[Batches], settings: TrainingSettings, epoch: int, *, few: bool = False, seldom: int = 0
+) -> list[PlannedStep]:
+    """The steps of one epoch in their order, which depends on the arguments alone.
 
-    few: whether of tasks whose names change only the `first_questions` are read
+    few: whether of tasks whose names change only the `first_questions` are read; seldom: `Phase.seldom`
     """
     random = np.random.default_rng([settings.seed, epoch])
     first = settings.first_questions if few else 0
+    chosen = [batches.few(first) if first else None for batches in sets]
 
-    def reader(batches: Batches) -> Reader:
-        stories = batches.few(first) if first else None
-        return lambda: [
-            PlannedBatch(batches, own) for own in batches.plan(settings.batch_size, random, stories=stories)
-        ]
+    together = settings.sampling == "together"
+    size, facts = settings.batch_size, _FACTS * settings.batch_size if together else None
 
-    readers = [reader(batches) for batches in sets]
+    def reader(batches: Batches, stories: np.ndarray | None) -> Reader:
+        return lambda: [PlannedBatch(batches, own) for own in batches.plan(size, random, facts=facts, stories=stories)]
+
+    if together:
+        tasks = [(one, *task) for one, stories in zip(sets, chosen, strict=True) for task in _tasks(one, stories)]
+        rests = [_SELDOM if seldom >> task & 1 else 1 for _, task, _ in tasks]
+        return _together([reader(one, own) for one, _, own in tasks], rests, settings.steps)
+    readers = [reader(*one) for one in zip(sets, chosen, strict=True)]
     planned = _once(readers, settings, random)
     while len(planned) < settings.steps:
         planned += _once(readers, settings, random)
-    return planned
+    return [[batch] for batch in planned]
+
+
+def _tasks(batches: Batches, stories: np.ndarray | None) -> list[tuple[int, np.ndarray]]:
+    """The tasks, as the model numbers them, and the stories of each. stories: those that are read; None: all"""
+    stories = np.arange(batches.split.stories) if stories is None else stories
+    task = batches.split.task[stories]
+    return [(int(batches.task_ids[one]), stories[task == one]) for one in np.unique(task)]
+
+
+def _together(readers: Sequence[Reader], rests: Sequence[int], steps: int) -> list[PlannedStep]:
+    """A batch of each in every step, or in as few as `rests` says: as many steps as they have batches in the mean, or
+    `steps`."""
+    drawn = [read() for read in readers]
+    steps = max(steps, round(sum(map(len, drawn)) / len(drawn)))
+
+    def endless(first: list[PlannedBatch], read: Reader) -> Iterator[PlannedBatch]:
+        yield from first
+        while True:
+            yield from read()
+
+    columns = [endless(*one) for one in zip(drawn, readers, strict=True)]
+    return [
+        [next(column) for n, (column, rest) in enumerate(zip(columns, rests, strict=True)) if step % rest == n % rest]
+        for step in range(steps)
+    ]
 
 
 def _once(readers: Sequence[Reader], settings: TrainingSettings, random: np.random.Generator) -> list[PlannedBatch]:

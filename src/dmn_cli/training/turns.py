@@ -8,6 +8,7 @@ too long is done all the same, in time for the end. With "cosine" only the end i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint
@@ -16,6 +17,7 @@ from dmn_cli.wording import plural
 
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
+_NEAR, _RIGHT = 0.9, 0.98  # of each task's validation likewise, where all tasks come together
 _PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
 
 
@@ -25,18 +27,27 @@ def last_epoch(settings: TrainingSettings, state: Checkpoint) -> int:
     return settings.epochs if falls_from is None else min(settings.epochs, falls_from + FALL - 1)
 
 
-def look_ahead(settings: TrainingSettings, state: Checkpoint, loss: float, accuracy: float) -> None:
+def learnt(accuracies: Sequence[float]) -> int:
+    """Which tasks are: bit i of task i."""
+    return sum(1 << task for task, accuracy in enumerate(accuracies) if accuracy >= _RIGHT)
+
+
+def look_ahead(
+    settings: TrainingSettings, state: Checkpoint, loss: float, accuracy: float, lowest: float | None = None
+) -> None:
     """Decides whether spares take part from the next epoch on, or else whether the learning rate falls.
 
-    loss: of the answers, in this epoch; accuracy: the mean of the validation as it is and with other names
+    loss: of the answers, in this epoch; accuracy: the mean of the validation as it is and with other names; lowest: of
+    the tasks that come together, whose mean loss may be small though one is as it was at first
     """
+    near, right = (loss < _LEARNT, loss < _SOLVED) if lowest is None else (lowest >= _NEAR, lowest >= _RIGHT)
     if accuracy > state.highest[1]:
         state.highest = state.epoch, accuracy
     stuck = state.epoch - state.highest[0]
     if state.spares_from is None:
-        if loss < _LEARNT or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
-            state.spares_from, state.highest = state.epoch + 1, (state.epoch, 0.0)
-    elif state.falls_from is None and (loss < _SOLVED or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL):
+        if near or stuck >= settings.patience or state.epoch >= 0.6 * settings.epochs:
+            state.spares_from, state.highest, state.learnt = state.epoch + 1, (state.epoch, 0.0), 0
+    elif state.falls_from is None and (right or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL):
         state.falls_from = state.epoch + 1
 
 

@@ -309,7 +309,7 @@ class Search:
         """Questions in an epoch, counted as often as they come; a training may begin with epochs of fewer."""
         settings = self.decided.training.model_copy(update={"batch_size": batch_size})
         plan = sampling.plan(self.joint.train, settings, epoch)
-        return sum(int(batches.split.questions.lengths[stories].sum()) for batches, stories in plan)
+        return sum(int(batches.split.questions.lengths[stories].sum()) for step in plan for batches, stories in step)
 
 
 def _of_the_trial(error: Exception) -> bool:
