@@ -11,8 +11,8 @@ a part of a large one. A step goes down the loss of one batch; or
 
     J = 1/K Σ_k J_k         together: down the mean over a batch of each task k
 
-Adam divides by how large gradients usually are. One task's batch after another's, a task that has hardly begun to be
-learnt has small gradients among the large ones of others, and stays where it is (docs/log.md).
+With one task's batch after another's, tasks whose loss stays on a plateau at first never left it, however many batches
+they had (docs/log.md).
 """
 
 from __future__ import annotations
