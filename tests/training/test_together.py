@@ -1,5 +1,6 @@
 """Steps down the mean loss of a batch of each task."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def test_what_is_learnt_comes_seldom(three: list[DataSet]) -> None:
     times = np.bincount(np.concatenate(steps))
     assert times.tolist() == [10, 40, 10]
     assert max(map(len, steps)) == 2  # the two don't come together, so that steps are of a length
+    assert all(tasks_of(step) == [0, 1, 2] for step in plan(joint.train, settings, 1, seldom=0b111))
 
 
 def test_the_gradient_of_each_batch_is_clipped(three: list[DataSet]) -> None:
@@ -207,6 +209,26 @@ def test_no_task_is_left_behind(three: list[DataSet]) -> None:
     alone = Checkpoint(answers_from=1, data="")
     look_ahead(settings, alone, 0.05, 0.9)
     assert alone.spares_from == 2
+
+
+def test_a_task_without_validation_holds_nothing_up(dmn: Dmn, tmp_path: Path) -> None:
+    """It is never known to be learnt, and the others are."""
+    told = {name: [f"{name} {n % 4} is red" for n in range(8)] for name in ("ball", "box")}
+    lines = [
+        {"task": name, "split": split, "story": [fact], "question": f"What is the {name}?", "answer": "red"}
+        for name, facts in told.items()
+        for fact in facts
+        for split in (("train", "valid") if name == "ball" else ("train",))
+    ]
+    (tmp_path / "told.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    prepared = dmn("prepare", "jsonl", tmp_path / "told.jsonl", "--out", tmp_path / "data")
+    assert prepared.code == 0, prepared.err
+    settings = quick(schedule="solved", gate_supervision="off", epochs=2, parts=1, patience=9)
+    job = Training([DataSet(tmp_path / "data")], tmp_path / "run", settings, CPU, processes=1)
+    job.begin()
+    list(job.events())
+    assert job.learner.joint.tasks == ["ball", "box"]
+    assert job.state.learnt & 0b10 == 0
 
 
 def test_it_is_decided_where_several_tasks_have_names_that_change(three: list[DataSet]) -> None:

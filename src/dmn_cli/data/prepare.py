@@ -168,9 +168,9 @@ def _with_supports(data: DataSet, findings: Findings) -> dict[str, Any]:
     supports = findings.all_supports(data.split("train"))
     digest = write_supports(data.path, supports)
     counts = {task: int(np.count_nonzero(np.diff(one.offsets))) for task, one in findings.supports.items()}
+    said = {"found_supports": counts, "ordered_supports": [*findings.ordered]}
     return {
-        **({"found_supports": counts} if counts else {}),
-        **({"ordered_supports": [*findings.ordered]} if findings.ordered else {}),
+        **{key: tasks for key, tasks in said.items() if tasks},
         "questions_with_support": data.summary["questions_with_support"] + sum(counts.values()),
         "sha256": {**data.summary["sha256"], SUPPORTS: digest},
     }

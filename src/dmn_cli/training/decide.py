@@ -41,12 +41,12 @@ def decide(settings: Settings, joint: Joint) -> Decided:
         rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else 0.002
     passes = model.get("passes", 1)
     counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
-    several, alone = any(counting), all(counting)
-    in_one = alone and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
+    several, throughout = any(counting), all(counting)
+    in_one = throughout and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.dropout": 0.2 if alone else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
+        "model.dropout": 0.2 if throughout else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
         "training.epochs": 90 if together else 60 if changing else 30,
         "training.steps": 100 if changing else 1,
         "training.batch_size": batch,

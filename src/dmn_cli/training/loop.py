@@ -40,7 +40,6 @@ from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from
 from dmn_cli.training.validation import Validation
 
-_BITS = (1 << 64) - 1  # of tasks that helpers are told of
 _REPORT_EVERY = 0.2  # seconds
 _READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 
@@ -236,9 +235,8 @@ class Training:
             first is not None and state.epoch >= first
             for first in (state.answers_from, state.spares_from, state.thin_from)
         )
-        every = (1 << len(self.learner.joint.tasks)) - 1
-        seldom = state.learnt if state.falls_from is None and state.learnt != every else 0
-        return Phase(state.epoch, float(answers), state.in_order, spares or at_once, thin, seldom & _BITS)
+        seldom = state.learnt if state.falls_from is None else 0
+        return Phase(state.epoch, float(answers), state.in_order, spares or at_once, thin, seldom)
 
     def _made(self, planned: PlannedStep, phase: Phase, step: int) -> list[Portion]:
         """The parts of a step that no helper will compute: part 0, and those whose helpers aren't ready."""
@@ -299,11 +297,12 @@ class Training:
         state.in_order = state.in_order and epoch.gate_loss >= _READ
         state.finished = turns.reason_to_end(settings, state)
         if settings.schedule == "solved":
-            told, tasks = reports if state.spares_from else reports[:1], self.learner.joint.tasks
-            right = [min(report.tasks[task]["accuracy"] for report in told) for task in tasks]
-            together = settings.sampling == "together" and len(tasks) > 1
-            state.learnt = turns.learnt(right) if together else 0
-            turns.look_ahead(settings, state, loss, score[0], min(right) if together else None)
+            told = [report.tasks for report in (reports if state.spares_from else reports[:1])]
+            lowest = None
+            if settings.sampling == "together" and len(tasks := self.learner.joint.tasks) > 1:
+                right = {task: min(copy[task]["accuracy"] for copy in told) for task in tasks if task in told[0]}
+                state.learnt, lowest = turns.learnt([right.get(task, 0.0) for task in tasks]), min(right.values())
+            turns.look_ahead(settings, state, loss, score[0], lowest)
             if state.spares_from and not state.thin_from:
                 with self._averages():
                     thin = self.validation.as_good_thinned(reports[0])

@@ -53,7 +53,6 @@ def plan(
     random = np.random.default_rng([settings.seed, epoch])
     first = settings.first_questions if few else 0
     chosen = [batches.few(first) if first else None for batches in sets]
-
     together = settings.sampling == "together"
     size, facts = settings.batch_size, _FACTS * settings.batch_size if together else None
 
@@ -79,8 +78,10 @@ def _tasks(batches: Batches, stories: np.ndarray | None) -> list[tuple[int, np.n
 
 
 def _together(readers: Sequence[Reader], rests: Sequence[int], steps: int) -> list[PlannedStep]:
-    """A batch of each in every step, or in as few as `rests` says: as many steps as they have batches in the mean, or
-    `steps`."""
+    """A batch of each in every step, or in as few as `rests` says, unless that is so of all: as many steps as they have
+    batches in the mean, or `steps`."""
+    if min(rests) > 1:
+        rests = [1] * len(rests)
     drawn = [read() for read in readers]
     steps = max(steps, round(sum(map(len, drawn)) / len(drawn)))
 

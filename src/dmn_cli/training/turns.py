@@ -18,6 +18,7 @@ from dmn_cli.wording import plural
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
 _NEAR, _RIGHT = 0.9, 0.98  # of each task's validation likewise, where all tasks come together
+_BITS = 64
 _PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
 
 
@@ -28,8 +29,8 @@ def last_epoch(settings: TrainingSettings, state: Checkpoint) -> int:
 
 
 def learnt(accuracies: Sequence[float]) -> int:
-    """Which tasks are: bit i of task i."""
-    return sum(1 << task for task, accuracy in enumerate(accuracies) if accuracy >= _RIGHT)
+    """Which of the first tasks are: bit i of task i, as many as helpers are told of."""
+    return sum(1 << task for task, accuracy in enumerate(accuracies[:_BITS]) if accuracy >= _RIGHT)
 
 
 def look_ahead(

@@ -311,7 +311,7 @@ class DataSet:
         split = Split(self.path / f"{name}.arrow", None if self._trusted else self._trust_stories)
         if not len(split):
             raise DataError(f"has no questions for {name}", where=self.path)
-        if name == "train" and (self.summary.get("found_supports") or self.summary.get("ordered_supports")):
+        if name == "train" and SUPPORTS in self.summary["sha256"]:
             split.supports = self._found_supports(split)
         if self.pictures:
             checks.regions(split.facts.lengths, self.pictures.form.regions, len(self.pictures.of[name]), self.path)

@@ -28,7 +28,7 @@ from dmn_cli.data.store.reader import Split
 from dmn_cli.data.symmetries.mentions import Named
 from dmn_cli.data.symmetries.proof import EXCEPTIONS
 
-_QUESTIONS = 20_000  # of a task, by which it is decided
+QUESTIONS = 20_000  # of a task that are looked at, from the first on
 _NEARLY_ALL = 0.9  # of the questions are about two names that facts link
 Path = tuple[tuple[str, int], ...]  # for each fact its words but for the names, and which of its names one comes from
 Group = tuple[str, tuple[int, ...]]  # the wording of a question, but for its names, and the answer
@@ -56,7 +56,7 @@ def given_in_one_direction(split: Split, task: int, named: Named) -> Ragged | No
         found = in_one_direction(split, named, supports)
         return None if found is supports else found
 
-    first = np.where(np.cumsum(asked) <= _QUESTIONS, lengths, 0)
+    first = np.where(np.cumsum(asked) <= QUESTIONS, lengths, 0)
     return ordered(lengths) if (first == lengths).all() or ordered(first) else None
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from dmn_cli.data.store.layout import Ragged
 from dmn_cli.data.store.reader import DataSet, Split
 from dmn_cli.data.symmetries import Symmetries
-from dmn_cli.data.symmetries.direction import in_one_direction
+from dmn_cli.data.symmetries.direction import QUESTIONS, in_one_direction
 from dmn_cli.data.symmetries.evidence import Evidence
 from dmn_cli.data.symmetries.mentions import Named
 from dmn_cli.data.symmetries.proof import EXCEPTIONS, Found, agreement, recurring
@@ -42,7 +42,6 @@ from dmn_cli.data.words.alike import alike
 
 _MOST = 3  # facts that an answer rests on
 _WAYS = 10_000  # ways from one fact to the next that are tried for a question; where there are more, none is taken
-_QUESTIONS = 20_000  # of a task that are looked at, from the first on
 _NEARLY_ALL = 0.9
 _TRIED = 50  # ways to link the same names; of these none whose form
 _DEVIATIONS = 3.0  # standard deviations fewer questions have
@@ -160,7 +159,7 @@ def _asked(data: DataSet, split: Split, task: int, named: Named, rests_on: Rests
     stories = np.flatnonzero(split.task == task)
     before = np.cumsum(split.questions.lengths[stories]) - split.questions.lengths[stories]
     asked: dict[int, _Question] = {}
-    for story in stories[before < _QUESTIONS].tolist():
+    for story in stories[before < QUESTIONS].tolist():
         here, rows = np.array([story]), np.arange(*split.question_offset[story : story + 2].tolist())
         facts = [named.of(sentence) for sentence in split.facts.take(here)[0].tolist()]
         questions, positions = split.questions.take(here)[0].tolist(), split.positions.take(here)[0].tolist()
