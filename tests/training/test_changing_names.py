@@ -56,8 +56,9 @@ def test_what_is_auto_is_decided_from_the_training_data(walks: Path, dmn: Dmn, t
     assert settings.training.first_questions == 1000
     settings, said = decide(load(), plain)
     assert settings.training.schedule == "cosine"
-    assert (settings.training.batch_size, settings.training.learning_rate, settings.training.epochs) == (128, 0.002, 30)
-    assert settings.model.model_dump()["dropout"] == 0.1
+    assert (settings.training.batch_size, settings.training.learning_rate, settings.training.epochs) == (32, 0.001, 60)
+    assert (settings.training.steps, settings.training.averaging) == (100, 0.998)
+    assert settings.model.model_dump()["dropout"] == 0.3
     assert settings.training.first_questions == 0
     assert AUTO not in settings.model_dump_json()
 
@@ -273,8 +274,10 @@ def test_facts_are_left_out_where_answers_stay_as_good(walks: Path, dmn: Dmn, tm
 
     assert may_thin(walks, 0.0)
     assert not may_thin(walks, 1.0)  # which an untrained network's answers to thinned stories are far from
-    assert not may_thin(walks, 0.0, symmetries=False)
     assert not may_thin(walks, 0.0, gate_supervision="off")
+    assert may_thin(walks, 0.0, symmetries=False)
+    assert may_thin(walks, 0.0, thinning="changing")
+    assert not may_thin(walks, 0.0, symmetries=False, thinning="changing")
 
 
 def test_a_training_that_leads_nowhere_begins_anew_the_same_after_a_stop(walks: Path, tmp_path: Path) -> None:

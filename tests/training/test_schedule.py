@@ -8,10 +8,12 @@ from dmn_cli.settings.load import load
 from dmn_cli.settings.schema import TrainingSettings
 from dmn_cli.training.checkpoint import Checkpoint
 from dmn_cli.training.schedule import FALL, rate
+from dmn_cli.training.turns import may_thin
 
 
-def settings(schedule: str) -> TrainingSettings:
+def settings(schedule: str, **training: Any) -> TrainingSettings:
     keys: dict[str, Any] = {"schedule": schedule, "epochs": 10, "learning_rate": 0.01, "final_learning_rate": 0.001}
+    keys |= training
     return load(overrides=[(f"training.{key}", value) for key, value in keys.items()]).training
 
 
@@ -42,3 +44,17 @@ def test_it_halves_after_every_so_many_epochs() -> None:
     halved = settings("halved").model_copy(update={"halve_every": 2, "halve_after": 3})
     rates = [rate(halved, state(epoch, step=7), 10) for epoch in range(1, 10)]
     assert rates == [0.01] * 5 + [0.005] * 2 + [0.0025] * 2
+
+
+@pytest.mark.parametrize(
+    ("thinning", "stay", "change"), [("always", True, True), ("changing", False, True), ("never", False, False)]
+)
+def test_facts_may_be_left_out_once_what_matters_is_learnt(thinning: str, stay: bool, change: bool) -> None:
+    """Where names stay, once the gates read supporting facts; where they change, once spares take part."""
+    cosine, solved = (settings(one, thinning=thinning) for one in ("cosine", "solved"))
+    before, after = state(3), state(3)
+    after.spares_from = 3
+    assert not may_thin(cosine, after, gate_loss=0.4)
+    assert not may_thin(solved, before, gate_loss=0.0)
+    assert may_thin(cosine, before, gate_loss=0.2) == stay
+    assert may_thin(solved, after, gate_loss=0.4) == change

@@ -136,6 +136,7 @@ class TrainingSettings(_Strict):
     patience: int = Positive
     flawless: int = Positive
     symmetries: bool
+    thinning: Literal["always", "changing", "never"] = "changing"
     class_weights: Literal["none", "balanced"]
     gate_supervision: Literal[GateSupervision, "ordered-first", "off"]
     gate_weight: float = Field(ge=0)

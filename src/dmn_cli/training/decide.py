@@ -3,10 +3,14 @@
 Where names change in each batch (`data/symmetries/`), there is no end of new stories. Then noise costs more than it
 gives, the order of the supporting facts can be taught to the end, and a training is over once its answers are right: it
 is measured in steps, not in readings of the data (docs/log.md).
+
+Where names stay, few stories are learnt by heart. What helps there are small batches, much dropout, and as many steps
+as many stories would get.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +21,8 @@ from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
 
 _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
+_FEWEST = 32  # where names stay and questions are few
+_STEPS = 100  # of an epoch
 _PASSES = 3
 _TOGETHER = 32  # tasks, of each of which a step can read a batch
 _FIRST = 1000  # questions of each task: the more, the more alike are stories and their mirror images (docs/log.md)
@@ -33,29 +39,34 @@ def decide(settings: Settings, joint: Joint) -> Decided:
     changing = _changing(joint)
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
+    questions = sum(len(batches.split) for batches in joint.train)
+    few = not changing and questions < _STEPS * _FEWEST
     together = changing and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
     if batch == AUTO:
-        batch = _MOST if together else _batch_size(joint) if changing else _USUAL
+        usual = int(min(_USUAL, max(_FEWEST, questions / _STEPS)))
+        batch = _MOST if together else _batch_size(joint) if changing else usual
     rate = training["learning_rate"]
     if rate == AUTO:
-        rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else 0.002
+        usual = 0.001 * batch / _USUAL if changing else 0.002 * math.sqrt(batch / _USUAL)
+        rate = 0.003 if together else round(usual, 6)
     passes = model.get("passes", 1)
     counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
     several, throughout = any(counting), all(counting)
     in_one = throughout and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
+    noise = 0.2 if throughout else 0.0  # to count, stories are learnt by heart
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.dropout": 0.2 if throughout else 0.0 if changing else 0.1,  # to count, stories are learnt by heart
-        "training.epochs": 90 if together else 60 if changing else 30,
-        "training.steps": 100 if changing else 1,
+        "model.dropout": noise if changing else 0.3 if few else 0.1,
+        "training.epochs": 90 if together else 60 if changing or few else 30,
+        "training.steps": _STEPS,
         "training.batch_size": batch,
         "training.learning_rate": rate,
         "training.final_learning_rate": round(rate / 10, 7),
         "training.first_questions": _FIRST if changing else 0,
         "training.sampling": "together" if together else "proportional",
         "training.schedule": "solved" if changing else "cosine",
-        "training.averaging": 0.998 if changing else 0.0,
+        "training.averaging": 0.998 if changing or few else 0.0,
         "training.gate_supervision": "ordered" if changing else "ordered-first",
     }
     tables = {"model": model, "training": training}

@@ -41,7 +41,6 @@ from dmn_cli.training.start import Start, joint_from
 from dmn_cli.training.validation import Validation
 
 _REPORT_EVERY = 0.2  # seconds
-_READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 
 
 class Training:
@@ -294,7 +293,7 @@ class Training:
         self.run.log(epoch.as_json())
         if state.answers_from is None and epoch.gate_loss < settings.answers_from_gate_loss:
             state.answers_from = state.epoch + 1
-        state.in_order = state.in_order and epoch.gate_loss >= _READ
+        state.in_order = state.in_order and epoch.gate_loss >= turns.READ
         state.finished = turns.reason_to_end(settings, state)
         if settings.schedule == "solved":
             told = [report.tasks for report in (reports if state.spares_from else reports[:1])]
@@ -303,10 +302,10 @@ class Training:
                 right = {task: min(copy[task]["accuracy"] for copy in told) for task in tasks if task in told[0]}
                 state.learnt, lowest = turns.learnt([right.get(task, 0.0) for task in tasks]), min(right.values())
             turns.look_ahead(settings, state, loss, score[0], lowest)
-            if state.spares_from and not state.thin_from:
-                with self._averages():
-                    thin = self.validation.as_good_thinned(reports[0])
-                state.thin_from = state.epoch + 1 if thin else None
+        if not state.thin_from and turns.may_thin(settings, state, epoch.gate_loss):
+            with self._averages():
+                thin = self.validation.as_good_thinned(reports[0])
+            state.thin_from = state.epoch + 1 if thin else None
         if anew:
             self._begin_anew()
         if not state.finished:

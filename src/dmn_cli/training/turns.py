@@ -16,6 +16,7 @@ from dmn_cli.training.schedule import FALL
 from dmn_cli.wording import plural
 
 _LEARNT, _SOLVED = 0.1, 0.05  # an epoch's loss of the answers from which on spares take part; the learning rate falls
+READ = 0.3  # an epoch's loss of the gates from which on these are free to read in any order
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
 _NEAR, _RIGHT = 0.9, 0.98  # of each task's validation likewise, where all tasks come together
 _BITS = 64
@@ -50,6 +51,14 @@ def look_ahead(
             state.spares_from, state.highest, state.learnt = state.epoch + 1, (state.epoch, 0.0), 0
     elif state.falls_from is None and (right or stuck >= _PATIENCE or state.epoch >= settings.epochs - FALL):
         state.falls_from = state.epoch + 1
+
+
+def may_thin(settings: TrainingSettings, state: Checkpoint, gate_loss: float) -> bool:
+    """Whether to find out if answers stay right where facts are left out: once spares take part or, where names stay,
+    once supporting facts are read. gate_loss: of this epoch"""
+    if settings.schedule == "solved":
+        return settings.thinning != "never" and state.spares_from is not None
+    return settings.thinning == "always" and gate_loss < READ
 
 
 def leads_nowhere(settings: TrainingSettings, state: Checkpoint, loss: float) -> bool:

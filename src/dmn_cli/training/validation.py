@@ -32,7 +32,8 @@ class Validation:
 
     def as_good_thinned(self, whole: Report) -> bool:
         """Whether answers to stories with facts left out are as good, in each task, as those to whole ones."""
-        if not self.learner.joint.symmetries or not self.learner.supervision:
+        joint, anywhere = self.learner.joint, self.learner.settings.training.thinning == "always"
+        if not self.learner.supervision or joint.pictures or not (joint.symmetries or anywhere):
             return False
         copies = self._copies(_THINNED)
         thinned = [self._report(thin=seed).tasks for seed in range(copies)]
