@@ -272,7 +272,7 @@ def test_without_room_in_memory_a_file_will_do(monkeypatch: pytest.MonkeyPatch) 
 
 def test_parts_are_as_many_as_pay(data: DataSet) -> None:
     """Whatever the machine is: the weights depend on it."""
-    assert learner(data, quick(batch_size=64)).parts == 1
+    assert learner(data, quick(batch_size=64, steps=1)).parts == 1
     for processes in (1, 2):
         one = learner(data, quick(batch_size=64), worth_two=100, processes=processes)
         assert (one.parts, one.processes) == (2, processes)

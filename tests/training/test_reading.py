@@ -40,7 +40,7 @@ def settings(**changes: object) -> Settings:
     values = {
         **{"model.hidden": 16, "model.sentence": "gru", "model.dropout": 0.0, "training.batch_size": 8},
         **{"reading.words": 64, "reading.learning_rate": 0.01, "reading.vectors_rate": 1.0, "reading.negatives": 20},
-        "training.epochs": 8,
+        **{"training.epochs": 8, "training.steps": 1, "training.learning_rate": 0.002, "training.averaging": 0.0},
         **changes,
     }
     return load("dmn-plus", overrides=[(key.replace("__", "."), value) for key, value in values.items()])

@@ -24,7 +24,7 @@ def train_one(asked: Asked) -> None:
     output = asked.output
     start = _started(asked)
     known = (asked.data_sets, asked.out, asked.settings, asked.device)
-    training = Training(*known, processes=asked.processes, start=start)
+    training = Training(*known, processes=asked.processes, start=start, goes_on=asked.resume)
     if start and not (start.read_here or asked.resume):
         output.note(wrapped(f"begins with {training.learner.taken}"))
     if asked.resume and asked.started_again:

@@ -114,17 +114,17 @@ class TrainingSettings(_Strict):
     }
 
     epochs: int = Positive
-    steps: int = Positive
+    steps: int = Field(default=1, gt=0)
     batch_size: int = Positive
     parts: int = Field(ge=0)
     optimiser: Literal["adam", "sgd", "adagrad", "adadelta"] = "adam"
     learning_rate: float = Positive
     final_learning_rate: float = Positive
-    schedule: Literal["cosine", "solved", "halved"]
+    schedule: Literal["cosine", "solved", "halved"] = "cosine"
     halve_every: int = Field(default=25, gt=0)
     halve_after: int = Field(default=0, ge=0)
     first_questions: int = Field(default=0, ge=0)
-    averaging: float = Field(ge=0, lt=1)
+    averaging: float = Field(default=0.0, ge=0, lt=1)
     l2: float = Field(ge=0)
     vectors_rate: float = Field(ge=0, le=1)
     ngrams_rate: float = Field(default=1.0, gt=0)

@@ -118,6 +118,12 @@ def last(run: Path, device: torch.device) -> tuple[Checkpoint | None, list[str]]
     return None, []
 
 
+def decided(run: Path) -> dict[str, Any]:
+    """`Checkpoint.decided` of the last one that can be read; nothing where there is none yet. Raises as `last` does"""
+    state, _ = last(run, torch.device("cpu"))
+    return state.decided if state else {}
+
+
 def load(path: Path, device: torch.device) -> Checkpoint:
     """Raises: ModelError where it is missing, damaged, or of another format version."""
     try:

@@ -10,7 +10,7 @@ as many stories would get.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +34,10 @@ class Decided(NamedTuple):
     said: dict[str, Any]  # what was decided, by key
 
 
-def decide(settings: Settings, joint: Joint) -> Decided:
-    """Raises: UsageError where a data set has no training split."""
+def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = None) -> Decided:
+    """before: what was decided when the run began, where it goes on: that stays, however it would be decided now
+
+    Raises: UsageError where a data set has no training split."""
     changing = _changing(joint)
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
@@ -47,8 +49,8 @@ def decide(settings: Settings, joint: Joint) -> Decided:
         batch = _MOST if together else _batch_size(joint) if changing else usual
     rate = training["learning_rate"]
     if rate == AUTO:
-        usual = 0.001 * batch / _USUAL if changing else 0.002 * math.sqrt(batch / _USUAL)
-        rate = 0.003 if together else round(usual, 6)
+        usual = round(0.001 * batch / _USUAL, 6) if changing else 0.001 if few else 0.002
+        rate = 0.003 if together else usual
     passes = model.get("passes", 1)
     counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
     several, throughout = any(counting), all(counting)
@@ -74,7 +76,7 @@ def decide(settings: Settings, joint: Joint) -> Decided:
     for key, value in values.items():
         table, _, last = key.partition(".")
         if tables[table].get(last) == AUTO:
-            tables[table][last] = said[key] = value
+            tables[table][last] = said[key] = (before or {}).get(key, value)
     network = NETWORKS[settings.model.network].settings.model_validate(model)
     fixed = TrainingSettings.model_validate(training)
     decided = settings.model_copy(update={"model": network, "training": fixed})

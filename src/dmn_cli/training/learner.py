@@ -7,7 +7,7 @@ The gradient of a step depends on the settings, the data and the step alone, whi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -84,15 +84,16 @@ class Learner:
         processes: int | None = None,
         worth_two: int = WORTH_TWO,
         start: Start | None = None,
+        decided: Mapping[str, Any] | None = None,
     ) -> None:
         """processes: so many compute side by side; None: as many as there are cores for; worth_two: questions from
-        which on a batch is computed in two parts; start: what the network begins from
+        which on a batch is computed in two parts; start: what the network begins from; decided: as for `decide`
 
         Raises: DataError where a data set has no training split; UsageError where the network can't learn from such
         data, or there are more processes than parts.
         """
         self.joint, self.device = joint, device
-        settings, self.decided = decide(settings, joint)
+        settings, self.decided = decide(settings, joint, decided)
         self.settings = settings
         torch.manual_seed(settings.training.seed)
         longest = dict(settings.model).get("ngrams", 0)

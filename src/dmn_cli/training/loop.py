@@ -56,15 +56,17 @@ class Training:
         processes: int | None = None,
         helpers: Callable[[Learner, int], Helpers] = Helpers,
         start: Start | None = None,
+        goes_on: bool = False,
     ) -> None:
         """processes: as for `Learner`; helpers: starts the others of them, where torchrun hasn't; start: what the
-        network begins from
+        network begins from; goes_on: whether it is the run that is there, if one is, of which what was decided stays
 
         Raises: UsageError where the data sets don't go together; DataError where one lacks a split.
         """
         joint, ranks = joint_from(start, data, settings), world()
         self.given, self.device, self.run = settings, device, Run(run)
-        self.learner = Learner(joint, settings, device, processes=ranks.size if ranks else processes, start=start)
+        processes, decided = ranks.size if ranks else processes, checkpoint.decided(run) if goes_on else None
+        self.learner = Learner(joint, settings, device, processes=processes, start=start, decided=decided)
         self.settings = self.learner.settings
         self.validation = Validation(joint.batches("valid"), self.learner, self._judge)
         decay = self.settings.training.averaging

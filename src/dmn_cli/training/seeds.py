@@ -161,7 +161,8 @@ class Seeds:
         """
         values = self.settings.training.model_copy(update={"seed": seed})
         settings = self.settings.model_copy(update={"training": values})
-        training = Training(self.data, self.run(seed), settings, device, processes=processes, start=self.start)
+        known = (self.data, self.run(seed), settings, device)
+        training = Training(*known, processes=processes, start=self.start, goes_on=self._made)
         if self.ensemble:
             together([training.learner.network])  # or it would turn out in the end that they can't be
         if not self._made:
