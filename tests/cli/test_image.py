@@ -16,6 +16,7 @@ from dmn_cli.data.formats.images import sort_of_clevr
 from dmn_cli.data.store.reader import DataSet
 
 QUESTION = "What is the shape of the red object?"
+FEW_STEPS = ("--set=training.steps=1", "--set=training.learning_rate=0.002", "--set=training.averaging=0")
 TINY = ["--preset=dmn-image", "--set=model.hidden=12", "--set=model.channels=6", "--device=cpu"]
 
 
@@ -31,7 +32,7 @@ def shapes(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(dmn: Dmn, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("seen") / "run"
-    trained = dmn("train", shapes, "--out", out, "--epochs", 2, *TINY)
+    trained = dmn("train", shapes, "--out", out, "--epochs", 2, *TINY, *FEW_STEPS)
     assert trained.code == 0, trained.err
     return out
 
@@ -69,9 +70,8 @@ def test_one_question_a_stream_and_the_library_answer_alike(dmn: Dmn, run: Path,
     lines = [{"id": i, "image": str(picture), "question": QUESTION} for i in range(3)]
     lines[1]["image"] = str(tmp_path / "none.png")
     said = dmn("ask", run, "--batch", "-", stdin="".join(json.dumps(line) + "\n" for line in lines).encode()).lines
-    for place in (0, 2):
-        numbers = {key: pytest.approx(np.array(asked[key]), abs=1e-5) for key in ("confidence", "gates")}
-        assert {**said[place], "gates": np.array(said[place]["gates"])} == {"id": place, **asked, **numbers}
+    assert said[0] == {"id": 0, **asked}
+    assert said[2] == {"id": 2, **asked}
     assert set(said[1]) == {"id", "error"}
     assert "line 2: " in said[1]["error"]
     assert "none.png" in said[1]["error"]

@@ -41,16 +41,14 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     changing = _changing(joint)
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
-    questions = sum(len(batches.split) for batches in joint.train)
-    few = not changing and questions < _STEPS * _FEWEST
+    few = not changing and _questions(joint) < _STEPS * _FEWEST
     together = changing and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
     if batch == AUTO:
-        usual = int(min(_USUAL, max(_FEWEST, questions / _STEPS)))
-        batch = _MOST if together else _batch_size(joint) if changing else usual
+        batch = _MOST if together else _batch_size(joint, changing=changing)
     rate = training["learning_rate"]
     if rate == AUTO:
-        usual = round(0.001 * batch / _USUAL, 6) if changing else 0.001 if few else 0.002
-        rate = 0.003 if together else usual
+        where_names_stay = 0.001 if few else 0.002
+        rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else where_names_stay
     passes = model.get("passes", 1)
     counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
     several, throughout = any(counting), all(counting)
@@ -93,9 +91,16 @@ def _changing(joint: Joint) -> bool:
     return float(np.average(np.concatenate(changing), weights=np.concatenate(asked))) > 0.5
 
 
-def _batch_size(joint: Joint) -> int:
+def _batch_size(joint: Joint, *, changing: bool) -> int:
+    """Questions that see about so many facts or, where names stay, of which there are enough for the steps."""
+    if not changing:
+        return int(np.clip(_questions(joint) / _STEPS, _FEWEST, _USUAL))
     seen = [batches.split.positions.take(np.arange(batches.split.stories))[0] for batches in joint.train]
-    return int(min(_MOST, max(_LEAST, _FACTS / np.concatenate(seen).mean())))
+    return int(np.clip(_FACTS / np.concatenate(seen).mean(), _LEAST, _MOST))
+
+
+def _questions(joint: Joint) -> int:
+    return sum(len(batches.split) for batches in joint.train)
 
 
 def _counting(joint: Joint, passes: int) -> list[bool]:
