@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from dmn_cli.kernels import c_build, c_library, comparison_c, recurrence_c
 from dmn_cli.kernels.comparison import compare
 from dmn_cli.kernels.recurrence import kernel_for, recurrence
 from dmn_cli.model.attention_gate import AttentionGate
+from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.gated_gru import GatedGRU
+from dmn_cli.records.output import Facts
 from dmn_cli.records.packing import Packing
 
 FORMS = [(reset, update) for reset in ("before", "after") for update in ("gru", "gate")]
@@ -99,13 +102,69 @@ def test_the_last_states_equal_those_of_the_loop_and_threads_change_no_bit(reset
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=2e-5)
 
 
-def test_answering_keeps_nothing_and_gives_the_same_states() -> None:
+def test_answering_keeps_nothing_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
-    gru, packing = GatedGRU(3, 20), Packing.of(LENGTHS)
-    x = gru.project(torch.randn(len(packing.row), 3))
-    with torch.no_grad():
+    gru, gate, packing = GatedGRU(3, 20), AttentionGate(20, "dmn-plus"), Packing.of(LENGTHS)
+    x, q = gru.project(torch.randn(len(packing.row), 3)), torch.randn(len(LENGTHS), 20)
+
+    def computed() -> tuple[Tensor, Tensor]:
         states = gru(x, packing)
-    assert torch.equal(states, gru(x, packing))
+        return states, gate(gate.read(states, q, packing), q, q)
+
+    in_training = computed()
+    kept, call = [], c_library.call
+    monkeypatch.setattr(
+        c_library, "call", lambda *of, **given: [kept.append(given.get("kept", given.get("z"))), call(*of, **given)]
+    )
+    with torch.no_grad():
+        answered = computed()
+    assert kept == [None] * 3
+    for ours, expected in zip(answered, in_training, strict=True):
+        assert torch.equal(ours, expected)
+
+
+def remembering(hidden: int, dtype: torch.dtype, gates: Any) -> tuple[EpisodicMemory, Facts, Tensor]:
+    """The memory of DMN+, with facts and questions that it passes over."""
+    torch.manual_seed(0)
+    forms: Any = {"features": "dmn-plus", "episode": "gate", "memory": "relu", "end_of_passes": False}
+    memory = EpisodicMemory(hidden, partial(GatedGRU, reset="after"), passes=3, gates=gates, **forms).to(dtype).eval()
+    packing = Packing.of(LENGTHS)
+    c, q = (torch.randn(rows, hidden, dtype=dtype) for rows in (len(packing.row), len(LENGTHS)))
+    return memory, Facts(c, packing), q
+
+
+@pytest.mark.parametrize("hidden", [1, 5, 16, 20, 70])
+@pytest.mark.parametrize("gates", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("sharp", [1, 30, 1000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_passes_in_one_piece_equal_those_of_training(hidden: int, gates: Any, sharp: float, dtype: torch.dtype) -> None:
+    memory, facts, q = remembering(hidden, dtype, gates)
+    with torch.no_grad():
+        memory.gate.W2.weight *= sharp  # most gates are closed, of some rows all are
+        memory.gate.W2.bias.fill_(-sharp)
+    expected = memory(facts, q)
+    results = []
+    with torch.no_grad():
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            results.append(memory(facts, q))
+    torch.set_num_threads(1)
+    rtol, atol = (1e-10, 1e-12) if dtype == torch.float64 else (1e-3 if sharp > 1 else 1e-4, 2e-5)
+    for one, three, torchs in zip(*results, expected, strict=True):
+        if torchs is None:
+            assert one is three is None
+        else:
+            assert torch.equal(one, three)
+            torch.testing.assert_close(one, torchs.detach(), rtol=rtol, atol=atol)
+
+
+def test_what_is_no_number_is_seen_in_its_own_question_alone() -> None:
+    memory, facts, q = remembering(20, torch.float32, "softmax")
+    facts.vectors[facts.packing.last[3]] = torch.nan
+    with torch.no_grad():
+        episode = memory(facts, q)
+    assert episode.memory.isnan().any(dim=1).nonzero().tolist() == [[3]]
+    assert episode.gates.isnan().any(dim=2).any(dim=1).nonzero().tolist() == [[3]]
 
 
 def test_huge_numbers_saturate_and_what_is_no_number_stays_so() -> None:

@@ -29,7 +29,6 @@ class Computed(NamedTuple):
     words: np.ndarray  # (questions, steps) answer ids
     confidence: np.ndarray  # (questions,)
     gates: np.ndarray  # (questions, passes, facts) as they counted; no passes where there are no gates
-    read: np.ndarray  # (questions, facts)
     top: tuple[np.ndarray, np.ndarray] | None = None  # the likeliest answers: see `records.network.Likeliest`
 
 
@@ -119,13 +118,12 @@ class Predictor:
         gates = answered.gates
         if gates is None:
             gates = answered.confidence.new_zeros(len(batch), 0, batch.story.shape[1])
-        columns = answered.words, answered.confidence, gates, facts_read(gates)
-        words, confidence, gates, read = (tensor.cpu().numpy() for tensor in columns)
+        words, confidence, gates = (tensor.cpu().numpy() for tensor in (answered.words, answered.confidence, gates))
         likeliest = None
         if top and not batch.per_fact_among[1]:
             several, probability = self.model.network.likeliest(batch, top)
             likeliest = several.cpu().numpy(), probability.cpu().numpy()
-        return Computed(words, confidence, gates, read, likeliest)
+        return Computed(words, confidence, gates, likeliest)
 
     def answers(
         self, asked: Sequence[Asked], batches: Sequence[AskedBatch], computed: Sequence[Computed]
@@ -147,7 +145,7 @@ class Predictor:
                     words, text = spoken[ids]
                 else:
                     words, text = spoken[ids] = self._spoken(ids, question.form, None)
-                if names is None and question.asked and (nowhere := self.encoder.nowhere(one)):
+                if not self.brief and names is None and question.asked and (nowhere := self.encoder.nowhere(one)):
                     names = Bound(nowhere=nowhere)
                 answers[place] = Answer(
                     text,
@@ -173,7 +171,7 @@ class Predictor:
         """Facts, gates and positions of the facts that were read, of each question; none of these where it is brief."""
         if self.brief:
             return repeat(([], [], []), len(asked))
-        row, fact = np.nonzero(columns.read)
+        row, fact = np.nonzero(facts_read(torch.from_numpy(columns.gates)).numpy())
         read, ends = fact.tolist(), np.searchsorted(row, np.arange(len(asked)), "right").tolist()
         gates = columns.gates.astype(np.float64).round(6).tolist()
         facts = [one.facts for one in asked]

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import accumulate, islice, takewhile
 from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -183,20 +184,15 @@ class _Arriving(Generic[L]):
     def take(self, *, wait: bool) -> Lines[L]:
         """The lines that have arrived and can be answered together. With `wait` there is at least one, or they have
         ended."""
-        taken: list[L] = []
-        size = 0
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._lines or self._ended)
             number = self._number
-            while self._lines and len(taken) < self._at_once:
-                next_size = self._size(self._lines[0])
-                if taken and size + next_size > _TOGETHER:
-                    break
-                taken.append(self._lines.popleft())
-                size += next_size
-            self._number += len(taken)
-            self._bytes -= size
+            ends = accumulate(map(self._size, islice(self._lines, self._at_once)))
+            count = sum(1 for _ in takewhile(_TOGETHER.__ge__, ends)) or min(1, len(self._lines))
+            taken = [self._lines.popleft() for _ in range(count)]
+            self._number += count
+            self._bytes -= sum(map(self._size, taken))
             full = len(taken) == self._at_once or bool(self._lines)
             self._changed.notify()
         return Lines(number, taken, full)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dmn_cli.kernels import c_library, recurrence_c, recurrence_loop
+from dmn_cli.kernels import c_library, memory_c, recurrence_c, recurrence_loop
 from dmn_cli.kernels.c_library import RECIPE, Recipe
 from dmn_cli.kernels.comparison import compare
 from dmn_cli.records.packing import Packing
@@ -94,7 +94,8 @@ def _reason(error: Exception, recipe: Recipe) -> str:
 def agrees(dtype: torch.dtype) -> bool:
     """Whether the library computes what torch does, forward and backward, on some random numbers."""
     with torch.random.fork_rng(devices=[]):
-        return _recurrence_agrees(dtype) and all(_comparison_agrees(dtype, full=full) for full in (False, True))
+        compared = all(_comparison_agrees(dtype, full=full) for full in (False, True))
+        return compared and _recurrence_agrees(dtype) and _memory_agrees(dtype)
 
 
 def _recurrence_agrees(dtype: torch.dtype) -> bool:
@@ -131,3 +132,21 @@ def _comparison_agrees(dtype: torch.dtype, *, full: bool) -> bool:
             leaves += layer.parameters()
             results.append([compared.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)])
     return all(torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(*results, strict=True))
+
+
+def _memory_agrees(dtype: torch.dtype) -> bool:
+    generator, hidden = torch.Generator().manual_seed(0), 20
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype) / 4
+
+    packing = Packing.of(torch.arange(19) % 3 + 1)
+    wide, tall = (hidden, 2 * hidden), (3, hidden, 3 * hidden)
+    shapes = (wide, (hidden,), wide, (1, hidden), (1,), wide, (2 * hidden,), wide, tall, (3, hidden))
+    c, q = numbers(len(packing.row), hidden), numbers(19, hidden)
+    weights = memory_c.Weights(*(numbers(*shape) for shape in shapes))
+    with torch.no_grad():
+        ours = memory_c.passes(c, packing, q, weights, softmax=True)
+        with c_library.without():
+            torchs = memory_c.passes_by_torch(c, packing, q, weights, softmax=True)
+    return all(torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(ours, torchs, strict=True))

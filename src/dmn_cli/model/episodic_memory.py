@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmn_cli.kernels import c_library, memory_c
 from dmn_cli.model.attention_gate import AttentionGate
 from dmn_cli.model.forms import GateFeatures, Gates, MemoryUpdate, Update
 from dmn_cli.model.gated_gru import GatedGRU
@@ -76,6 +77,9 @@ class EpisodicMemory(nn.Module):
         """given: (questions, passes, facts) what episodes are read with in place of their own gates; these count all
         the same where it is all 0"""
         c, packing = facts
+        if given is None and not torch.is_grad_enabled() and (weights := self._in_one_piece(c)):
+            m, gates = memory_c.passes(c, packing, q, weights, softmax=self.gates == "softmax")
+            return Episode(memory=m, gates=gates, stop=None, running=q.new_ones(len(q), self.passes))
         x = self.episode.project(c)  # W c_i + b: the same in every pass
         shared = self.gate.read(c, q, packing)
         end = None if self.end is None else self.gate.read(self.end.expand(len(q), -1), q, None)
@@ -105,4 +109,17 @@ class EpisodicMemory(nn.Module):
             gates=torch.stack(gates, dim=1),
             stop=torch.stack(stops, dim=1) if stops else None,
             running=torch.stack(runs, dim=1),
+        )
+
+    def _in_one_piece(self, c: Tensor) -> memory_c.Weights | None:
+        """The weights, where all passes can be one call of C: for answering, as DMN+ does."""
+        gate, episode = self.gate, self.episode
+        as_dmn_plus = not gate.full and self.gru is None and self.end is None
+        as_dmn_plus &= episode.update == "gate" and episode.reset == "after"
+        if self.training or not as_dmn_plus or not c_library.serves(c):
+            return None
+        return memory_c.Weights(
+            *(gate.W1_q.weight, gate.W1_q.bias, gate.W1_m.weight, gate.W2.weight, gate.W2.bias),
+            *(episode.W, episode.b, episode.U),
+            *(torch.stack([getattr(layer, name) for layer in self.W_t]) for name in ("weight", "bias")),
         )

@@ -31,13 +31,6 @@ typedef struct { /* shapes as in comparison.py; NULL: not there */
   Parallel *parallel;
 } Comparison;
 
-static void compare(Int n, In c, In v, Out joint, Out distance) {
-  for (Int k = 0; k < n; k++) {
-    const REAL apart = c[k] - v[k];
-    joint[k] = c[k] * v[k];
-    distance[k] = apart < 0 ? -apart : apart;
-  }
-}
 static void backward_of_score(Int n, REAL d, In W2, In y, Out da) {
   for (Int k = 0; k < n; k++) da[k] = d * W2[k] * (1 - y[k] * y[k]);
 }

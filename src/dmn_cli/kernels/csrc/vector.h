@@ -1,6 +1,7 @@
 /* What the C sources share: matrix products that stay in the registers and caches of a core, σ and tanh, and threads.
    Compiled by c_build.py, as REAL = float for use, and as double for tests. */
 
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +22,7 @@ enum { BYTES = 16, ROWS = 4 };
 #endif
 /* LANES: numbers of a vector; BLOCK: rows that a thread works on at a time */
 enum { LANES = BYTES / sizeof(REAL), BLOCK = 32 };
+#define ROUNDING (sizeof(REAL) == sizeof(float) ? FLT_EPSILON : DBL_EPSILON) /* of a number near 1 */
 typedef REAL Vector __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -123,6 +125,30 @@ static void tanhs(Int n, In a, In x, Out y) {
 }
 static void sum(Int n, In a, In b, Out y) {
   for (Int k = 0; k < n; k++) y[k] = a[k] + b[k];
+}
+
+/* [c∘v, |c-v|] */
+static void compare(Int n, In c, In v, Out joint, Out distance) {
+  for (Int k = 0; k < n; k++) {
+    const REAL apart = c[k] - v[k];
+    joint[k] = c[k] * v[k];
+    distance[k] = apart < 0 ? -apart : apart;
+  }
+}
+
+/* R = σ(a_r + x_r);  H~ = tanh(x_h + R ∘ H U_h) */
+static void candidate_after(Int n, In a_r, In h_U, In x_r, In x_h, Out r, Out inner, Out c) {
+  for (Int k = 0; k < n; k++) {
+    const REAL R = sigmoid(a_r[k] + x_r[k]), i = h_U[k];
+    r[k] = R;
+    inner[k] = i;
+    c[k] = tanh_of(x_h[k] + R * i);
+  }
+}
+
+/* H' = H + g (H~ - H) */
+static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
+  for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
 }
 
 /* ---- threads ---- */
