@@ -5,7 +5,8 @@ gives, the order of the supporting facts can be taught to the end, and a trainin
 is measured in steps, not in readings of the data (docs/log.md).
 
 Where names stay, few stories are learnt by heart. What helps there are small batches, much dropout, and as many steps
-as many stories would get.
+as many stories would get. Where there are many, of sentences that are told again and again, noise costs more than it
+gives there too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
 _FEWEST = 32  # where names stay and questions are few
 _STEPS = 100  # of an epoch
+_AGAIN = 50  # times that questions see a sentence, in the mean, where a language has few
 _PASSES = 3
 _TOGETHER = 32  # tasks, of each of which a step can read a batch
 _FIRST = 1000  # questions of each task: the more, the more alike are stories and their mirror images (docs/log.md)
@@ -42,12 +44,13 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
     few = not changing and _questions(joint) < _STEPS * _FEWEST
+    again = not changing and not few and _told_again(joint)
     together = changing and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
     if batch == AUTO:
         batch = _MOST if together else _batch_size(joint, changing=changing)
     rate = training["learning_rate"]
     if rate == AUTO:
-        where_names_stay = 0.001 if few else 0.002
+        where_names_stay = 0.001 if few or again else 0.002
         rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else where_names_stay
     passes = model.get("passes", 1)
     counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
@@ -57,8 +60,8 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.dropout": noise if changing else 0.3 if few else 0.1,
-        "training.epochs": 90 if together else 60 if changing or few else 30,
+        "model.dropout": noise if changing else 0.3 if few else 0.0 if again else 0.1,
+        "training.epochs": 90 if together else 60 if changing or few or again else 30,
         "training.steps": _STEPS,
         "training.batch_size": batch,
         "training.learning_rate": rate,
@@ -66,7 +69,7 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
         "training.first_questions": _FIRST if changing else 0,
         "training.sampling": "together" if together else "proportional",
         "training.schedule": "solved" if changing else "cosine",
-        "training.averaging": 0.998 if changing or few else 0.0,
+        "training.averaging": 0.998 if changing or few or again else 0.0,
         "training.gate_supervision": "ordered" if changing else "ordered-first",
     }
     tables = {"model": model, "training": training}
@@ -95,12 +98,23 @@ def _batch_size(joint: Joint, *, changing: bool) -> int:
     """Questions that see about so many facts or, where names stay, of which there are enough for the steps."""
     if not changing:
         return int(np.clip(_questions(joint) / _STEPS, _FEWEST, _USUAL))
-    seen = [batches.split.positions.take(np.arange(batches.split.stories))[0] for batches in joint.train]
-    return int(np.clip(_FACTS / np.concatenate(seen).mean(), _LEAST, _MOST))
+    return int(np.clip(_FACTS / _facts_seen(joint).mean(), _LEAST, _MOST))
+
+
+def _facts_seen(joint: Joint) -> np.ndarray:
+    """(questions,)"""
+    return np.concatenate(
+        [batches.split.positions.take(np.arange(batches.split.stories))[0] for batches in joint.train]
+    )
 
 
 def _questions(joint: Joint) -> int:
     return sum(len(batches.split) for batches in joint.train)
+
+
+def _told_again(joint: Joint) -> bool:
+    """Whether stories are told in few sentences."""
+    return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
 
 
 def _counting(joint: Joint, passes: int) -> list[bool]:
