@@ -158,6 +158,17 @@ def test_passes_in_one_piece_equal_those_of_training(hidden: int, gates: Any, sh
             torch.testing.assert_close(one, torchs.detach(), rtol=rtol, atol=atol)
 
 
+def test_passes_over_the_facts_of_one_question_are_those_of_the_batch() -> None:
+    memory, facts, q = remembering(20, torch.float32, "softmax")
+    with torch.no_grad():
+        together = memory(facts, q)
+        for i, length in enumerate(LENGTHS.tolist()):
+            own = facts.vectors[facts.packing.row == i]
+            alone = memory(Facts(own, Packing.of(LENGTHS[i : i + 1])), q[i : i + 1])
+            assert torch.equal(alone.memory[0], together.memory[i])
+            assert torch.equal(alone.gates[0], together.gates[i, :, :length])
+
+
 def test_what_is_no_number_is_seen_in_its_own_question_alone() -> None:
     memory, facts, q = remembering(20, torch.float32, "softmax")
     facts.vectors[facts.packing.last[3]] = torch.nan

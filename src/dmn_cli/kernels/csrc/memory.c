@@ -10,7 +10,7 @@ A thread takes a block of questions from the first pass to the last, and what th
 stays in the core's caches. The episode goes from one open gate to the next: a gate below a number's rounding changes
 the state by less than rounding does, and most are, since few facts matter to a question.
 
-Facts are packed as in recurrence.c; in a block they lie step by step too, `first[t]` before those of step t. */
+Facts are packed as in recurrence.c. In a block they lie question by question: those of question i from first[i] on. */
 
 #include "vector.h"
 
@@ -38,19 +38,25 @@ typedef struct {
 
 typedef struct { /* the questions that a thread works on */
   const Memory *given;
-  Int at, rows;
-  Int *first;           /* (steps + 1,) */
-  REAL *base, *x, *g;   /* of each fact */
-  REAL *q, *m;          /* (rows, hidden) */
-  REAL *joined;         /* (rows, 3 hidden): [m, e, q] */
-  REAL *z, *a, *h, *next; /* (rows, ...) what one step needs */
+  Int at, rows, facts;
+  Int first[BLOCK], length[BLOCK];
+  REAL *base, *x, *g;     /* of each fact */
+  REAL *q, *m;            /* (rows, hidden) */
+  REAL *joined;           /* (rows, 3 hidden): [m, e, q] */
+  REAL *z, *a, *h, *next; /* (BLOCK, ...) what one product needs */
 } Block;
 
-/* z = [c∘v, |c-v|] of the facts of step t. Returns how many they are. v: (rows, hidden) */
-static Int compare_step(const Block *o, Int t, const REAL *v) {
-  const Int H = o->given->hidden, n = o->first[t + 1] - o->first[t];
-  const REAL *c = o->given->c + (o->given->begin[t] + o->at) * H;
-  for (Int i = 0; i < n; i++) compare(H, c + i * H, v + i * H, o->z + 2 * i * H, o->z + (2 * i + 1) * H);
+/* The next facts, at most BLOCK, from fact t of question i on: z = [c∘v, |c-v|], and c where it is wanted. v: (rows,
+   hidden). Returns how many they are. */
+static Int compare_next(const Block *o, Int *i, Int *t, const REAL *v, REAL *c) {
+  const Int H = o->given->hidden;
+  Int n = 0;
+  for (; *i < o->rows && n < BLOCK; n++) {
+    const REAL *fact = o->given->c + (o->given->begin[*t] + o->at + *i) * H;
+    compare(H, fact, v + *i * H, o->z + 2 * n * H, o->z + (2 * n + 1) * H);
+    if (c) memcpy(c + n * H, fact, H * sizeof(REAL));
+    if (++*t == o->length[*i]) *t = 0, ++*i;
+  }
   return n;
 }
 
@@ -61,63 +67,62 @@ static void fill(REAL *to, Int rows, Int stride, const REAL *from, Int n) {
 static void before_all_passes(const Packed *s, const Block *o) {
   const Memory *l = o->given;
   const Int H = l->hidden, wide = vectors(H) * LANES, wide_x = vectors(2 * H) * LANES;
-  for (Int t = 0; t < l->length[o->at]; t++) {
-    const Int n = compare_step(o, t, o->q);
-    REAL *base = o->base + o->first[t] * wide, *x = o->x + o->first[t] * wide_x;
+  REAL *base = o->base, *x = o->x, *c = o->joined;
+  for (Int i = 0, t = 0, n; (n = compare_next(o, &i, &t, o->q, c)); base += n * wide, x += n * wide_x) {
     fill(base, n, wide, l->b1, H);
     multiply(n, 2 * H, H, o->z, 2 * H, s->W1_q, base, wide);
     fill(x, n, wide_x, l->b, 2 * H);
-    multiply(n, H, 2 * H, l->c + (l->begin[t] + o->at) * H, H, s->W, x, wide_x);
+    multiply(n, H, 2 * H, c, H, s->W, x, wide_x);
   }
 }
 
 static void score(const Packed *s, const Block *o) {
   const Memory *l = o->given;
   const Int H = l->hidden, wide = vectors(H) * LANES;
-  for (Int t = 0; t < l->length[o->at]; t++) {
-    const Int n = compare_step(o, t, o->m);
+  const REAL *base = o->base;
+  REAL *score = o->g;
+  for (Int i = 0, t = 0, n; (n = compare_next(o, &i, &t, o->m, NULL));) {
     memset(o->a, 0, n * wide * sizeof(REAL));
     multiply(n, 2 * H, H, o->z, 2 * H, s->W1_m, o->a, wide);
-    for (Int i = 0; i < n; i++) {
-      tanhs(H, o->a + i * wide, o->base + (o->first[t] + i) * wide, o->z);
-      o->g[o->first[t] + i] = dot(H, o->z, l->W2) + *l->b2;
+    for (Int k = 0; k < n; k++, base += wide) {
+      tanhs(H, o->a + k * wide, base, o->z);
+      *score++ = dot(H, o->z, l->W2) + *l->b2;
     }
   }
 }
 
-/* From scores to gates, of row i */
-static void open_gates(const Block *o, Int i, REAL *written) {
-  const Int length = o->given->length[o->at + i];
+static void softmax(Int n, REAL *g) {
   REAL most = -INFINITY, sum = 0;
-  for (Int t = 0; t < length; t++) most = fmax(most, o->g[o->first[t] + i]);
-  for (Int t = 0; t < length; t++) {
-    REAL *g = o->g + o->first[t] + i;
-    *g = o->given->sigmoid ? sigmoid(*g) : exp(*g - most);
-    sum += *g;
-  }
-  for (Int t = 0; t < length; t++) {
-    REAL *g = o->g + o->first[t] + i;
-    written[t] = *g = o->given->sigmoid ? *g : *g / sum;
+  for (Int t = 0; t < n; t++) most = g[t] > most ? g[t] : most;
+  for (Int t = 0; t < n; t++) sum += g[t] = exp(g[t] - most);
+  for (Int t = 0; t < n; t++) g[t] /= sum;
+}
+
+/* From scores to gates */
+static void open_gates(const Block *o, Int pass) {
+  const Memory *l = o->given;
+  for (Int k = 0; l->sigmoid && k < o->facts; k++) o->g[k] = sigmoid(o->g[k]);
+  for (Int i = 0; i < o->rows; i++) {
+    if (!l->sigmoid) softmax(o->length[i], o->g + o->first[i]);
+    REAL *written = l->gates + (l->order[o->at + i] * l->passes + pass) * l->steps;
+    memcpy(written, o->g + o->first[i], o->length[i] * sizeof(REAL));
   }
 }
 
 /* The episode's last states, to `joined` */
 static void read_open(const Packed *s, Block *o) {
-  const Memory *l = o->given;
-  const Int H = l->hidden, wide = vectors(2 * H) * LANES;
-  Int row[BLOCK], t[BLOCK], fact[BLOCK], rows = o->rows; /* of each that isn't at its end */
-  for (Int i = 0; i < rows; i++) row[i] = i, t[i] = 0;
+  const Int H = o->given->hidden, wide = vectors(2 * H) * LANES;
+  Int row[BLOCK], fact[BLOCK], rows = o->rows; /* of each that isn't at its end: the fact that comes next */
+  for (Int i = 0; i < rows; i++) row[i] = i, fact[i] = o->first[i];
   memset(o->h, 0, rows * H * sizeof(REAL));
   for (int any = 0; rows; any = 1) {
     for (Int i = 0; i < rows;) {
-      const Int length = l->length[o->at + row[i]];
-      while (t[i] < length && o->g[o->first[t[i]] + row[i]] < ROUNDING) t[i]++; /* NaN is open, and seen */
-      if (t[i] < length) {
-        fact[i] = o->first[t[i]++] + row[i];
-        i++;
-      } else { /* the last of the rows takes its place */
+      const Int end = o->first[row[i]] + o->length[row[i]];
+      while (fact[i] < end && o->g[fact[i]] < ROUNDING) fact[i]++; /* NaN is open, and seen */
+      if (fact[i] < end) i++;
+      else { /* the last of the rows takes its place */
         memcpy(o->joined + (3 * row[i] + 1) * H, o->h + i * H, H * sizeof(REAL));
-        if (i < --rows) row[i] = row[rows], t[i] = t[rows], memcpy(o->h + i * H, o->h + rows * H, H * sizeof(REAL));
+        if (i < --rows) row[i] = row[rows], fact[i] = fact[rows], memcpy(o->h + i * H, o->h + rows * H, H * sizeof(REAL));
       }
     }
     memset(o->a, 0, rows * wide * sizeof(REAL));
@@ -126,7 +131,7 @@ static void read_open(const Packed *s, Block *o) {
       const REAL *a = o->a + i * wide, *x = o->x + fact[i] * wide;
       REAL *R = o->z, *inner = R + H, *c = inner + H;
       candidate_after(H, a, a + H, x, x + H, R, inner, c);
-      update_by_gate(H, o->g[fact[i]], c, o->h + i * H, o->next + i * H);
+      update_by_gate(H, o->g[fact[i]++], c, o->h + i * H, o->next + i * H);
     }
     REAL *before = o->h;
     o->h = o->next, o->next = before;
@@ -149,34 +154,27 @@ static void update_memory(const Packed *s, const Block *o, Int pass) {
 static void pass_over(const void *packed, Int at, Int rows, REAL *scratch) {
   const Packed *s = packed;
   const Memory *l = s->given;
-  const Int H = l->hidden, wide = vectors(H) * LANES, wide_x = vectors(2 * H) * LANES, steps = l->length[at];
-  Block o = {.given = l, .at = at, .rows = rows, .first = malloc((steps + 1) * sizeof(Int))};
-  for (Int t = 0, n = rows, facts = 0; o.first && t <= steps; facts += n, t++) {
-    o.first[t] = facts;
-    while (n && l->length[at + n - 1] <= t) n--;
-  }
-  const Int facts = o.first ? o.first[steps] : 0;
-  if (!o.first || !(o.base = allocate(facts * (wide + wide_x + 1)))) {
-    free(o.first);
+  const Int H = l->hidden, wide = vectors(H) * LANES, wide_x = vectors(2 * H) * LANES;
+  Block o = {.given = l, .at = at, .rows = rows};
+  for (Int i = 0; i < rows; i++) o.first[i] = o.facts, o.facts += o.length[i] = l->length[at + i];
+  if (!(o.base = allocate(o.facts * (wide + wide_x + 1)))) {
     atomic_store(s->failed, 1);
     return;
   }
-  o.x = o.base + facts * wide, o.g = o.x + facts * wide_x;
-  o.q = scratch, o.m = o.q + rows * H, o.joined = o.m + rows * H;
-  o.h = o.joined + 3 * rows * H, o.next = o.h + rows * H, o.z = o.next + rows * H, o.a = o.z + 3 * rows * H;
+  o.x = o.base + o.facts * wide, o.g = o.x + o.facts * wide_x;
+  o.q = scratch, o.m = o.q + BLOCK * H, o.joined = o.m + BLOCK * H;
+  o.h = o.joined + 3 * BLOCK * H, o.next = o.h + BLOCK * H, o.z = o.next + BLOCK * H, o.a = o.z + 3 * BLOCK * H;
   for (Int i = 0; i < rows; i++) memcpy(o.q + i * H, l->q + l->order[at + i] * H, H * sizeof(REAL));
   memcpy(o.m, o.q, rows * H * sizeof(REAL));
   before_all_passes(s, &o);
   for (Int pass = 0; pass < l->passes; pass++) {
     score(s, &o);
-    for (Int i = 0; i < rows; i++)
-      open_gates(&o, i, l->gates + (l->order[at + i] * l->passes + pass) * l->steps);
+    open_gates(&o, pass);
     read_open(s, &o);
     update_memory(s, &o, pass);
   }
   for (Int i = 0; i < rows; i++) memcpy(l->m + l->order[at + i] * H, o.m + i * H, H * sizeof(REAL));
   free(o.base);
-  free(o.first);
 }
 
 /* Returns whether there was memory for it. */
