@@ -65,6 +65,14 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dmn_cli.answering.encoder.Encoder.encode", broken)
 
 
+def test_a_folder_that_is_gone(dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    fails(dmn("ask", "demo", "--batch", "-", stdin=b"{}"), 2, "the folder that dmn runs in is gone", "cd")
+
+
 @pytest.mark.usefixtures("bug")
 def test_a_bug_owns_up_to_being_one(dmn: Dmn, run: Path, story: Path) -> None:
     ask = ("ask", run, "--story", story, "--question", QUESTION)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -79,6 +80,10 @@ def options(
     """Dynamic Memory Networks: ask a small network anything, and see why it answers."""
     global _debugging
     _debugging = debug
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:  # which MKL would say in words of its own, and end the process
+        raise UsageError("the folder that dmn runs in is gone", hint="Go to one that is there: cd.") from error
     refuse(context.invoked_subcommand)
 
 
