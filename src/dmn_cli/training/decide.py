@@ -6,7 +6,7 @@ is measured in steps, not in readings of the data (docs/log.md).
 
 Where names stay, few stories are learnt by heart. What helps there are small batches, much dropout, and as many steps
 as many stories would get. Where there are many, of sentences that are told again and again, noise costs more than it
-gives there too.
+gives there too, and L2 has the rule found in place of the stories.
 """
 
 from __future__ import annotations
@@ -31,6 +31,22 @@ _FIRST = 1000  # questions of each task: the more, the more alike are stories an
 _COUNTS = 0.05  # of a task's questions have more supporting facts than passes: then gates may be several
 
 
+class _Staying(NamedTuple):
+    """How stories are learnt whose names stay."""
+
+    dropout: float
+    epochs: int
+    rate: float
+    averaging: float
+    l2: float
+    supervision: str
+
+
+_FEW = _Staying(dropout=0.3, epochs=60, rate=0.001, averaging=0.998, l2=0.0, supervision="ordered-first")
+_OF_FEW_SENTENCES = _Staying(dropout=0.0, epochs=60, rate=0.002, averaging=0.998, l2=0.0001, supervision="ordered")
+_OTHERS = _Staying(dropout=0.1, epochs=30, rate=0.002, averaging=0.0, l2=0.0, supervision="ordered-first")
+
+
 class Decided(NamedTuple):
     settings: Settings  # without any "auto"
     said: dict[str, Any]  # what was decided, by key
@@ -40,37 +56,35 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     """before: what was decided when the run began, where it goes on: that stays, however it would be decided now
 
     Raises: UsageError where a data set has no training split."""
-    changing = _changing(joint)
+    stay = _staying(joint)
     model, training = dict(settings.model), dict(settings.training)
     batch = training["batch_size"]
-    few = not changing and _questions(joint) < _STEPS * _FEWEST
-    again = not changing and not few and _told_again(joint)
-    together = changing and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
+    together = not stay and 1 < len(joint.tasks) <= _TOGETHER and training["sampling"] in (AUTO, "together")
     if batch == AUTO:
-        batch = _MOST if together else _batch_size(joint, changing=changing)
+        batch = _MOST if together else _batch_size(joint, stay)
     rate = training["learning_rate"]
     if rate == AUTO:
-        where_names_stay = 0.001 if few or again else 0.002
-        rate = 0.003 if together else round(0.001 * batch / _USUAL, 6) if changing else where_names_stay
+        rate = stay.rate if stay else 0.003 if together else round(0.001 * batch / _USUAL, 6)
     passes = model.get("passes", 1)
-    counting = _counting(joint, _PASSES if passes == AUTO else passes) if changing else [False]
+    counting = [False] if stay else _counting(joint, _PASSES if passes == AUTO else passes)
     several, throughout = any(counting), all(counting)
     in_one = throughout and model.get("gates") in (AUTO, "sigmoid")  # a pass reads all that counts, in order
     noise = 0.2 if throughout else 0.0  # to count, stories are learnt by heart
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.dropout": noise if changing else 0.3 if few else 0.0 if again else 0.1,
-        "training.epochs": 90 if together else 60 if changing or few or again else 30,
+        "model.dropout": stay.dropout if stay else noise,
+        "training.epochs": stay.epochs if stay else 90 if together else 60,
         "training.steps": _STEPS,
         "training.batch_size": batch,
         "training.learning_rate": rate,
         "training.final_learning_rate": round(rate / 10, 7),
-        "training.first_questions": _FIRST if changing else 0,
+        "training.first_questions": 0 if stay else _FIRST,
         "training.sampling": "together" if together else "proportional",
-        "training.schedule": "solved" if changing else "cosine",
-        "training.averaging": 0.998 if changing or few or again else 0.0,
-        "training.gate_supervision": "ordered" if changing else "ordered-first",
+        "training.schedule": "cosine" if stay else "solved",
+        "training.averaging": stay.averaging if stay else 0.998,
+        "training.l2": stay.l2 if stay else 0.0,
+        "training.gate_supervision": stay.supervision if stay else "ordered",
     }
     tables = {"model": model, "training": training}
     said = {}
@@ -84,20 +98,32 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     return Decided(decided, said)
 
 
-def _changing(joint: Joint) -> bool:
-    """Whether most questions are of tasks whose names change."""
+def _staying(joint: Joint) -> _Staying | None:
+    """How it is learnt; None where most questions are of tasks whose names change."""
     changing = [
         np.isin([batches.tasks[i] for i in batches.task_ids], list(joint.symmetries))[batches.split.task]
         for batches in joint.train
     ]
     asked = [batches.split.questions.lengths for batches in joint.train]
-    return float(np.average(np.concatenate(changing), weights=np.concatenate(asked))) > 0.5
+    if float(np.average(np.concatenate(changing), weights=np.concatenate(asked))) > 0.5:
+        return None
+    if _questions(joint) < _STEPS * _FEWEST:
+        return _FEW
+    return _OF_FEW_SENTENCES if _told_again(joint) else _OTHERS
 
 
-def _batch_size(joint: Joint, *, changing: bool) -> int:
+def _told_again(joint: Joint) -> bool:
+    """Whether stories are told in few sentences. Words and regions of pictures are none."""
+    forms = [form for batches in joint.train for form in batches.data.forms.values()]
+    if joint.pictures or any(form.facts_are_words for form in forms):
+        return False
+    return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
+
+
+def _batch_size(joint: Joint, stay: _Staying | None) -> int:
     """Questions that see about so many facts or, where names stay, of which there are enough for the steps."""
-    if not changing:
-        return int(np.clip(_questions(joint) / _STEPS, _FEWEST, _USUAL))
+    if stay:
+        return _USUAL if stay is _OF_FEW_SENTENCES else int(np.clip(_questions(joint) / _STEPS, _FEWEST, _USUAL))
     return int(np.clip(_FACTS / _facts_seen(joint).mean(), _LEAST, _MOST))
 
 
@@ -110,11 +136,6 @@ def _facts_seen(joint: Joint) -> np.ndarray:
 
 def _questions(joint: Joint) -> int:
     return sum(len(batches.split) for batches in joint.train)
-
-
-def _told_again(joint: Joint) -> bool:
-    """Whether stories are told in few sentences."""
-    return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
 
 
 def _counting(joint: Joint, passes: int) -> list[bool]:
