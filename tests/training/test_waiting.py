@@ -14,6 +14,7 @@ from dmn_cli.training.optimiser import Optimiser
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "bincount", "_unique2", "unique_dim", "_coalesce"}
 ONCE = [([[2, 3], [4], [5]], [6, 7], [1, 2], [2, 0]), ([[3], [4, 2]], [7], [3], [])]
 EACH = [([[2], [3], [4]], [8], (1, 2, 1), [1])]
+FIXED = [("training.learning_rate", 0.001), ("training.l2", 0.0)]  # which data would decide
 
 
 class Waits(TorchDispatchMode):
@@ -38,9 +39,7 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("asked", [ONCE, EACH, ONCE + EACH], ids=["once", "each", "both"])
 def test_a_training_step_waits_for_nothing(preset: str, supervision: GateSupervision, asked: Any) -> None:
     net = network(preset, per_fact=True).float().train()
-    optimiser = Optimiser(
-        net, net.word_table, load(preset, overrides=[("training.learning_rate", 0.001)]).training, given=False
-    )
+    optimiser = Optimiser(net, net.word_table, load(preset, overrides=FIXED).training, given=False)
     optimiser.looks = False  # as on a GPU
     given = batch(asked)
     _ = given.fact_packings, given.word_packings, given.bags, given.per_fact_among  # made on the CPU, before
