@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from os import environ
 from pathlib import Path
@@ -106,13 +107,15 @@ def _recurrence_agrees(dtype: torch.dtype) -> bool:
     )
 
 
+def _random_numbers(dtype: torch.dtype) -> Callable[..., Tensor]:
+    """What makes tensors of some shape, the same ones each time."""
+    generator = torch.Generator().manual_seed(0)
+    return lambda *shape: torch.randn(shape, generator=generator, dtype=dtype) / 4
+
+
 def _comparison_agrees(dtype: torch.dtype, *, full: bool) -> bool:
     """full: with all gate features of Kumar et al. 2016, else with those of DMN+"""
-    generator = torch.Generator().manual_seed(0)
-
-    def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=dtype) / 4
-
+    numbers = _random_numbers(dtype)
     packing = Packing.of(torch.arange(19) % 3 + 1)
     facts, hidden = len(packing.row), 20
     features = 2 * hidden + full
@@ -135,11 +138,7 @@ def _comparison_agrees(dtype: torch.dtype, *, full: bool) -> bool:
 
 
 def _memory_agrees(dtype: torch.dtype) -> bool:
-    generator, hidden = torch.Generator().manual_seed(0), 20
-
-    def numbers(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=dtype) / 4
-
+    numbers, hidden = _random_numbers(dtype), 20
     packing = Packing.of(torch.arange(19) % 3 + 1)
     wide, tall = (hidden, 2 * hidden), (3, hidden, 3 * hidden)
     shapes = (wide, (hidden,), wide, (1, hidden), (1,), wide, (2 * hidden,), wide, tall, (3, hidden))

@@ -126,6 +126,14 @@ def call(function: str, arguments: type[ctypes.Structure], dtype: torch.dtype, *
         raise MemoryError
 
 
+def as_wanted(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The arguments of a kernel's Function, detached where gradients are off: it isn't told that they are, and would
+    keep what those of the weights need."""
+    if torch.is_grad_enabled():
+        return tensors
+    return tuple(None if tensor is None else tensor.detach() for tensor in tensors)
+
+
 @cache
 def _parallel() -> int | None:
     """The address of GOMP_parallel, if the OpenMP library that torch has loaded is GCC's or one like it."""

@@ -31,10 +31,7 @@ def compare(
         from dmn_cli.kernels.comparison_c import Compare
 
         W2, b2 = (None, None) if layer is None else (layer.weight, layer.bias)
-        given = c, v, cW, W1, base, W2, b2
-        if not torch.is_grad_enabled():  # as in `recurrence.recurrence`
-            given = tuple(None if tensor is None else tensor.detach() for tensor in given)
-        return cast("Tensor", Compare.apply(*given, packing))
+        return cast("Tensor", Compare.apply(*c_library.as_wanted(c, v, cW, W1, base, W2, b2), packing))
     v = v if packing is None else packing.spread(v)
     z = [c * v, (c - v).abs()]
     if cW is not None:

@@ -40,10 +40,7 @@ def recurrence(
     → (packed, hidden), or (rows, hidden)
     """
     kernel = kernel_for(x, U, gates=g is not None, before=before)
-    given = x, U, g, h_0
-    if not torch.is_grad_enabled():  # which a kernel isn't told: it would keep what the gradients of weights need
-        given = tuple(None if tensor is None else tensor.detach() for tensor in given)
-    return cast("Tensor", kernel.apply(*given, packing, last, before, taken))
+    return cast("Tensor", kernel.apply(*c_library.as_wanted(x, U, g, h_0), packing, last, before, taken))
 
 
 def kernel_for(x: Tensor, U: Tensor, *, gates: bool, before: bool) -> type[torch.autograd.Function]:
