@@ -12,12 +12,13 @@ from torch import Tensor
 
 from dmn_cli.kernels import c_build, c_library, comparison_c, recurrence_c
 from dmn_cli.kernels.comparison import compare
+from dmn_cli.kernels.fusion import fuse
 from dmn_cli.kernels.recurrence import kernel_for, recurrence
 from dmn_cli.model.attention_gate import AttentionGate
 from dmn_cli.model.episodic_memory import EpisodicMemory
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.records.output import Facts
-from dmn_cli.records.packing import Packing
+from dmn_cli.records.packing import Packing, Pointers
 
 FORMS = [(reset, update) for reset in ("before", "after") for update in ("gru", "gate")]
 LENGTHS = torch.tensor([4, 7, 1, 7, 2, *range(1, 12), *[5] * 23])  # tiles of all heights, and two blocks of rows
@@ -244,6 +245,26 @@ def test_comparing_has_the_gradients_of_its_equation(full: bool, biased: bool) -
     comparing: Any = compare
     assert torch.autograd.gradcheck(lambda *of: comparing(*of, packing), given)
     assert torch.autograd.gradcheck(lambda *of: comparison_c.Compare.apply(*of, packing), (*given, W2, b2))
+
+
+def test_both_directions_are_looked_up_and_added_with_their_gradients() -> None:
+    torch.manual_seed(0)
+    facts = Packing.of(LENGTHS)
+    seen = Pointers.of(torch.randint(9, (len(facts.row),)), 12)  # some rows are seen often, some never
+    right, left = (torch.randn(rows, 5, dtype=torch.float64, requires_grad=True) for rows in (12, len(facts.row)))
+    expected = seen.look_up(right) + facts.reverse(left)
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        assert torch.equal(fuse(right, seen, left, facts), expected)
+    with c_library.without():
+        assert torch.equal(fuse(right, seen, left, facts), expected)
+    weights = torch.randn_like(expected)
+    ours, plain = (
+        torch.autograd.grad((found * weights).sum(), (right, left))
+        for found in (fuse(right, seen, left, facts), expected)
+    )
+    assert torch.equal(ours[0], plain[0])
+    assert torch.equal(ours[1], plain[1])
 
 
 @pytest.mark.parametrize("preset", ["dmn", "dmn-plus"])

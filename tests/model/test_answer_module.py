@@ -70,7 +70,7 @@ def test_at_each_fact_decoding_is_the_equation_with_one_hot_words() -> None:
     length = torch.tensor([3, 1, 4])
     packing = Packing.of(length)
     facts = Facts(packing.pack(c), packing)
-    words, confidence = decode_at_each([module.speaker(m, q, facts)], packing)
+    words, confidence = decode_at_each([module.speaker(m, q, facts=facts)], packing)
     logits = packing.unpack(module.at_each(m, q, facts, words))
     for row in range(3):
         a, y, p = m[row : row + 1], torch.zeros(1, ANSWERS).double(), 1.0

@@ -21,10 +21,11 @@ from dmn_cli.data.words.trees import NoTree
 from dmn_cli.data.words.vocabulary import NOTHING, UNKNOWN
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records.batch import Batch, from_arrays, padded, rectangle
+from dmn_cli.records.packing import ranked
 from dmn_cli.records.spelling import Spelled, Spelling
 from dmn_cli.records.text import NO_LABEL, WORD, Form
 
-MAX_BATCH = 2048  # questions
+MAX_BATCH = 4096  # questions
 REMEMBERED = 16_000_000  # bytes, about, of distinct sentences
 MOST_WORDS = 1_000_000  # of a story and its question
 _MOST_CELLS = 16 * MOST_WORDS  # facts x words of the longest one
@@ -69,6 +70,7 @@ class Asked(NamedTuple):
 
 
 _NUMBER, _TEXT = itemgetter(0), itemgetter(1)  # of `Encoded`; an attribute takes longer
+_STORY, _QUESTION = itemgetter(0), itemgetter(1)  # of `Asked`
 
 
 class AskedBatch(NamedTuple):
@@ -107,6 +109,7 @@ class Encoder:
         self.tokenizer = self.model.tokenizer()
         self._encoded: dict[str | tuple[str, ...], Encoded] = {}
         self._remembered = 0
+        self._longest = 0  # characters of a sentence that is remembered
 
     def form(self, question: str) -> Form:
         """How the training data had this question answered, recognised by its words. Raises as `encode` does."""
@@ -147,7 +150,9 @@ class Encoder:
             facts, about = [*map(recall, story)], recall(question)
         except TypeError:  # what isn't text
             return None
-        if self._trees or not (facts and about and all(facts)) or sum(map(len, story)) > _FEW_CHARACTERS:
+        if self._trees or not (facts and about and all(facts)):
+            return None
+        if len(story) * self._longest > _FEW_CHARACTERS < sum(map(len, story)):
             return None
         return Asked(facts, about)  # type: ignore[arg-type]
 
@@ -172,6 +177,7 @@ class Encoder:
             self._forget()
         self._encoded[sentence] = encoded
         self._remembered += length + _KEPT_WITH
+        self._longest = max(self._longest, length)
         return encoded
 
     def _encode(self, text: str, words: Sequence[str]) -> Encoded:
@@ -237,15 +243,14 @@ class Encoder:
         for chosen in parts(length[first], sizes, longest, self.max_batch):
             places = [place for i in chosen for place in groups[i]]
             whole = [facts.number[start[i] : start[i] + length[i]] for i in first[chosen]]
-            sentences, story = np.unique(np.concatenate(whole), return_inverse=True)
-            told = [facts.distinct[number] for number in sentences]
+            told, story = facts.among(np.concatenate(whole))
             seen = Seen.of([pictures[i] for i in first[chosen]]) if pictures else Seen(story)
-            wordings, question_of = np.unique(questions.number[places], return_inverse=True)
+            wordings, question_of = questions.among(questions.number[places])
             batch = from_arrays(
                 sentences=rectangle([sentence.ids for sentence in told], 0),
                 story=padded(seen.facts, length[first[chosen]], 0),
                 story_length=length[first[chosen]],
-                question_sentences=rectangle([questions.distinct[number].ids for number in wordings], 0),
+                question_sentences=rectangle([sentence.ids for sentence in wordings], 0),
                 question=question_of,
                 story_of=np.repeat(np.arange(len(chosen)), sizes[chosen]),
                 facts_seen=length[places],
@@ -329,19 +334,25 @@ class _Numbered(NamedTuple):
     @classmethod
     def of(cls, sentences: list[Encoded]) -> _Numbered:
         numbers = np.fromiter(map(_NUMBER, sentences), np.int64, len(sentences))
-        _, first, number = np.unique(numbers, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        distinct = [sentences[i] for i in first[order]]
-        return cls(place[number], distinct)
+        numbers -= numbers.min()
+        order, first, number = ranked(numbers, int(numbers.max()) + 1)
+        first_use = order[first]
+        by_first_use = np.argsort(first_use)
+        place = np.empty_like(by_first_use)
+        place[by_first_use] = np.arange(len(place))
+        return cls(place[number], [sentences[i] for i in first_use[by_first_use]])
+
+    def among(self, number: np.ndarray) -> tuple[list[Encoded], np.ndarray]:
+        """Some of them: the distinct ones, and which of these each is. number: (some,)"""
+        order, first, which = ranked(number, len(self.distinct))
+        return [self.distinct[i] for i in number[order[first]]], which
 
 
 def _numbered(asked: Sequence[Asked]) -> tuple[_Numbered, _Numbered]:
     """The facts of all stories, one after the other, and the questions."""
     return (
-        _Numbered.of([*chain.from_iterable(one.story for one in asked)]),
-        _Numbered.of([one.question for one in asked]),
+        _Numbered.of([*chain.from_iterable(map(_STORY, asked))]),
+        _Numbered.of([*map(_QUESTION, asked)]),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dmn_cli.records.batch import cuts
 
-_FACTS = 20_480  # seen in a batch of many questions
+_FACTS = 40_960  # seen in a batch of many questions
 _CELLS = 1 << 20  # of a batch's rectangles, padding included, but for a story that needs more by itself
 
 

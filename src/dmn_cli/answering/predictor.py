@@ -133,32 +133,27 @@ class Predictor:
         spoken: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}  # by the ids: much is said again and again
         for (places, _, strange), columns in zip(batches, computed, strict=True):
             told = [asked[place] for place in places]
-            rows = zip(places, told, map(tuple, columns.words.tolist()), columns.confidence.tolist(), strict=True)
-            for row, ((place, one, ids, confidence), shown) in enumerate(
-                zip(rows, self._shown(columns, told), strict=True)
-            ):
-                question = one.question
-                names = strange.get(place)
-                if names is not None or question.form.per_fact:
-                    words, text = self._spoken(ids, question.form, names)
+            said = map(tuple, columns.words.tolist()), columns.confidence.tolist(), self._shown(columns, told)
+            for row, (place, one, ids, confidence, shown) in enumerate(zip(places, told, *said, strict=True)):
+                form, names = one.question.form, strange.get(place)
+                if names is not None or form.per_fact:
+                    words, text = self._spoken(ids, form, names)
                 elif ids in spoken:
                     words, text = spoken[ids]
                 else:
-                    words, text = spoken[ids] = self._spoken(ids, question.form, None)
-                if not self.brief and names is None and question.asked and (nowhere := self.encoder.nowhere(one)):
-                    names = Bound(nowhere=nowhere)
+                    words, text = spoken[ids] = self._spoken(ids, form, None)
+                top = None if columns.top is None or form.per_fact else self._top(columns.top, row, names)
+                by_fact = [*words] if form.per_fact else None
+                abstains = confidence < self.abstain_below
+                unknown, picture = [], None
+                if self.brief:
+                    names = None
+                else:
+                    unknown, picture = [] if names is None else one.unknown_words, one.picture
+                    if names is None and one.question.asked and (nowhere := self.encoder.nowhere(one)):
+                        names = Bound(nowhere=nowhere)
                 answers[place] = Answer(
-                    text,
-                    confidence,
-                    *shown,
-                    [] if self.brief or place not in strange else one.unknown_words,
-                    None if self.brief else names,
-                    words,
-                    [*words] if question.form.per_fact else None,
-                    None if columns.top is None or question.form.per_fact else self._top(columns.top, row, names),
-                    confidence < self.abstain_below,
-                    question.form.any_order,
-                    None if self.brief else one.picture,
+                    text, confidence, *shown, unknown, names, words, by_fact, top, abstains, form.any_order, picture
                 )
         return [answers[place] for place in range(len(asked))]
 

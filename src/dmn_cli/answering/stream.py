@@ -30,7 +30,7 @@ from dmn_cli.notation import LONGEST_LINE, is_unicode, json_line, load_object, t
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-AT_ONCE = 2048  # lines answered together, at most
+AT_ONCE = 4096  # lines answered together, at most
 FEW = 64  # lines: fewer are answered sooner here than by another process
 _TOGETHER = 1 << 22  # bytes of the lines that are answered together, but for one that is longer
 L = TypeVar("L")  # a line
@@ -188,8 +188,10 @@ class _Arriving(Generic[L]):
             if wait:
                 self._changed.wait_for(lambda: self._lines or self._ended)
             number = self._number
-            ends = accumulate(map(self._size, islice(self._lines, self._at_once)))
-            count = sum(1 for _ in takewhile(_TOGETHER.__ge__, ends)) or min(1, len(self._lines))
+            count = min(self._at_once, len(self._lines))
+            if self._bytes > _TOGETHER:
+                ends = accumulate(map(self._size, islice(self._lines, count)))
+                count = sum(1 for _ in takewhile(_TOGETHER.__ge__, ends)) or min(1, count)
             taken = [self._lines.popleft() for _ in range(count)]
             self._number += count
             self._bytes -= sum(map(self._size, taken))

@@ -21,7 +21,8 @@ from torch import Tensor
 from dmn_cli.kernels import c_library, memory_c, recurrence_c, recurrence_loop
 from dmn_cli.kernels.c_library import RECIPE, Recipe
 from dmn_cli.kernels.comparison import compare
-from dmn_cli.records.packing import Packing
+from dmn_cli.kernels.fusion import fuse
+from dmn_cli.records.packing import Packing, Pointers
 
 
 def build(dtype: torch.dtype = torch.float32, recipe: Recipe = RECIPE) -> None:
@@ -96,7 +97,7 @@ def agrees(dtype: torch.dtype) -> bool:
     """Whether the library computes what torch does, forward and backward, on some random numbers."""
     with torch.random.fork_rng(devices=[]):
         compared = all(_comparison_agrees(dtype, full=full) for full in (False, True))
-        return compared and _recurrence_agrees(dtype) and _memory_agrees(dtype)
+        return compared and _recurrence_agrees(dtype) and _memory_agrees(dtype) and _fusion_agrees(dtype)
 
 
 def _recurrence_agrees(dtype: torch.dtype) -> bool:
@@ -149,3 +150,10 @@ def _memory_agrees(dtype: torch.dtype) -> bool:
         with c_library.without():
             torchs = memory_c.passes_by_torch(c, packing, q, weights, softmax=True)
     return all(torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(ours, torchs, strict=True))
+
+
+def _fusion_agrees(dtype: torch.dtype) -> bool:
+    numbers, facts = _random_numbers(dtype), Packing.of(torch.arange(19) % 3 + 1)
+    seen = Pointers.of(torch.arange(len(facts.row)) % 7, 7)
+    right, left = numbers(7, 20), numbers(len(facts.row), 20)
+    return torch.equal(fuse(right, seen, left, facts), seen.look_up(right) + facts.reverse(left))

@@ -94,10 +94,12 @@ class AnswerModule(nn.Module):
         x = packing.spread(x_q) + y
         return self.W(self.gru(x if c is None else x + self.project_facts(c), packing, start=a))
 
-    def speaker(self, m: Tensor, q: Tensor, facts: Facts | None = None) -> Speaker:
-        """Says its own answers (`decoding.py`). facts: where it is triggered at each of them; then the rows are in the
-        order of their packing"""
-        a, x_q = self.start(m, q)
+    def speaker(self, m: Tensor, q: Tensor, batch: Batch | None = None, facts: Facts | None = None) -> Speaker:
+        """Says its own answers (`decoding.py`). batch: whose questions these are; their wordings are projected once;
+        facts: where it is triggered at each of them; then the rows are in the order of their packing"""
+        a, x_q = self.start(m, q if batch is None else q.index_select(0, batch.fact_packings.wordings.example))
+        if batch is not None:
+            x_q = x_q.index_select(0, batch.question)
         if facts is None:
             return Speaker(self, a, x_q, None)
         a, x_q = (rows.index_select(0, facts.packing.order) for rows in (a, x_q))

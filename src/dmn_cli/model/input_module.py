@@ -42,6 +42,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmn_cli.kernels.elementwise import Dropout
+from dmn_cli.kernels.fusion import fuse
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.letter_reader import LetterReader
 from dmn_cli.model.linear import linear
@@ -137,7 +138,7 @@ class FusionReader(nn.Module):
         right = self.forwards(self.forwards.project(f), packings.stories, taken=packings.sentence)
         # read from a question's last fact to its first: each row in reverse
         left = self.backwards(self.backwards.project(f), packings.facts, taken=packings.sentence_from_end)
-        c = self.dropout(packings.seen.look_up(right) + packings.facts.reverse(left))
+        c = self.dropout(fuse(right, packings.seen, left, packings.facts))
         for layer in self.higher:
             c = c + self.dropout(layer(c, packings.facts))
         return Facts(c, packings.facts)

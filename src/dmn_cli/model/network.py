@@ -155,8 +155,8 @@ class DynamicMemoryNetwork(SpeakingNetwork):
             gates=effective_gates(episode),
             packing=facts.packing,
             max_steps=module.max_steps,
-            once=partial(module.speaker, m, q),
-            at_each=partial(module.speaker, m, q, facts) if module.per_fact else None,
+            once=partial(module.speaker, m, q, batch),
+            at_each=partial(module.speaker, m, q, batch, facts) if module.per_fact else None,
             forced=partial(module, m, q, facts, batch),
         )
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dmn_cli.records.letters import Letters
 from dmn_cli.records.ngrams import NGrams
-from dmn_cli.records.packing import Packing, Pointers, in_order, move, parts_moved
+from dmn_cli.records.packing import Packing, Pointers, move, parts_moved, ranked
 from dmn_cli.records.spelling import Spelled
 from dmn_cli.records.trees import Trees
 
@@ -148,12 +148,8 @@ class Words:
     @classmethod
     def of(cls, words: np.ndarray) -> Words:
         """words: (words,) ids"""
-        order = in_order(words, int(words.max(initial=0)) + 1)
-        found = words[order]
-        first = np.append(True, found[1:] != found[:-1])[: len(found)]
-        index = np.empty(len(words), np.int64)
-        index[order] = np.cumsum(first) - 1
-        arrays = found[first], index, order, np.flatnonzero(first)
+        order, start, index = ranked(words, int(words.max(initial=0)) + 1)
+        arrays = words[order[start]], index, order, start
         distinct, *pointers = map(torch.from_numpy, arrays)
         return cls(distinct, Pointers(*pointers))
 
@@ -230,10 +226,11 @@ class Wordings:
     beginning: int  # how many words that is; 0 where it wouldn't pay
     rest: Packing  # of (distinct questions, words), without these
     words: Words  # of the beginning, then (packed rest,)
+    example: Tensor  # (distinct questions,) a question that is worded so
 
     @classmethod
-    def of(cls, questions: Tensor) -> Wordings:
-        """questions: (distinct questions, words), padded by 0, on the CPU"""
+    def of(cls, questions: Tensor, question: Tensor) -> Wordings:
+        """questions: (distinct questions, words), padded by 0; question: (questions,) which one each is; on the CPU"""
         rows = questions.numpy()
         length = np.count_nonzero(rows, axis=1)
         common = np.append((rows[:, : length.min() - 1] == rows[0, : length.min() - 1]).all(axis=0), False)
@@ -242,10 +239,13 @@ class Wordings:
             beginning = 0
         rest = Packing.of(torch.from_numpy(length - beginning))
         packed = rest.pack(questions[:, beginning:]).numpy()
-        return cls(beginning, rest, Words.of(np.concatenate([rows[0, :beginning], packed])))
+        example = np.zeros(len(rows), np.int64)
+        example[question.numpy()] = np.arange(len(question))
+        words = Words.of(np.concatenate([rows[0, :beginning], packed]))
+        return cls(beginning, rest, words, torch.from_numpy(example))
 
     def to(self, device: torch.device) -> Wordings:
-        return Wordings(self.beginning, self.rest.to(device), self.words.to(device))
+        return Wordings(self.beginning, self.rest.to(device), self.words.to(device), move(self.example, device))
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ class FactPackings:
         return cls(
             stories=stories,
             facts=facts,
-            wordings=Wordings.of(batch.question_sentences),
+            wordings=Wordings.of(batch.question_sentences, batch.question),
             sentence=Pointers.of(sentence, sentences),
             seen=Pointers.of(seen, len(sentence)),
             sentence_from_end=Pointers.of(sentence.index_select(0, seen.index_select(0, facts.mirror)), sentences),

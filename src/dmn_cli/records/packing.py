@@ -190,6 +190,16 @@ def in_order(numbers: np.ndarray, below: int) -> np.ndarray:
     return np.argsort(numbers.astype(np.uint16) if below <= 1 << 16 else numbers, kind="stable")
 
 
+def ranked(numbers: np.ndarray, below: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Their order as of `in_order`; where in it each distinct number begins; and which of the distinct ones each is."""
+    order = in_order(numbers, below)
+    found = numbers[order]
+    first = np.append(True, found[1:] != found[:-1])[: len(found)]
+    rank = np.empty(len(numbers), np.int64)
+    rank[order] = np.cumsum(first) - 1
+    return order, np.flatnonzero(first), rank
+
+
 @dataclass(frozen=True)
 class Pointers:
     """n pointers at the rows of a table; kept sorted too, so that the gradient of a row is one sum."""

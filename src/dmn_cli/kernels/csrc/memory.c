@@ -46,14 +46,14 @@ typedef struct { /* the questions that a thread works on */
   REAL *z, *a, *h, *next; /* (BLOCK, ...) what one product needs */
 } Block;
 
-/* The next facts, at most BLOCK, from fact t of question i on: z = [c∘v, |c-v|], and c where it is wanted. v: (rows,
-   hidden). Returns how many they are. */
-static Int compare_next(const Block *o, Int *i, Int *t, const REAL *v, REAL *c) {
+/* z = [c∘m, |c-m|] of the next facts, at most BLOCK, from fact t of question i on, and c where it is wanted. Returns how
+   many they are. */
+static Int compare_next(const Block *o, Int *i, Int *t, REAL *c) {
   const Int H = o->given->hidden;
   Int n = 0;
   for (; *i < o->rows && n < BLOCK; n++) {
     const REAL *fact = o->given->c + (o->given->begin[*t] + o->at + *i) * H;
-    compare(H, fact, v + *i * H, o->z + 2 * n * H, o->z + (2 * n + 1) * H);
+    compare(H, fact, o->m + *i * H, o->z + 2 * n * H, o->z + (2 * n + 1) * H);
     if (c) memcpy(c + n * H, fact, H * sizeof(REAL));
     if (++*t == o->length[*i]) *t = 0, ++*i;
   }
@@ -64,24 +64,18 @@ static void fill(REAL *to, Int rows, Int stride, const REAL *from, Int n) {
   for (Int i = 0; i < rows; i++) memcpy(to + i * stride, from, n * sizeof(REAL));
 }
 
-static void before_all_passes(const Packed *s, const Block *o) {
+/* In the first pass the memory is q, and what is the same in all of them is computed too. */
+static void score(const Packed *s, const Block *o, int first) {
   const Memory *l = o->given;
   const Int H = l->hidden, wide = vectors(H) * LANES, wide_x = vectors(2 * H) * LANES;
-  REAL *base = o->base, *x = o->x, *c = o->joined;
-  for (Int i = 0, t = 0, n; (n = compare_next(o, &i, &t, o->q, c)); base += n * wide, x += n * wide_x) {
-    fill(base, n, wide, l->b1, H);
-    multiply(n, 2 * H, H, o->z, 2 * H, s->W1_q, base, wide);
-    fill(x, n, wide_x, l->b, 2 * H);
-    multiply(n, H, 2 * H, c, H, s->W, x, wide_x);
-  }
-}
-
-static void score(const Packed *s, const Block *o) {
-  const Memory *l = o->given;
-  const Int H = l->hidden, wide = vectors(H) * LANES;
-  const REAL *base = o->base;
-  REAL *score = o->g;
-  for (Int i = 0, t = 0, n; (n = compare_next(o, &i, &t, o->m, NULL));) {
+  REAL *base = o->base, *x = o->x, *c = o->joined, *score = o->g;
+  for (Int i = 0, t = 0, n; (n = compare_next(o, &i, &t, first ? c : NULL)); x += n * wide_x) {
+    if (first) {
+      fill(base, n, wide, l->b1, H);
+      multiply(n, 2 * H, H, o->z, 2 * H, s->W1_q, base, wide);
+      fill(x, n, wide_x, l->b, 2 * H);
+      multiply(n, H, 2 * H, c, H, s->W, x, wide_x);
+    }
     memset(o->a, 0, n * wide * sizeof(REAL));
     multiply(n, 2 * H, H, o->z, 2 * H, s->W1_m, o->a, wide);
     for (Int k = 0; k < n; k++, base += wide) {
@@ -129,9 +123,7 @@ static void read_open(const Packed *s, Block *o) {
     if (any) multiply(rows, H, 2 * H, o->h, H, s->U, o->a, wide);
     for (Int i = 0; i < rows; i++) {
       const REAL *a = o->a + i * wide, *x = o->x + fact[i] * wide;
-      REAL *R = o->z, *inner = R + H, *c = inner + H;
-      candidate_after(H, a, a + H, x, x + H, R, inner, c);
-      update_by_gate(H, o->g[fact[i]++], c, o->h + i * H, o->next + i * H);
+      step_by_gate(H, o->g[fact[i]++], a, a + H, x, x + H, o->h + i * H, o->next + i * H);
     }
     REAL *before = o->h;
     o->h = o->next, o->next = before;
@@ -166,9 +158,8 @@ static void pass_over(const void *packed, Int at, Int rows, REAL *scratch) {
   o.h = o.joined + 3 * BLOCK * H, o.next = o.h + BLOCK * H, o.z = o.next + BLOCK * H, o.a = o.z + 3 * BLOCK * H;
   for (Int i = 0; i < rows; i++) memcpy(o.q + i * H, l->q + l->order[at + i] * H, H * sizeof(REAL));
   memcpy(o.m, o.q, rows * H * sizeof(REAL));
-  before_all_passes(s, &o);
   for (Int pass = 0; pass < l->passes; pass++) {
-    score(s, &o);
+    score(s, &o, !pass);
     open_gates(&o, pass);
     read_open(s, &o);
     update_memory(s, &o, pass);

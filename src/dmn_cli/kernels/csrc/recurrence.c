@@ -44,6 +44,14 @@ static void update_by_z(Int n, REAL g, In z, In c, In h, Out next) {
   for (Int k = 0; k < n; k++) next[k] = h[k] + g * (1 - z[k]) * (c[k] - h[k]);
 }
 
+/* A step in one go, where nothing is kept for gradients: `step_by_gate` with u = g (1 - Z) */
+static void step_by_z(Int n, REAL g, In a_z, In a_r, In h_U, In x_z, In x_r, In x_h, In h, Out next) {
+  for (Int k = 0; k < n; k++) {
+    const REAL c = tanh_of(x_h[k] + sigmoid(a_r[k] + x_r[k]) * h_U[k]);
+    next[k] = h[k] + g * (1 - sigmoid(a_z[k] + x_z[k])) * (c - h[k]);
+  }
+}
+
 /* Backward: the gradients of the arguments of H~ and Z; dh' becomes dh' (1 - u). `away`: dg = dh' · away */
 static void backward_by_z(Int n, REAL g, In z, In c, In h, In dnext, Out away, Out dz, Out dc, Out dh) {
   for (Int k = 0; k < n; k++) {
@@ -115,11 +123,17 @@ static void forward(const void *packed, Int at, Int rows, REAL *scratch) {
       if (any) multiply(rows, H, H, kept + gated, all, s->B2, a, wide);
     }
     for (Int i = 0; i < rows; i++) {
-      const REAL *a_i = a + i * wide, *h_i = h + i * H, g = l->g ? l->g[here + i] : 1;
+      const REAL *a_i = a + i * wide, *h_i = h + i * H, *x_i = x[i], g = l->g ? l->g[here + i] : 1;
+      if (!l->kept && !l->before) {
+        const REAL *a_r = a_i + gated - H, *x_r = x_i + gated - H;
+        if (l->z) step_by_z(H, g, a_i, a_r, a_r + H, x_i, x_r, x_r + H, h_i, next + i * H);
+        else step_by_gate(H, g, a_r, a_r + H, x_r, x_r + H, h_i, next + i * H);
+        continue;
+      }
       REAL *z = kept + i * all, *inner = z + gated, *c = inner + H;
-      if (l->before) tanhs(H, a_i, x[i] + gated, c);
-      else candidate_after(H, a_i + gated - H, a_i + gated, x[i] + gated - H, x[i] + gated, inner - H, inner, c);
-      if (l->z && !l->before) sigmoids(H, a_i, x[i], z);
+      if (l->before) tanhs(H, a_i, x_i + gated, c);
+      else candidate_after(H, a_i + gated - H, a_i + gated, x_i + gated - H, x_i + gated, inner - H, inner, c);
+      if (l->z && !l->before) sigmoids(H, a_i, x_i, z);
       if (l->z) update_by_z(H, g, z, c, h_i, next + i * H);
       else update_by_gate(H, g, c, h_i, next + i * H);
       if (l->kept) memcpy(c + H, h_i, H * sizeof(REAL));

@@ -151,6 +151,14 @@ static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
   for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
 }
 
+/* Both in one go, where nothing is kept for gradients */
+static void step_by_gate(Int n, REAL g, In a_r, In h_U, In x_r, In x_h, In h, Out next) {
+  for (Int k = 0; k < n; k++) {
+    const REAL c = tanh_of(x_h[k] + sigmoid(a_r[k] + x_r[k]) * h_U[k]);
+    next[k] = h[k] + g * (c - h[k]);
+  }
+}
+
 /* ---- threads ---- */
 
 /* GOMP_parallel of the OpenMP library that torch has loaded. Its threads are torch's own, which spin while they wait
