@@ -66,17 +66,26 @@ def json_line(value: Any) -> bytes:
     return encoded(to_json(value)) + b"\n"
 
 
-def load_object(line: str | bytes, like: str) -> dict[str, Any]:
-    """The JSON object in a line. Raises: DataError where it isn't one `like` this, or a very long one."""
+def load_object(line: str | bytes, like: str, **parsing: Any) -> dict[str, Any]:
+    """The JSON object in a line. parsing: for `json.loads`
+
+    Raises: DataError where it isn't one `like` this, or a very long one."""
     if len(line) > LONGEST_LINE:
         raise DataError(f"is longer than {LONGEST_LINE >> 20} MiB")
     try:
-        record = json.loads(line)
+        record = json.loads(line, **parsing)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON ({error})") from error
+        raise DataError(f"is not JSON ({error})", hint=_hint(line)) from error
     if not isinstance(record, dict):
-        raise DataError(f"is not an object like {like}")
+        raise DataError(f"is not an object like {like}", hint=_hint(line))
     return record
+
+
+def _hint(line: str | bytes) -> str | None:
+    """What to do where it is no object."""
+    if line[:1] in ("[", b"["):
+        return "One object a line is read, and no list of them. It becomes lines by: jq -c '.[]' FILE"
+    return None
 
 
 def parse_toml(content: bytes, where: object) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_a_table_comes_back_with_answers(dmn: Dmn, sorter: Path, tmp_path: Path)
 
 def test_a_table_is_answered_as_its_rows_are_by_themselves(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
     """More rows than are answered at once, in their order; as JSON lines without a question, they say the same."""
-    told = rows(1100)
+    told = rows(4200)
     path = write(tmp_path / "new.tsv", [["body", "subject"], *([body, subject] for _, subject, body, _ in told)], "\t")
     _, *labelled = csv.reader(dmn("ask", sorter, "--table", path).out.splitlines(keepends=True), delimiter="\t")
     assert [row[:3] for row in labelled] == [[body, subject, team] for _, subject, body, team in told]
@@ -158,6 +158,28 @@ def test_a_table_is_answered_as_its_rows_are_by_themselves(dmn: Dmn, sorter: Pat
     batch = dmn("ask", sorter, "--batch", "-", stdin=lines.encode()).lines
     assert [line["answer"] for line in batch] == [row[2] for row in labelled[:5]]
     assert [line["confidence"] for line in batch] == [pytest.approx(float(row[3]), abs=1e-4) for row in labelled[:5]]
+
+
+def test_json_lines_come_back_with_answers(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    """As they were written, to the byte, but for two more keys an object; from a file and from stdin."""
+    text = '{"subject":"the screen","n":1.50,"answer":[]}\r\n\r\n{ }\n {"body": "The invoice", "é": "\\u00e9" } '
+    path, out = tmp_path / "new.jsonl", tmp_path / "labelled.jsonl"
+    path.write_text(text, encoding="utf-8", newline="")
+    result = dmn("ask", sorter, "--table", path, "--input", "subject", "--out", out, "--json")
+    assert result.code == 0, result.err
+    assert (result.document["rows"], result.document["unanswered"]) == (3, 2)
+    assert "answer_2 and confidence" in result.err
+    labelled = out.read_bytes().decode()
+    assert dmn("ask", sorter, "--table", "-", "--input", "subject", stdin=path.read_bytes()).out == labelled
+    screen, empty, nothing, invoice = labelled.split("\n")
+    said = json.loads(screen)
+    assert (list(said), said["answer_2"]) == (["subject", "n", "answer", "answer_2", "confidence"], "tech")
+    assert 0.5 < said["confidence"] <= 1
+    added = json.dumps({key: said[key] for key in ("answer_2", "confidence")})
+    assert screen == f'{{"subject":"the screen","n":1.50,"answer":[], {added[1:]}\r'
+    assert empty == "\r"
+    assert nothing == '{"answer_2": null, "confidence": null}'
+    assert invoice == ' {"body": "The invoice", "é": "\\u00e9", "answer_2": null, "confidence": null} '
 
 
 def test_a_parquet_table_keeps_its_types(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,8 @@ from pyarrow import parquet
 
 from dmn_cli.data.formats import table
 from dmn_cli.data.formats.table import Columns, Row
-from dmn_cli.data.formats.table_files import tables
+from dmn_cli.data.formats.table_files import as_text_or_json, tables
+from dmn_cli.data.formats.table_json import JsonTable
 from dmn_cli.data.formats.table_survey import Survey
 from dmn_cli.data.formats.table_text import TextTable, Written
 from dmn_cli.errors import DataError, DmnError, UsageError
@@ -145,14 +147,67 @@ def test_parquet(tmp_path: Path) -> None:
         list(table.rows([path], COLUMNS, Written()))
 
 
+VALUE = st.one_of(CELL, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())
+
+
+@given(
+    rows=st.lists(st.tuples(VALUE, VALUE), min_size=1, max_size=6),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    ascii_=st.booleans(),
+)
+@settings(deadline=None)
+def test_json_lines_read_back(rows: list[tuple[Any, Any]], encoding: str, end: str, ascii_: bool) -> None:
+    """Texts are what they are, numbers as they are written, true and false by name, null empty."""
+    lines = [json.dumps({"a b": a, "list": [], "é": c}, ensure_ascii=ascii_) for a, c in rows]
+    content = ("\n" + end.join(lines)).encode(encoding)
+    found = as_text_or_json(io.BufferedReader(io.BytesIO(content)), "t", USUAL, ())  # type: ignore[arg-type]
+    assert isinstance(found, JsonTable)
+    assert found.columns == ["a b", "list", "é"]
+    empty, *records = found.records(["é", "a b"])
+    assert (empty.number, empty.cells) == (1, [])
+
+    def as_cell(value: Any) -> str:
+        return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+    assert [record.cells for record in records] == [[as_cell(c), as_cell(a)] for a, c in rows]
+    assert [record.number for record in records] == [2 + n for n in range(len(rows))]
+    assert "".join(record.text for record in (empty, *records)).encode(encoding) == content
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"text": "a"}', r"has no column 'subject'.*It has: text"),
+        ('{"subject": "a", "body": "b", "team": "c"}\n\n{"subject": "a"', r"t\.jsonl:3: is not JSON"),
+        ('{"subject": "a", "body": "b", "team": ["c"]}', r't\.jsonl:1: "team" is a list, and not a text'),
+        ('{"subject": {}, "body": "b", "team": "c"}', r't\.jsonl:1: "subject" is an object, and not a text'),
+        ('{"subject": "\\ud800", "body": "b", "team": "c"}', r"t\.jsonl:1: .*half a surrogate"),
+        ('[{"subject": "a"}]', r"t\.jsonl:1: is not an object.*jq -c"),
+        ('{"subject": "a", "body": "b", "team": "c"}\n[1]', r"t\.jsonl:2: is not an object"),
+    ],
+)
+def test_what_is_wrong_in_json_lines_and_where(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"(?s){said}"):
+        read(tmp_path / "t.jsonl", content.encode())
+
+
+def test_a_key_that_a_row_lacks_is_an_empty_cell(tmp_path: Path) -> None:
+    content = b'{"team": 1, "subject": "a", "body": null}\n{"body": "b", "more": []}\n'
+    found = [(row.texts, row.labels, row.where) for row in read(tmp_path / "t.jsonl", content)]
+    assert found == [(["a"], ("1",), f"{tmp_path}/t.jsonl:1"), (["b"], (), f"{tmp_path}/t.jsonl:2")]
+
+
 def test_a_folder_has_several_tables(tmp_path: Path) -> None:
     for name in ("train.csv", "Test.tsv", "notes.txt"):
         (tmp_path / name).write_text("subject,body,team\na,b,c\n".replace(",", "\t" if "tsv" in name else ","))
     parquet.write_table(pa.table({"subject": ["a"], "body": ["b"], "team": ["c"]}), tmp_path / "dev.parquet")
-    assert [name for name, _ in tables(tmp_path, Written(), ())] == ["Test.tsv", "dev.parquet", "train.csv"]
+    (tmp_path / "train2.jsonl").write_text('{"subject": "a", "body": "b", "team": "c"}')
+    found = [name for name, _ in tables(tmp_path, Written(), ())]
+    assert found == ["Test.tsv", "dev.parquet", "train.csv", "train2.jsonl"]
     survey = Survey.of(table.rows([tmp_path], COLUMNS, Written()), 1)
     survey.divide(None, None)
-    assert (survey.by, survey.splits.tolist()) == ("files", [2, 1, 0])
+    assert (survey.by, survey.splits.tolist()) == ("files", [2, 1, 0, 0])
 
 
 def row(text: str, *labels: str, split: str | None = None, file: str = "t.csv") -> Row:

@@ -146,9 +146,12 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("SST trees, kept", loaders.trees, one(tree, samples.TREES), 4, lie=partial(lies.trees, tree)),
         Kind("pictures", loaders.pictures, samples.pictures, 8, mutate.BINARY, lies.pictures, True, by_suffix=_FOLDER),
         Kind("tagged text", loaders.tagged, each(samples.TAGGED), 10, lie=text_lies),
-        Kind("JSON lines", loaders.jsonl, one("a.jsonl", samples.JSONL), 10, _JSON, _jsonl_lies),
+        Kind("JSON lines", loaders.jsonl, one("a.jsonl", samples.JSONL), 10, _JSON, _jsonl_lies("a.jsonl")),
         Kind("TREC labels", loaders.trec, one(label, samples.TREC), 4, lie=partial(lies.texts, label)),
         Kind("tables as text", loaders.table, _tables, 8, lie=partial(_table_lies, csv)),
+        Kind(
+            "tables as JSON lines", loaders.table, one("t.jsonl", samples.JSON_TABLE), 4, _JSON, _jsonl_lies("t.jsonl")
+        ),
         Kind("Parquet", loaders.table, samples.parquet, 4, mutate.BINARY, lies.parquets),
         Kind("word vectors, text", loaders.vectors, one("v.txt", samples.VECTORS), 3, lie=lies.vectors),
         Kind("word vectors, word2vec's binary", loaders.vectors, _word2vec, 2, mutate.BINARY),
@@ -203,8 +206,8 @@ def _text_lies() -> list[Lie]:
     return [*lies.texts("a.txt"), *lies.bombs("a.txt")]
 
 
-def _jsonl_lies() -> list[Lie]:
-    return [*lies.texts("a.jsonl"), *lies.json_lines("a.jsonl"), *lies.bombs("a.jsonl")]
+def _jsonl_lies(name: str) -> Lies:
+    return lambda: [*lies.texts(name), *lies.json_lines(name), *lies.bombs(name)]
 
 
 def _table_lies(name: str) -> list[Lie]:

@@ -75,6 +75,10 @@ TABLE = (
     b'subject,body,label,split\nHello,"It broke, at ""once"".\nReally.",red;blue,train\n\n'
     b"\xc3\x89t\xc3\xa9,fine,blue,test\n,,x,dev\n"
 )
+JSON_TABLE = b"""{"subject": "Hello", "body": "\\"once\\". Really.", "label": "red;blue", "split": "train", "n": 1.50}
+
+{"label": true, "subject": null, "body": "\xc3\x89t\\u00e9", "split": "test", "more": {"a": [1]}}
+"""
 VECTORS = b"mary 0.1 -0.2 3e-1\njohn 1 2 3\nMary 0.5 0.5 0.5\nat 5 1 2 3\ngarden 0 0 1e-3\n"
 TEXT = "Mary moved to the garden. John isn't there!\nÉmile says: 3,000 times…\n\nA new line.\n".encode()
 TREC = b"LOC:city What is the capital of Italy ?\nHUM:ind Who wrote it , caf\xe9 ?\nNUM:count How many ?\n"

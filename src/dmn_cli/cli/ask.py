@@ -67,7 +67,7 @@ def command(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="A table, CSV, TSV or Parquet, each row of which is answered; - reads CSV or TSV from stdin.",
+            help="A table, CSV, TSV, JSON lines or Parquet, each row of which is answered; - reads stdin.",
             show_default=False,
         ),
     ] = None,

@@ -96,12 +96,11 @@ def _opened(asked: Asked, advance: Callable[[int], None]) -> Iterator[Table]:
     """Raises: UsageError where it isn't one table, or one that can't go to stdout."""
     import io
 
-    from dmn_cli.data.formats.table_files import is_parquet, one_table
-    from dmn_cli.data.formats.table_text import TextTable
+    from dmn_cli.data.formats.table_files import as_text_or_json, is_parquet, one_table
 
     if asked.table == "-":
         stream = io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
-        yield TextTable(stream, "-", asked.written, asked.columns)
+        yield as_text_or_json(stream, "-", asked.written, asked.columns)
         return
     path = Path(asked.table)
     if asked.out is None and path.is_file() and is_parquet(path):

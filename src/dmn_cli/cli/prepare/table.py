@@ -1,4 +1,4 @@
-"""dmn prepare table: texts and their labels, as CSV, TSV or Parquet."""
+"""dmn prepare table: texts and their labels, as CSV, TSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="CSV, TSV (plain or compressed) or Parquet; folders or archives of .csv, .tsv and .parquet; or URLs.",
+            help="CSV, TSV, JSON lines (plain or compressed) or Parquet; folders or archives of .csv, .tsv, .jsonl and "
+            ".parquet; or URLs.",
             show_default=False,
         ),
     ],
@@ -69,7 +70,8 @@ def command(
 
     Rows belong to the split that --split-column says, or that their file is named after (train.csv, Test.csv). If there
     is neither, splits are drawn by the seed: each class has the same share of each, and rows with the same text stay
-    together. Cells are texts: 001 and NA stay as they are. Rows without a label or a text are left out, and counted.
+    together. Cells are texts: 001 and NA stay as they are; of JSON lines, keys are the columns. Rows without a label or
+    a text are left out, and counted.
 
     Example: dmn prepare table tickets.csv --input subject,body --label team --out data/tickets
     """

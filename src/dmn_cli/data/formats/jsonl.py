@@ -235,7 +235,10 @@ def _missing(record: dict[str, Any]) -> DataError:
     near = difflib.get_close_matches(key, others, n=1)
     hint = f'It has "{near[0]}": did you mean "{key}"?' if near else None
     if hint is None and others:
-        hint = f"It has {', '.join(json.dumps(other, ensure_ascii=False)[:40] for other in others[:8])} instead."
+        named = [json.dumps(other, ensure_ascii=False)[:40] for other in others[:8]]
+        hint = f"It has {', '.join(named)} instead."
+        if key == "story":
+            hint += " Texts and their labels are read by dmn prepare table."
     return DataError(f'"{key}" is missing', hint=hint)
 
 

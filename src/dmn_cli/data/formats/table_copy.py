@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from dmn_cli.data.formats.table_files import ParquetTable, Table
+from dmn_cli.data.formats.table_json import JsonTable
 from dmn_cli.data.formats.table_text import Record, TextTable, places
 from dmn_cli.errors import DataError
+from dmn_cli.notation import to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +40,9 @@ class Copy(Protocol):
 
 def copy(table: Table, file: IO[bytes], columns: dict[str, type]) -> Copy:
     """columns: the new ones, each of `str` or `float`"""
-    return TextCopy(table, file, columns) if isinstance(table, TextTable) else ParquetCopy(table, file, columns)
+    if isinstance(table, TextTable):
+        return TextCopy(table, file, columns)
+    return JsonCopy(table, file, columns) if isinstance(table, JsonTable) else ParquetCopy(table, file, columns)
 
 
 def new_name(name: str, columns: Sequence[str]) -> str:
@@ -85,6 +89,36 @@ class TextCopy:
             ) from error
 
     def __enter__(self) -> TextCopy:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
+        pass
+
+
+class JsonCopy:
+    """Objects stay as they are written, to the byte, but for the keys that are added at their end."""
+
+    def __init__(self, table: JsonTable, file: IO[bytes], columns: dict[str, type]) -> None:
+        self.table, self._file, self._columns = table, file, list(columns)
+        self._encoder = codecs.getincrementalencoder(table.encoding)()
+
+    def records(self, names: Sequence[str]) -> Iterator[Record]:
+        return self.table.records(names)
+
+    def add(self, record: Record, cells: Sequence[Cell]) -> None:
+        text = record.text
+        if record.cells:
+            written = text.rstrip()
+            before = written[:-1].rstrip()  # without the brace
+            added = to_json(dict(zip(self._columns, cells, strict=True)))[1:]
+            text = f"{before}{'' if before.endswith('{') else ', '}{added}{text[len(written) :]}"
+        try:
+            self._file.write(self._encoder.encode(text))
+        except UnicodeEncodeError as error:
+            where = f"{self.table.name}:{record.number}"
+            raise DataError(f"the answer can't be written as {self.table.encoding}", where=where) from error
+
+    def __enter__(self) -> JsonCopy:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:

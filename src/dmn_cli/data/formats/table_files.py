@@ -1,4 +1,4 @@
-"""Opens tables: text, plain or compressed, and Parquet; those of a folder or an archive too."""
+"""Opens tables: text and JSON lines, plain or compressed, and Parquet; those of a folder or an archive too."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from dmn_cli.data.formats.table_json import JsonTable, is_json
 from dmn_cli.data.formats.table_text import Record, TextTable, Written, places
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
@@ -19,6 +20,7 @@ ROWS = 1024  # of Parquet that are held at a time
 _DECODED = 8  # of these at a time: a few bytes may say a thousand times what is a gigabyte in all
 _MOST_COLUMNS = 5000  # of Parquet, which takes 70 KB for each that is written
 _TEXT = (".csv", ".tsv", ".tab")
+_JSON = (".jsonl", ".ndjson")
 _PARQUET = (".parquet", ".pq")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 
@@ -75,7 +77,7 @@ def _within(room: archives.Room, batches: Iterable[pa.RecordBatch]) -> Iterator[
         yield batch
 
 
-Table = TextTable | ParquetTable
+Table = TextTable | JsonTable | ParquetTable
 
 
 def as_text(column: pa.Array, name: str, where: str) -> list[str]:
@@ -91,7 +93,7 @@ def as_text(column: pa.Array, name: str, where: str) -> list[str]:
 
 def is_table(name: str) -> bool:
     """Whether a file of a folder or an archive is called a table. (A file by itself may have any name.)"""
-    return archives.suffix(name) in (*_TEXT, *_PARQUET)
+    return archives.suffix(name) in (*_TEXT, *_JSON, *_PARQUET)
 
 
 def tables(
@@ -115,13 +117,20 @@ def tables(
     for member in archives.members(path, is_table, progress, max_bytes=archives.LARGE):
         found = True
         if archives.suffix(member.inner) not in _PARQUET:
-            yield member.inner, TextTable(member.stream, member.name, written, wanted)
+            yield member.inner, as_text_or_json(member.stream, member.name, written, wanted)
         elif member.packed:
             raise DataError("can't be read where it is packed", where=member.name, hint="Unpack it first.")
         else:
             yield member.inner, ParquetTable(Path(member.name), member.name)
     if not found:
-        raise DataError("has no .csv, .tsv or .parquet files", where=path)
+        raise DataError("has no .csv, .tsv, .jsonl or .parquet files", where=path)
+
+
+def as_text_or_json(stream: IO[bytes], name: str, written: Written, wanted: Sequence[str]) -> TextTable | JsonTable:
+    """A table in text, by what it begins with, unless its name says what it is. Raises: as the two do"""
+    if archives.suffix(name) not in _TEXT and is_json(stream):
+        return JsonTable(stream, name, written)
+    return TextTable(stream, name, written, wanted)
 
 
 @contextmanager

@@ -52,8 +52,8 @@ class TextTable:
         Raises: UsageError where there is no such encoding; DataError where the header can't be read.
         """
         self.name, self.quotes = name, written.quotes
-        self.encoding = _encoding(stream, written.encoding)
-        self._lines = _lines(stream, self.encoding, name)
+        self.encoding = encoding_of(stream, written.encoding)
+        self._lines = lines_of(stream, self.encoding, name)
         self._number = 1  # the first line of what is being read
         self._above: list[str] = []  # lines above the header
         self.header = self._read_header()
@@ -97,7 +97,7 @@ class TextTable:
                     else "Without --no-quotes, a cell with the delimiter in it can stand in quotes.",
                 )
             if not text.isascii():
-                _check(text, number, self.name, self.encoding)
+                check(text, number, self.name, self.encoding)
             yield Record(number, list(pick(cells)[:-1]) if cells else [], text)
             self._number += len(taken)
             taken.clear()
@@ -133,7 +133,7 @@ class TextTable:
         text = "".join(header)
         if not text.strip():
             raise DataError("is empty: a table begins with a row of column names", where=self.name)
-        _check(text, self._number, self.name, self.encoding)
+        check(text, self._number, self.name, self.encoding)
         return header
 
     def _likeliest(self, wanted: Sequence[str]) -> str:
@@ -174,8 +174,10 @@ def places(columns: Sequence[str], names: Sequence[str], where: str) -> list[int
     return [columns.index(name) for name in names]
 
 
-def _encoding(stream: IO[bytes], said: str | None) -> str:
-    """Raises: UsageError where there is no such encoding."""
+def encoding_of(stream: IO[bytes], said: str | None) -> str:
+    """As its first bytes or the user say. stream: can `peek`
+
+    Raises: UsageError where there is no such encoding."""
     start = stream.peek(4)[:4]  # type: ignore[attr-defined]
     marked = next((encoding for bom, encoding in _BOMS.items() if start.startswith(bom)), None)
     try:
@@ -188,8 +190,8 @@ def _encoding(stream: IO[bytes], said: str | None) -> str:
     return marked if marked and (said is None or known.name == "utf-8") else known.name
 
 
-def _lines(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
-    """What can't be decoded becomes half a surrogate pair (see `_check`)."""
+def lines_of(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
+    """What can't be decoded becomes half a surrogate pair (see `check`)."""
     text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
     try:
         for number, line in enumerate(iter(partial(text.readline, _MAX_LINE), ""), start=1):
@@ -200,7 +202,7 @@ def _lines(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
         raise DataError(f"is not {encoding}: {error}", where=name, hint="Say --encoding.") from error
 
 
-def _check(text: str, number: int, name: str, encoding: str) -> None:
+def check(text: str, number: int, name: str, encoding: str) -> None:
     """Raises: DataError where a byte of the text couldn't be decoded. number: the text's first line"""
     try:
         text.encode("utf-8")
