@@ -108,3 +108,36 @@ def test_a_path_that_was_typed_is_that_of_the_file(tmp_path: Path) -> None:
     )
     assert re.fullmatch(rb"b'au lait'\s+", done.stdout)
     assert as_path("café") == Path("café")
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("prepare babi qa1_train.txt --out d", "1 Mary left.\n2 Who left?\tMary\t1\n"),
+        ("prepare tagged qa1_train.txt --out d", "The\tDET\ncat\tNOUN\n"),
+        ("prepare jsonl qa1_train.txt --out d", '{"story": "Mary left.", "question": "Who left?", "answer": "Mary"}\n'),
+        ("prepare sst train.txt --out d", "(3 (2 Much) (2 .))\n"),
+        ("prepare text qa1_train.txt --out d", "Mary left.\n"),
+        ("ask demo --question Who? --story qa1_train.txt", "Mary left.\n"),
+        ("train d --out r --config qa1_train.txt", "[model]\nhidden = 8\n"),
+    ],
+)
+@pytest.mark.parametrize(("encoding", "said"), [("utf-16", "iconv -f utf-16"), ("latin-1", "iconv -f latin1")])
+def test_what_is_not_utf_8_is_said_with_how_to_convert_it(
+    dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, text: str, encoding: str, said: str
+) -> None:
+    """As PowerShell writes it, or an old editor."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("qa1_train.txt", "train.txt"):
+        Path(name).write_bytes((text.replace("M", "Ém").replace("h", "é")).encode(encoding))
+    result = dmn(*command.split())
+    fails(result, 2 if "--config" in command else 3, "not UTF-8", said)
+
+
+def test_a_line_of_a_stream_in_another_encoding_is_an_error_of_its_own(dmn: Dmn) -> None:
+    line = '{"story": ["Mary left."], "question": "Who left?"}'
+    for encoding in ("utf-16-le", "utf-32", "latin-1"):
+        stdin = line.replace("M", "É").encode(encoding) + b"\n" + line.encode() + b"\n"
+        first, second = dmn("ask", "demo", "--batch", "-", stdin=stdin).lines
+        assert "line 1: " in first["error"]
+        assert "answer" in second

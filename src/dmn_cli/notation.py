@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -61,6 +62,24 @@ def to_json(value: Any, **layout: Any) -> str:
         return json.dumps(_finite(value), ensure_ascii=False, **layout)
 
 
+def decoded(line: bytes, file: object = None, number: int = 0, *, errors: str = "strict") -> str:
+    """A line of a file as text. number: of the line, where `file` doesn't say it
+
+    Raises: DataError that says which byte isn't UTF-8, and how to convert the file."""
+    try:
+        return line.decode(errors=errors)
+    except UnicodeDecodeError as error:
+        said = f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8"
+        where = f"{file}:{number}" if number else file
+        raise DataError(said, where=where, hint=how_to_convert(line)) from error
+
+
+def how_to_convert(text: bytes) -> str:
+    """What to do with a file that isn't UTF-8. Of UTF-16, as PowerShell writes it, every other byte of English is 0."""
+    encoding = "utf-16" if b"\0" in text else "latin1"
+    return f"Convert the file first, for example: iconv -f {encoding} -t utf-8 FILE > FILE.utf8"
+
+
 def json_line(value: Any) -> bytes:
     """A line of JSON, in UTF-8."""
     return encoded(to_json(value)) + b"\n"
@@ -72,18 +91,19 @@ def load_object(line: str | bytes, like: str, **parsing: Any) -> dict[str, Any]:
     Raises: DataError where it isn't one `like` this, or a very long one."""
     if len(line) > LONGEST_LINE:
         raise DataError(f"is longer than {LONGEST_LINE >> 20} MiB")
+    text = line if isinstance(line, str) else decoded(line.removeprefix(codecs.BOM_UTF8), errors="surrogatepass")
     try:
-        record = json.loads(line, **parsing)
+        record = json.loads(text, **parsing)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON ({error})", hint=_hint(line)) from error
+        raise DataError(f"is not JSON ({error})", hint=_hint(text)) from error
     if not isinstance(record, dict):
-        raise DataError(f"is not an object like {like}", hint=_hint(line))
+        raise DataError(f"is not an object like {like}", hint=_hint(text))
     return record
 
 
-def _hint(line: str | bytes) -> str | None:
+def _hint(text: str) -> str | None:
     """What to do where it is no object."""
-    if line[:1] in ("[", b"["):
+    if text.startswith("["):
         return "One object a line is read, and no list of them. It becomes lines by: jq -c '.[]' FILE"
     return None
 
@@ -99,7 +119,10 @@ def parse_toml(content: bytes, where: object) -> dict[str, Any]:
         raise UsageError(deep, where=where)  # tomllib would take minutes for it
     try:
         value = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too long a number, too deep
+    except UnicodeDecodeError as error:
+        said = f"is not TOML: byte {error.start + 1} (0x{content[error.start]:02x}) is not UTF-8"
+        raise UsageError(said, where=where, hint=how_to_convert(content)) from error
+    except (ValueError, RecursionError) as error:  # not TOML, too long a number, too deep
         raise UsageError(f"is not TOML: {error}", where=where) from error
     level: list[Any] = [value]
     for _ in range(_DEEPEST_TOML):

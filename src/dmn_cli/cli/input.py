@@ -36,8 +36,11 @@ def text_of(name: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        from dmn_cli.notation import how_to_convert
+
         line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"byte 0x{raw[error.start]:02x} is not UTF-8", where=f"{name}:{line}") from error
+        said = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        raise DataError(said, where=f"{name}:{line}", hint=how_to_convert(raw)) from error
 
 
 def _lines(file: Any, longest: int | None) -> Iterator[list[bytes]]:

@@ -16,6 +16,7 @@ from itertools import count
 
 from dmn_cli.data.words.vocabulary import ANSWER_SEPARATOR
 from dmn_cli.errors import DataError
+from dmn_cli.notation import decoded
 from dmn_cli.records.text import Question, Story
 
 
@@ -35,13 +36,7 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
     for number, raw in enumerate(lines, start=1):
         if number == 1:
             raw = raw.removeprefix(codecs.BOM_UTF8)
-        try:
-            line = raw.decode("utf-8").strip(" \r\n")
-        except UnicodeDecodeError as error:
-            raise wrong(
-                f"byte {error.start + 1} of the line (0x{raw[error.start]:02x}) is not UTF-8",
-                "Convert the file first, for example: iconv -f latin1 -t utf-8 FILE > FILE.utf8",
-            ) from error
+        line = decoded(raw, name, number).strip(" \r\n")
         if not line:
             continue
         head, _, text = line.partition(" ")

@@ -38,6 +38,7 @@ Cut = Mapping[Facts, Callable[[str], list[str]]]
 """What splits a text into facts, for each kind of facts."""
 
 _KEYS = ("story", "question", "answer", "support", "task", "split", "facts", "each", "set", "id")
+_LIKE = '{"story": [...], "question": "...", "answer": "..."}'
 _REQUIRED = frozenset(_KEYS[:3])
 _MAX_LINE = LONGEST_LINE + 1
 _SPLIT = re.compile(rb'"split"\s*:\s*"(\w+)"')
@@ -152,7 +153,7 @@ def _asked(
             if not line.strip():
                 continue
             try:
-                record = _record(line)
+                record = load_object(line, _LIKE)
                 if (value := record.get("id")) is not None:
                     if not isinstance(value, str | int | float):
                         raise DataError('"id" is neither a text nor a number')
@@ -170,16 +171,6 @@ def _members(path: Path, progress: Callable[[int], None] = lambda n: None) -> It
         yield member
     if not found:
         raise DataError("has no .jsonl files", where=path)
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    """Raises: DataError"""
-    try:
-        return load_object(line, '{"story": [...], "question": "...", "answer": "..."}')
-    except DataError as error:
-        if isinstance(error.__cause__, UnicodeDecodeError):
-            raise DataError(f"byte {error.__cause__.start + 1} of the line is not UTF-8") from error
-        raise
 
 
 def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut, usual: Facts) -> _Asked:

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from dmn_cli.data.sources import archives
 from dmn_cli.data.words import trees
 from dmn_cli.errors import DataError, UsageError
+from dmn_cli.notation import decoded
 from dmn_cli.records.text import Question, Story
 
 QUESTION = "What is the sentiment?"
@@ -135,11 +136,7 @@ def parse(line: bytes, where: str) -> list[Phrase]:
     def wrong(message: str) -> DataError:
         return DataError(message, where=where, hint="Each line has a tree like (3 (2 Good) (2 .)).")
 
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start + 1} of the line is not UTF-8", where=where) from error
-    parts = iter(_PARTS.findall(text))
+    parts = iter(_PARTS.findall(decoded(line, where)))
     words: list[str] = []
     done: list[Phrase] = []
     told = 0  # words of the phrases

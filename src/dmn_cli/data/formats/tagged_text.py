@@ -31,6 +31,7 @@ from dmn_cli.data.formats.tagged_columns import (
     wrong,
 )
 from dmn_cli.errors import DataError
+from dmn_cli.notation import decoded
 
 Format = Literal["conllu", "columns", "slash", "underscore", "trees"]
 Column = Literal["upos", "xpos"]
@@ -140,14 +141,7 @@ def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=1):
         if number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
-        try:
-            yield number, line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8",
-                where=f"{name}:{number}",
-                hint="Convert the file first, for example: iconv -f latin1 -t utf-8 FILE > FILE.utf8",
-            ) from error
+        yield number, decoded(line, name, number).rstrip("\r\n")
 
 
 def _slash(lines: Lines, name: str) -> Iterator[Sentence]:

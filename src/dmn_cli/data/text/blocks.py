@@ -6,6 +6,7 @@ text.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
 from dmn_cli.machine.parent import end_with_parent
+from dmn_cli.notation import decoded
 
 BLOCK = 1 << 18  # bytes
 _PROCESSES = 2
@@ -57,12 +59,8 @@ def blocks(texts: list[Path], progress: Callable[[int], None], size: int = BLOCK
         for member in archives.members(path, is_text, progress):
             found = True
             for number, line in enumerate(member.lines(), start=1):
-                try:
-                    block.append(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                except UnicodeDecodeError as error:
-                    raise DataError(
-                        f"byte {error.start + 1} of the line is not UTF-8", where=f"{member.name}:{number}"
-                    ) from error
+                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                block.append(decoded(text, member.name, number))
                 length += len(line)
                 if length >= size:
                     yield block

@@ -18,6 +18,7 @@ from dmn_cli.data.formats.images.pixels import SUFFIXES
 from dmn_cli.data.formats.splits import split_in_name
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
+from dmn_cli.notation import decoded
 
 TASK = "daquar"
 _FILE = re.compile(r"qa\..*(train|test).*(\.format_triple|\.txt)")
@@ -71,10 +72,7 @@ def _triples(file: Path) -> Iterator[tuple[int, str, str, str]]:
     lines: list[str] = []
     for member in archives.members(file):
         for number, line in enumerate(member.lines(), start=1):
-            try:
-                lines.append(line.decode().strip())
-            except UnicodeDecodeError as error:
-                raise DataError(f"byte {error.start + 1} of the line is not UTF-8", where=f"{file}:{number}") from error
+            lines.append(decoded(line, file, number).strip())
     size = 3 if file.name.endswith(".format_triple") else 2
     if len(lines) % size:
         raise DataError(f"has {len(lines):,} lines, and not {size} for each question", where=file)
