@@ -91,7 +91,10 @@ def load_object(line: str | bytes, like: str, **parsing: Any) -> dict[str, Any]:
     Raises: DataError where it isn't one `like` this, or a very long one."""
     if len(line) > LONGEST_LINE:
         raise DataError(f"is longer than {LONGEST_LINE >> 20} MiB")
-    text = line if isinstance(line, str) else decoded(line.removeprefix(codecs.BOM_UTF8), errors="surrogatepass")
+    try:
+        text = line if isinstance(line, str) else decoded(line.removeprefix(codecs.BOM_UTF8), errors="surrogatepass")
+    except DataError as error:
+        raise DataError(f"is not JSON: {error.message}", hint=error.hint) from error
     try:
         record = json.loads(text, **parsing)
     except (ValueError, RecursionError) as error:
