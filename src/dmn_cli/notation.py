@@ -63,9 +63,12 @@ def to_json(value: Any, **layout: Any) -> str:
 
 
 def decoded(line: bytes, file: object = None, number: int = 0, *, errors: str = "strict") -> str:
-    """A line of a file as text. number: of the line, where `file` doesn't say it
+    """A line of a file as text, the first one without a mark of the byte order. number: of the line, from 1; 0 where
+    `file` says it
 
     Raises: DataError that says which byte isn't UTF-8, and how to convert the file."""
+    if number == 1:
+        line = line.removeprefix(codecs.BOM_UTF8)
     try:
         return line.decode(errors=errors)
     except UnicodeDecodeError as error:

@@ -27,8 +27,12 @@ COLUMNS = Columns(("subject", "body"), "team")
 USUAL = Written()
 
 
+def stream(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
+
+
 def opened(content: bytes, written: Written = USUAL, wanted: tuple[str, ...] = ()) -> TextTable:
-    return TextTable(io.BufferedReader(io.BytesIO(content)), "t.csv", written, wanted)  # type: ignore[arg-type]
+    return TextTable(stream(content), "t.csv", written, wanted)
 
 
 def read(path: Path, content: bytes, columns: Columns = COLUMNS, written: Written = USUAL) -> list[Row]:
@@ -161,7 +165,7 @@ def test_json_lines_read_back(rows: list[tuple[Any, Any]], encoding: str, end: s
     """Texts are what they are, numbers as they are written, true and false by name, null empty."""
     lines = [json.dumps({"a b": a, "list": [], "é": c}, ensure_ascii=ascii_) for a, c in rows]
     content = ("\n" + end.join(lines)).encode(encoding)
-    found = as_text_or_json(io.BufferedReader(io.BytesIO(content)), "t", USUAL, ())  # type: ignore[arg-type]
+    found = as_text_or_json(stream(content), "t", USUAL, ())
     assert isinstance(found, JsonTable)
     assert found.columns == ["a b", "list", "é"]
     empty, *records = found.records(["é", "a b"])

@@ -1,5 +1,7 @@
 """The answer module's own answers: the equations, word by word, and never nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import ANSWERS, assert_same, batch, everything, network
@@ -104,3 +106,14 @@ def test_a_pooled_module_sees_the_mean_and_the_maximum_of_all_facts() -> None:
     for row in range(2):
         seen = torch.cat([m[row], c[row].mean(dim=0), c[row].amax(dim=0)])
         assert_same([found[row]], [module.W_0(seen)])
+
+
+def test_what_is_worded_alike_is_projected_once_and_answered_alike() -> None:
+    """Questions that share their wording begin from the same projection, each in its own place."""
+    asked = batch([([[2], [3]], words, [1], [0]) for words in ([4], [5, 6], [7], [4], [5, 6])])
+    asked = replace(asked, question_sentences=asked.question_sentences[:3], question=torch.tensor([0, 1, 2, 0, 1]))
+    net = network("dmn-plus").eval()
+    q, m = net.question_module(asked, net.word_vectors), torch.randn(5, net.question_module.gru.hidden).double()
+    speakers = [net.answer_module.speaker(m, q), net.answer_module.speaker(m, q, asked)]
+    torch.testing.assert_close(speakers[0].x_q, speakers[1].x_q)
+    torch.testing.assert_close(speakers[0](None), speakers[1](None))

@@ -152,7 +152,7 @@ class Encoder:
             return None
         if self._trees or not (facts and about and all(facts)):
             return None
-        if len(story) * self._longest > _FEW_CHARACTERS < sum(map(len, story)):
+        if len(story) * self._longest > _FEW_CHARACTERS and sum(map(len, story)) > _FEW_CHARACTERS:
             return None
         return Asked(facts, about)  # type: ignore[arg-type]
 

@@ -97,8 +97,11 @@ class AnswerModule(nn.Module):
     def speaker(self, m: Tensor, q: Tensor, batch: Batch | None = None, facts: Facts | None = None) -> Speaker:
         """Says its own answers (`decoding.py`). batch: whose questions these are; their wordings are projected once;
         facts: where it is triggered at each of them; then the rows are in the order of their packing"""
-        a, x_q = self.start(m, q if batch is None else q.index_select(0, batch.fact_packings.wordings.example))
-        if batch is not None:
+        if batch is None:
+            a, x_q = self.start(m, q)
+        else:
+            worded = q.new_empty(len(batch.question_sentences), q.shape[1]).index_copy_(0, batch.question, q)
+            a, x_q = self.start(m, worded)
             x_q = x_q.index_select(0, batch.question)
         if facts is None:
             return Speaker(self, a, x_q, None)

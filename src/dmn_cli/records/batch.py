@@ -226,11 +226,10 @@ class Wordings:
     beginning: int  # how many words that is; 0 where it wouldn't pay
     rest: Packing  # of (distinct questions, words), without these
     words: Words  # of the beginning, then (packed rest,)
-    example: Tensor  # (distinct questions,) a question that is worded so
 
     @classmethod
-    def of(cls, questions: Tensor, question: Tensor) -> Wordings:
-        """questions: (distinct questions, words), padded by 0; question: (questions,) which one each is; on the CPU"""
+    def of(cls, questions: Tensor) -> Wordings:
+        """questions: (distinct questions, words), padded by 0, on the CPU"""
         rows = questions.numpy()
         length = np.count_nonzero(rows, axis=1)
         common = np.append((rows[:, : length.min() - 1] == rows[0, : length.min() - 1]).all(axis=0), False)
@@ -239,13 +238,10 @@ class Wordings:
             beginning = 0
         rest = Packing.of(torch.from_numpy(length - beginning))
         packed = rest.pack(questions[:, beginning:]).numpy()
-        example = np.zeros(len(rows), np.int64)
-        example[question.numpy()] = np.arange(len(question))
-        words = Words.of(np.concatenate([rows[0, :beginning], packed]))
-        return cls(beginning, rest, words, torch.from_numpy(example))
+        return cls(beginning, rest, Words.of(np.concatenate([rows[0, :beginning], packed])))
 
     def to(self, device: torch.device) -> Wordings:
-        return Wordings(self.beginning, self.rest.to(device), self.words.to(device), move(self.example, device))
+        return Wordings(self.beginning, self.rest.to(device), self.words.to(device))
 
 
 @dataclass(frozen=True)
@@ -269,7 +265,7 @@ class FactPackings:
         return cls(
             stories=stories,
             facts=facts,
-            wordings=Wordings.of(batch.question_sentences, batch.question),
+            wordings=Wordings.of(batch.question_sentences),
             sentence=Pointers.of(sentence, sentences),
             seen=Pointers.of(seen, len(sentence)),
             sentence_from_end=Pointers.of(sentence.index_select(0, seen.index_select(0, facts.mirror)), sentences),

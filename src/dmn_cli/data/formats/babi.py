@@ -10,7 +10,6 @@ by commas, and the ids of its supporting facts in the order of the reasoning, wh
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
@@ -34,8 +33,6 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
         return DataError(message, where=f"{name}:{number}", hint=hint)
 
     for number, raw in enumerate(lines, start=1):
-        if number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
         line = decoded(raw, name, number).strip(" \r\n")
         if not line:
             continue

@@ -8,7 +8,7 @@ import io
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from dmn_cli.data.formats.table_files import ParquetTable, Table
 from dmn_cli.data.formats.table_json import JsonTable
@@ -54,19 +54,33 @@ def new_name(name: str, columns: Sequence[str]) -> str:
     return found
 
 
-class TextCopy:
+class _AsWritten:
     """Rows stay as they are written, to the byte, but for what is added at their end."""
 
-    def __init__(self, table: TextTable, file: IO[bytes], columns: dict[str, type]) -> None:
+    def __init__(self, table: TextTable | JsonTable, file: IO[bytes]) -> None:
         self.table, self._file = table, file
         self._encoder = codecs.getincrementalencoder(table.encoding)()
+
+    def records(self, names: Sequence[str]) -> Iterator[Record]:
+        return self.table.records(names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
+        pass
+
+
+class TextCopy(_AsWritten):
+    """Cells are added to a row."""
+
+    def __init__(self, table: TextTable, file: IO[bytes], columns: dict[str, type]) -> None:
+        super().__init__(table, file)
+        self._delimiter = table.delimiter
         quoting = csv.QUOTE_ALL if table.quoted else csv.QUOTE_MINIMAL if table.quotes else csv.QUOTE_NONE
         self._cells = io.StringIO()
         self._writer = csv.writer(self._cells, delimiter=table.delimiter, quoting=quoting, lineterminator="")
         self._write(table.head, list(columns), 1)
-
-    def records(self, names: Sequence[str]) -> Iterator[Record]:
-        return self.table.records(names)
 
     def add(self, record: Record, cells: Sequence[Cell]) -> None:
         if record.cells:
@@ -80,7 +94,7 @@ class TextCopy:
         self._cells.truncate()
         try:
             self._writer.writerow(cells)
-            added = f"{self.table.delimiter}{self._cells.getvalue()}{text[len(written) :]}"
+            added = f"{self._delimiter}{self._cells.getvalue()}{text[len(written) :]}"
             self._file.write(self._encoder.encode(written + added))
         except (csv.Error, UnicodeEncodeError) as error:
             raise DataError(
@@ -88,22 +102,13 @@ class TextCopy:
                 where=f"{self.table.name}:{number}",
             ) from error
 
-    def __enter__(self) -> TextCopy:
-        return self
 
-    def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
-        pass
-
-
-class JsonCopy:
-    """Objects stay as they are written, to the byte, but for the keys that are added at their end."""
+class JsonCopy(_AsWritten):
+    """Keys are added to an object."""
 
     def __init__(self, table: JsonTable, file: IO[bytes], columns: dict[str, type]) -> None:
-        self.table, self._file, self._columns = table, file, list(columns)
-        self._encoder = codecs.getincrementalencoder(table.encoding)()
-
-    def records(self, names: Sequence[str]) -> Iterator[Record]:
-        return self.table.records(names)
+        super().__init__(table, file)
+        self._columns = list(columns)
 
     def add(self, record: Record, cells: Sequence[Cell]) -> None:
         text = record.text
@@ -117,12 +122,6 @@ class JsonCopy:
         except UnicodeEncodeError as error:
             where = f"{self.table.name}:{record.number}"
             raise DataError(f"the answer can't be written as {self.table.encoding}", where=where) from error
-
-    def __enter__(self) -> JsonCopy:
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
-        pass
 
 
 class ParquetCopy:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from dmn_cli.data.formats.table_json import JsonTable, is_json
 from dmn_cli.data.formats.table_text import Record, TextTable, Written, places
@@ -126,7 +126,9 @@ def tables(
         raise DataError("has no .csv, .tsv, .jsonl or .parquet files", where=path)
 
 
-def as_text_or_json(stream: IO[bytes], name: str, written: Written, wanted: Sequence[str]) -> TextTable | JsonTable:
+def as_text_or_json(
+    stream: archives.Stream, name: str, written: Written, wanted: Sequence[str]
+) -> TextTable | JsonTable:
     """A table in text, by what it begins with, unless its name says what it is. Raises: as the two do"""
     if archives.suffix(name) not in _TEXT and is_json(stream):
         return JsonTable(stream, name, written)

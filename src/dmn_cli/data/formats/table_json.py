@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from itertools import chain
+from typing import Any
 
 from dmn_cli.data.formats.table_text import Record, Written, check, encoding_of, lines_of, places
+from dmn_cli.data.sources.archives import Stream
 from dmn_cli.errors import DataError
 from dmn_cli.notation import is_unicode, load_object
 
@@ -18,20 +20,20 @@ _CONSTANTS = {True: "true", False: "false", None: ""}
 class JsonTable:
     """A table whose first row is read."""
 
-    def __init__(self, stream: IO[bytes], name: str, written: Written) -> None:
-        """stream: can `peek`; name: where a person would look for it
+    def __init__(self, stream: Stream, name: str, written: Written) -> None:
+        """name: where a person would look for it
 
         Raises: UsageError where there is no such encoding; DataError where the first row can't be read."""
         self.name = name
         self.encoding = encoding_of(stream, written.encoding)
-        self._lines = enumerate(lines_of(stream, self.encoding, name), start=1)
-        self._above: list[Record] = []  # what was read of it
-        for number, line in self._lines:
-            self._above.append(Record(number, [], line))
-            if line.strip():
-                self.columns = [*self._row(number, line)]
-                return
-        raise DataError("is empty", where=name)
+        lines = enumerate(lines_of(stream, self.encoding, name), start=1)
+        read: list[tuple[int, str]] = []
+        while not (read and read[-1][1].strip()):
+            if (line := next(lines, None)) is None:
+                raise DataError("is empty", where=name)
+            read.append(line)
+        self._lines = chain(read, lines)
+        self.columns = [*self._row(*read[-1])]
 
     def records(self, names: Sequence[str]) -> Iterator[Record]:
         """All rows, with the cells of some columns as text; an empty line is a record without cells. A key that a row
@@ -39,14 +41,10 @@ class JsonTable:
 
         Raises: DataError, with file:line, where a row is no object, or a cell no text, number, true, false or null."""
         places(self.columns, names, self.name)
-        for number, _, line in self._above:
-            yield self._record(number, line, names)
         for number, line in self._lines:
-            yield self._record(number, line, names)
-
-    def _record(self, number: int, line: str, names: Sequence[str]) -> Record:
-        row = self._row(number, line) if line.strip() else None
-        return Record(number, [] if row is None else [self._cell(row.get(name), name, number) for name in names], line)
+            row = self._row(number, line) if line.strip() else None
+            cells = [] if row is None else [self._cell(row.get(name), name, number) for name in names]
+            yield Record(number, cells, line)
 
     def _row(self, number: int, line: str) -> dict[str, Any]:
         """Its numbers as they are written."""
@@ -68,7 +66,7 @@ class JsonTable:
         raise DataError(f"{json.dumps(name)} is {kind}, and not a text", where=f"{self.name}:{number}")
 
 
-def is_json(stream: IO[bytes]) -> bool:
-    """Whether what begins here is an object or a list of them, and no row of names. stream: can `peek`"""
-    start = stream.peek(64)[:64]  # type: ignore[attr-defined]
+def is_json(stream: Stream) -> bool:
+    """Whether what begins here is an object or a list of them, and no row of names."""
+    start = stream.peek(64)[:64]
     return start.lstrip(_BEFORE)[:1] in (b"{", b"[")

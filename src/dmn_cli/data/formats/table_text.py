@@ -14,8 +14,9 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from operator import itemgetter
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
+from dmn_cli.data.sources.archives import Stream
 from dmn_cli.errors import DataError, UsageError
 
 DELIMITERS = ",;\t|"
@@ -45,8 +46,8 @@ class Record(NamedTuple):
 class TextTable:
     """A table whose header is read."""
 
-    def __init__(self, stream: IO[bytes], name: str, written: Written, wanted: Sequence[str] = ()) -> None:
-        """stream: can `peek`; name: where a person would look for it; wanted: columns that will be asked for, by which
+    def __init__(self, stream: Stream, name: str, written: Written, wanted: Sequence[str] = ()) -> None:
+        """name: where a person would look for it; wanted: columns that will be asked for, by which
         the delimiter is recognised
 
         Raises: UsageError where there is no such encoding; DataError where the header can't be read.
@@ -174,11 +175,9 @@ def places(columns: Sequence[str], names: Sequence[str], where: str) -> list[int
     return [columns.index(name) for name in names]
 
 
-def encoding_of(stream: IO[bytes], said: str | None) -> str:
-    """As its first bytes or the user say. stream: can `peek`
-
-    Raises: UsageError where there is no such encoding."""
-    start = stream.peek(4)[:4]  # type: ignore[attr-defined]
+def encoding_of(stream: Stream, said: str | None) -> str:
+    """As its first bytes or the user say. Raises: UsageError where there is no such encoding."""
+    start = stream.peek(4)[:4]
     marked = next((encoding for bom, encoding in _BOMS.items() if start.startswith(bom)), None)
     try:
         known = codecs.lookup(said or "utf-8")
@@ -190,7 +189,7 @@ def encoding_of(stream: IO[bytes], said: str | None) -> str:
     return marked if marked and (said is None or known.name == "utf-8") else known.name
 
 
-def lines_of(stream: IO[bytes], encoding: str, name: str) -> Iterator[str]:
+def lines_of(stream: Stream, encoding: str, name: str) -> Iterator[str]:
     """What can't be decoded becomes half a surrogate pair (see `check`)."""
     text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
     try:

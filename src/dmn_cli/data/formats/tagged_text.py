@@ -9,7 +9,6 @@ trees       (S (NP (PRP I)) (VP (VBP see)) (. .))       the Penn Treebank's `com
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -139,8 +138,6 @@ def looks_like(lines: list[str], name: str) -> Format | None:
 
 def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
         yield number, decoded(line, name, number).rstrip("\r\n")
 
 

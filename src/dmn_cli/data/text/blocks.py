@@ -6,7 +6,6 @@ text.
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import multiprocessing
 import os
@@ -59,8 +58,7 @@ def blocks(texts: list[Path], progress: Callable[[int], None], size: int = BLOCK
         for member in archives.members(path, is_text, progress):
             found = True
             for number, line in enumerate(member.lines(), start=1):
-                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                block.append(decoded(text, member.name, number))
+                block.append(decoded(line, member.name, number))
                 length += len(line)
                 if length >= size:
                     yield block

@@ -39,6 +39,21 @@ static void times(Int n, In a, In b, Out y) {
   for (Int k = 0; k < n; k++) y[k] = a[k] * b[k];
 }
 
+/* R = σ(a_r + x_r);  H~ = tanh(x_h + R ∘ H U_h) */
+static void candidate_after(Int n, In a_r, In h_U, In x_r, In x_h, Out r, Out inner, Out c) {
+  for (Int k = 0; k < n; k++) {
+    const REAL R = sigmoid(a_r[k] + x_r[k]), i = h_U[k];
+    r[k] = R;
+    inner[k] = i;
+    c[k] = tanh_of(x_h[k] + R * i);
+  }
+}
+
+/* H' = H + g (H~ - H) */
+static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
+  for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
+}
+
 /* H' = H + u ∘ (H~ - H) with u = g (1 - Z); with u = g it is `update_by_gate` */
 static void update_by_z(Int n, REAL g, In z, In c, In h, Out next) {
   for (Int k = 0; k < n; k++) next[k] = h[k] + g * (1 - z[k]) * (c[k] - h[k]);

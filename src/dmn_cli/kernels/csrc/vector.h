@@ -136,22 +136,7 @@ static void compare(Int n, In c, In v, Out joint, Out distance) {
   }
 }
 
-/* R = σ(a_r + x_r);  H~ = tanh(x_h + R ∘ H U_h) */
-static void candidate_after(Int n, In a_r, In h_U, In x_r, In x_h, Out r, Out inner, Out c) {
-  for (Int k = 0; k < n; k++) {
-    const REAL R = sigmoid(a_r[k] + x_r[k]), i = h_U[k];
-    r[k] = R;
-    inner[k] = i;
-    c[k] = tanh_of(x_h[k] + R * i);
-  }
-}
-
-/* H' = H + g (H~ - H) */
-static void update_by_gate(Int n, REAL g, In c, In h, Out next) {
-  for (Int k = 0; k < n; k++) next[k] = h[k] + g * (c[k] - h[k]);
-}
-
-/* Both in one go, where nothing is kept for gradients */
+/* H' = H + g (H~ - H) with H~ = tanh(x_h + R ∘ H U_h), R = σ(a_r + x_r), where nothing is kept for gradients */
 static void step_by_gate(Int n, REAL g, In a_r, In h_U, In x_r, In x_h, In h, Out next) {
   for (Int k = 0; k < n; k++) {
     const REAL c = tanh_of(x_h[k] + sigmoid(a_r[k] + x_r[k]) * h_U[k]);
