@@ -35,8 +35,10 @@ def opened(content: bytes, written: Written = USUAL, wanted: tuple[str, ...] = (
     return TextTable(stream(content), "t.csv", written, wanted)
 
 
-def read(path: Path, content: bytes, columns: Columns = COLUMNS, written: Written = USUAL) -> list[Row]:
-    path.write_bytes(content)
+def read(path: Path, content: bytes | None, columns: Columns = COLUMNS, written: Written = USUAL) -> list[Row]:
+    """content: None: it is written"""
+    if content is not None:
+        path.write_bytes(content)
     return list(table.rows([path], columns, written))
 
 
@@ -140,12 +142,12 @@ def test_parquet(tmp_path: Path) -> None:
     """Cells are texts there too; what is missing is empty; a row that is wanted is named by its number."""
     path = tmp_path / "t.parquet"
     columns = {"team": [7, None, 8], "subject": ["a", None, "c"], "body": pa.array(["x", "y", "x"]).dictionary_encode()}
-    parquet.write_table(pa.table({**columns, "list": [[1], [2], [3]]}), path)
+    parquet.write_table(pa.table({**columns, "lists": [[[1]], [[2]], [[3]]]}), path)
     rows = list(table.rows([path], COLUMNS, Written()))
     assert [(row.texts, row.labels) for row in rows] == [(["a", "x"], ("7",)), (["y"], ()), (["c", "x"], ("8",))]
     assert Survey.of(rows, 1).without == {"label": (1, f"{path}:2")}
     with pytest.raises(DataError, match="no text, but list"):
-        list(table.rows([path], Columns(("list",), "team"), Written()))
+        list(table.rows([path], Columns(("lists",), "team"), Written()))
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(DataError, match="damaged"):
         list(table.rows([path], COLUMNS, Written()))
@@ -184,7 +186,9 @@ def test_json_lines_read_back(rows: list[tuple[Any, Any]], encoding: str, end: s
     [
         ('{"text": "a"}', r"has no column 'subject'.*It has: text"),
         ('{"subject": "a", "body": "b", "team": "c"}\n\n{"subject": "a"', r"t\.jsonl:3: is not JSON"),
-        ('{"subject": "a", "body": "b", "team": ["c"]}', r't\.jsonl:1: "team" is a list, and not a text'),
+        ('{"subject": "a", "body": "b", "team": [["c"]]}', r't\.jsonl:1: an entry of "team" is a list, and not a text'),
+        ('{"subject": "a", "body": [{}], "team": "c"}', r't\.jsonl:1: an entry of "body" is an object, and not a text'),
+        ('{"subject": "a", "body": "b", "team": ["\\u001f"]}', r"t\.jsonl:1: a text of the list 'team' has .*U\+001F"),
         ('{"subject": {}, "body": "b", "team": "c"}', r't\.jsonl:1: "subject" is an object, and not a text'),
         ('{"subject": "\\ud800", "body": "b", "team": "c"}', r"t\.jsonl:1: .*half a surrogate"),
         ('[{"subject": "a"}]', r"t\.jsonl:1: is not an object.*jq -c"),
@@ -200,6 +204,33 @@ def test_a_key_that_a_row_lacks_is_an_empty_cell(tmp_path: Path) -> None:
     content = b'{"team": 1, "subject": "a", "body": null}\n{"body": "b", "more": []}\n'
     found = [(row.texts, row.labels, row.where) for row in read(tmp_path / "t.jsonl", content)]
     assert found == [(["a"], ("1",), f"{tmp_path}/t.jsonl:1"), (["b"], (), f"{tmp_path}/t.jsonl:2")]
+
+
+LISTS = {
+    "subject": ["a", "b", "c", "d"],
+    "body": [["Dark. ", "Cold."], None, [], [None, "Wet."]],
+    "team": [["y", "x", "y"], ["x"], None, [" x"]],
+}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_list_is_several_texts_or_labels(tmp_path: Path, large: bool) -> None:
+    texts = pa.large_list(pa.large_string()) if large else pa.list_(pa.string())
+    schema = pa.schema({"subject": pa.string(), "body": texts, "team": texts})
+    parquet.write_table(pa.table(LISTS, schema=schema), tmp_path / "t.parquet")
+    lines = [json.dumps(dict(zip(LISTS, row, strict=True))) for row in zip(*LISTS.values(), strict=True)]
+    for name, content in (("t.parquet", None), ("t.jsonl", "\n".join(lines).encode())):
+        rows = read(tmp_path / name, content)
+        assert [row.texts for row in rows] == [["a", "Dark.", "Cold."], ["b"], ["c"], ["d", "Wet."]]
+        assert [row.labels for row in rows] == [("x", "y"), ("x",), (), ("x",)]
+        assert Survey.of(rows, 1).several
+        assert not Survey.of(rows[1:], 1).several
+
+
+def test_a_list_and_a_separator(tmp_path: Path) -> None:
+    content = b'{"subject": "a", "body": "b", "team": ["z;x", "y"]}'
+    [row] = read(tmp_path / "t.jsonl", content, Columns(("subject", "body"), "team", separator=";"))
+    assert row.labels == ("x", "y", "z")
 
 
 def test_a_folder_has_several_tables(tmp_path: Path) -> None:

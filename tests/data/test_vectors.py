@@ -536,7 +536,10 @@ def test_much_text_is_cut_by_processes_into_the_same_words(tmp_path: Path) -> No
 def test_a_text_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"fine\n\xe9t\xe9\n")
     (tmp_path / "folder").mkdir()
-    for name, said in (("latin", r"latin:2: byte 1 of the line \(0xe9\) is not UTF-8"), ("folder", "no file named .txt")):
+    for name, said in (
+        ("latin", r"latin:2: byte 1 of the line \(0xe9\) is not UTF-8"),
+        ("folder", "no file named .txt"),
+    ):
         with pytest.raises(DataError, match=said):
             corpus.write(tmp_path / "c", [], [tmp_path / name], WhitespaceTokenizer())
 

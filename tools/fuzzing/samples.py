@@ -78,6 +78,7 @@ TABLE = (
 JSON_TABLE = b"""{"subject": "Hello", "body": "\\"once\\". Really.", "label": "red;blue", "split": "train", "n": 1.50}
 
 {"label": true, "subject": null, "body": "\xc3\x89t\\u00e9", "split": "test", "more": {"a": [1]}}
+{"label": ["red", "blue"], "subject": ["Once.", "Twice"], "body": [], "split": "train"}
 """
 VECTORS = b"mary 0.1 -0.2 3e-1\njohn 1 2 3\nMary 0.5 0.5 0.5\nat 5 1 2 3\ngarden 0 0 1e-3\n"
 TEXT = "Mary moved to the garden. John isn't there!\nÉmile says: 3,000 times…\n\nA new line.\n".encode()
@@ -184,8 +185,9 @@ def parquet() -> list[Files]:
         "split": ["train", "test", "valid", "train"] * 3,
     }
     others = {**columns, "label": pa.array([1, 2, 3, None] * 3), "body": pa.array([1.5, None, 2.0, 3.0] * 3)}
+    lists = {**columns, "label": [["red", "blue"], ["blue"], [], None] * 3}
     found = []
-    for one, compression in ((columns, "snappy"), (columns, "zstd"), (others, "none")):
+    for one, compression in ((columns, "snappy"), (columns, "zstd"), (others, "none"), (lists, "snappy")):
         packed = io.BytesIO()
         pq.write_table(pa.table(one), packed, compression=compression)
         found.append({"t.parquet": packed.getvalue()})

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dmn_cli.answering.answer import ABSTAINED
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.stream import Lines, in_order
+from dmn_cli.data.formats.table import texts_of
 
 
 class Labelled(NamedTuple):
@@ -36,7 +37,7 @@ def labelled(
 
 def _labelled(predictor: Predictor, rows: Lines[Sequence[str]], question: str, separator: str | None) -> list[Labelled]:
     story = predictor.encoder.story
-    told = [[fact for cell in cells if cell.strip() for fact in story(cell.strip(), question)] for cells in rows.lines]
+    told = [[fact for text in texts_of(cells) for fact in story(text, question)] for cells in rows.lines]
     answers = iter(predictor.answer_all([(facts, question) for facts in told if facts]))
     results: list[Labelled] = []
     for facts in told:

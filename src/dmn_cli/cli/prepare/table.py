@@ -70,8 +70,8 @@ def command(
 
     Rows belong to the split that --split-column says, or that their file is named after (train.csv, Test.csv). If there
     is neither, splits are drawn by the seed: each class has the same share of each, and rows with the same text stay
-    together. Cells are texts: 001 and NA stay as they are; of JSON lines, keys are the columns. Rows without a label or
-    a text are left out, and counted.
+    together. Cells are texts: 001 and NA stay as they are; of JSON lines, keys are the columns. A list of labels, in
+    JSON or Parquet, is a set as with --label-separator. Rows without a label or a text are left out, and counted.
 
     Example: dmn prepare table tickets.csv --input subject,body --label team --out data/tickets
     """
@@ -105,7 +105,7 @@ def command(
             asked,
             cut,
             facts,
-            several=label_separator is not None,
+            several=label_separator is not None or survey.several,
         ),
         size,
         source,

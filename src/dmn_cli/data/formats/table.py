@@ -18,7 +18,7 @@ import numpy as np
 from dmn_cli.data.formats.jsonl import Cut, Facts
 from dmn_cli.data.formats.splits import SPLITS
 from dmn_cli.data.formats.table_files import Table, is_table, tables
-from dmn_cli.data.formats.table_text import Record, Written
+from dmn_cli.data.formats.table_text import BETWEEN, Record, Written
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Question, Story
@@ -47,9 +47,10 @@ class Columns(NamedTuple):
 
     def labels(self, cell: str) -> tuple[str, ...]:
         """The labels in a cell, in the order of the alphabet, each once."""
-        if self.separator is None:
-            return (cell.strip(),) if cell.strip() else ()
-        return tuple(sorted({label.strip() for label in cell.split(self.separator)} - {""}))
+        texts = cell.split(BETWEEN)
+        if self.separator is not None:
+            texts = [label for text in texts for label in text.split(self.separator)]
+        return tuple(sorted({text.strip() for text in texts} - {""}))
 
 
 class Row(NamedTuple):
@@ -70,9 +71,14 @@ def rows(
     for path in paths:
         for file, table in tables(path, written, columns.all, progress):
             for record in _records(table, columns):
-                texts = [text for cell in record.cells[:inputs] if (text := cell.strip())]
+                texts = texts_of(record.cells[:inputs])
                 split = record.cells[inputs + 1].strip() if columns.split else None
                 yield Row(file, f"{table.name}:{record.number}", texts, columns.labels(record.cells[inputs]), split)
+
+
+def texts_of(cells: Sequence[str]) -> list[str]:
+    """The texts of a row's input columns, without those that are blank. A list has several."""
+    return [text for cell in cells for part in cell.split(BETWEEN) if (text := part.strip())]
 
 
 def _records(table: Table, columns: Columns) -> Iterator[Record]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmn_cli.data.formats.table_json import JsonTable, is_json
-from dmn_cli.data.formats.table_text import Record, TextTable, Written, places
+from dmn_cli.data.formats.table_text import Record, TextTable, Written, joined, places
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
 
@@ -81,7 +81,17 @@ Table = TextTable | JsonTable | ParquetTable
 
 
 def as_text(column: pa.Array, name: str, where: str) -> list[str]:
-    """The cells of a column; what is missing is empty. Raises: DataError where these can't be texts."""
+    """The cells of a column; what is missing is empty. Raises: DataError where these can't be texts, or lists of
+    them."""
+    import pyarrow as pa
+
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return _texts(column, name, where)
+    lists = (cells.values if cells.is_valid else () for cells in column)
+    return [joined(_texts(cells, name, where), name, where) if len(cells) else "" for cells in lists]
+
+
+def _texts(column: pa.Array, name: str, where: str) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 

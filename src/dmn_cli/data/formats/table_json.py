@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from dmn_cli.data.formats.table_text import Record, Written, check, encoding_of, lines_of, places
+from dmn_cli.data.formats.table_text import Record, Written, check, encoding_of, joined, lines_of, places
 from dmn_cli.data.sources.archives import Stream
 from dmn_cli.errors import DataError
 from dmn_cli.notation import is_unicode, load_object
@@ -37,9 +37,10 @@ class JsonTable:
 
     def records(self, names: Sequence[str]) -> Iterator[Record]:
         """All rows, with the cells of some columns as text; an empty line is a record without cells. A key that a row
-        lacks is an empty cell. It can be called once.
+        lacks is an empty cell, and a list is its texts with `BETWEEN` between them. It can be called once.
 
-        Raises: DataError, with file:line, where a row is no object, or a cell no text, number, true, false or null."""
+        Raises: DataError, with file:line, where a row is no object, or a cell no text, number, true, false or null,
+        nor a list of them."""
         places(self.columns, names, self.name)
         for number, line in self._lines:
             row = self._row(number, line) if line.strip() else None
@@ -55,15 +56,20 @@ class JsonTable:
             raise DataError(error.message, where=f"{self.name}:{number}", hint=error.hint) from error
 
     def _cell(self, value: Any, name: str, number: int) -> str:
-        if isinstance(value, str):
-            if not is_unicode(value):
-                where = f"{self.name}:{number}"
-                raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)", where=where)
-            return value
-        if value is None or isinstance(value, bool):
-            return _CONSTANTS[value]
-        kind = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{json.dumps(name)} is {kind}, and not a text", where=f"{self.name}:{number}")
+        where = f"{self.name}:{number}"
+        if isinstance(value, list):
+            return joined([_text(text, f"an entry of {json.dumps(name)}", where) for text in value], name, where)
+        return _text(value, json.dumps(name), where)
+
+
+def _text(value: Any, name: str, where: str) -> str:
+    if isinstance(value, str):
+        if not is_unicode(value):
+            raise DataError("holds text that UTF-8 can't represent (half a surrogate pair)", where=where)
+        return value
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
+    raise DataError(f"{name} is {'a list' if isinstance(value, list) else 'an object'}, and not a text", where=where)
 
 
 def is_json(stream: Stream) -> bool:

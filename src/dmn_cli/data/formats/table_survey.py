@@ -66,6 +66,11 @@ class Survey:
         arrays = np.array(texts, np.uint64), np.array(labels, np.int32), np.array(said, np.int8)
         return cls(*arrays, list(answers), without, by)
 
+    @property
+    def several(self) -> bool:
+        """Whether a row has more labels than one."""
+        return any(len(answer) > 1 for answer in self.answers)
+
     def divide(self, valid: float | None, test: float | None) -> None:
         """Decides `splits`. valid, test: shares of the rows that no split is named for; None: a tenth, where no row is
         said to be of that split (and, for the test, none is said to be of any)."""

@@ -20,6 +20,7 @@ from dmn_cli.data.sources.archives import Stream
 from dmn_cli.errors import DataError, UsageError
 
 DELIMITERS = ",;\t|"
+BETWEEN = "\x1f"  # the unit separator: between the texts of a list that is a cell, of JSON or of Parquet
 _MAX_LINE = _MAX_RECORD = 1 << 24  # letters; each may be a cell, which takes ten times as many bytes
 _MAX_LINES = 1 << 20  # of a record; each takes fifty bytes beside its letters
 _MAX_CELL = 1 << 24
@@ -173,6 +174,15 @@ def places(columns: Sequence[str], names: Sequence[str], where: str) -> list[int
                 hint=f"It has: {', '.join(columns)[:500]}.",
             )
     return [columns.index(name) for name in names]
+
+
+def joined(texts: Sequence[str], name: str, where: str) -> str:
+    """A list as a cell. name: of the column
+
+    Raises: DataError where it couldn't be taken apart again."""
+    if any(BETWEEN in text for text in texts):
+        raise DataError(f"a text of the list {name!r} has the sign U+001F in it", where=where)
+    return BETWEEN.join(texts)
 
 
 def encoding_of(stream: Stream, said: str | None) -> str:
