@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from dmn_cli.answering import stream
 from dmn_cli.answering.answer import Answer
-from dmn_cli.answering.encoder import Asked
+from dmn_cli.answering.asked import Asked
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from dmn_cli.answering.answer import same_answer
+from dmn_cli.answering.asked import AskedBatch
 from dmn_cli.answering.bound import Bound
-from dmn_cli.answering.encoder import AskedBatch, Encoder
+from dmn_cli.answering.encoder import Encoder
 from dmn_cli.answering.needs import shortened
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.batches import Batches

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from dmn_cli.answering.answer import Answer
+from dmn_cli.answering.asked import Asked, AskedBatch
 from dmn_cli.answering.bound import Bound
-from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Asked, AskedBatch, Encoder
+from dmn_cli.answering.encoder import MAX_BATCH, REMEMBERED, Encoder
 from dmn_cli.answering.pictures import Picture, Told
 from dmn_cli.artifact import directory
 from dmn_cli.artifact.model import Model

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from dmn_cli.answering.encoder import Asked
+from dmn_cli.answering.asked import Asked
 from dmn_cli.answering.pictures import named
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError, DmnError
