@@ -80,6 +80,7 @@ def network(preset: str, seed: int = 0, **changes: Any) -> DynamicMemoryNetwork:
         "hidden": 8,
         "dropout": 0.0,
         "gates": "softmax",
+        "ngrams": 0,
         "passes": 3,
         **changes,
     }

@@ -50,7 +50,7 @@ TEXT = ("--preset", "text")
 PHRASES = (*TEXT, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001))
 TAGS = ("--epochs", "12", *settings(passes=1, dropout=0.3, batch_size=32, vectors_rate=0.3))
 REVIEWS = (
-    *("--epochs", "6"),
+    *("--preset", "dmn-plus", "--epochs", "6"),
     *settings(hidden=64, passes=1, dropout=0.3, pooled="true", ngrams=3),
     *settings(batch_size=64, learning_rate=0.001, averaging=0.998),
 )

@@ -113,7 +113,7 @@ def made(preset: str = "dmn-plus", *, sizes: dict[str, Any] | None = None, ensem
     for answer in ("kitchen", "office", f"{SPARE}1"):
         vocabulary.answers.add(answer)
     tokenizer = WhitespaceTokenizer("en", True, RULES.read_bytes())
-    small = {"hidden": 8, "gates": "softmax", "passes": 3, "dropout": 0.0}
+    small = {"hidden": 8, "gates": "softmax", "passes": 3, "dropout": 0.0, "ngrams": 0}
     settings = load(preset).model.model_copy(update={**small, **changes})
     torch.manual_seed(5)
     of_data = Sizes(len(vocabulary.words), len(vocabulary.answers), 2, 8, per_fact=False)

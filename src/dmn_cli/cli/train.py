@@ -10,7 +10,15 @@ import typer
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output
 from dmn_cli.cli.torchrun import launched
-from dmn_cli.cli.train_asked import Asked, data_before, keys_given, new_settings, settings_again, settings_to_resume
+from dmn_cli.cli.train_asked import (
+    Asked,
+    data_before,
+    keys_given,
+    new_settings,
+    settings_again,
+    settings_to_resume,
+    suited,
+)
 from dmn_cli.cli.train_one import train_one
 from dmn_cli.cli.train_seeds import first_seed, train_seeds
 from dmn_cli.cli.train_tune import train_tune
@@ -33,9 +41,9 @@ def command(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="dmn-plus (the default), dmn (the original), text (for natural text), dmn-image (for pictures), or a "
-            "system to compare with: memnn, memn2n; bi-lstm, sentence-cnn, dcnn; of trees tree-lstm, rntn, "
-            "mv-rnn, drnn.",
+            help="dmn-plus, dmn (the original), text (natural text), dmn-image (pictures), or a system to compare "
+            "with: memnn, memn2n; bi-lstm, sentence-cnn, dcnn; of trees tree-lstm, rntn, mv-rnn, drnn. If it isn't "
+            "said: dmn-plus, or text, dmn-image or tree-lstm where the data are such.",
             show_default=False,
         ),
     ] = None,
@@ -162,6 +170,8 @@ def command(
 
     from dmn_cli.settings.load import CONFIG
 
+    if not resume:
+        preset = suited(output, data or data_before(out, resume=False), preset, config)
     if launched() and not resume and (out / CONFIG).is_file():
         settings, resume = settings_again(out, preset, config, set_ or [], chosen), True
     elif resume:

@@ -67,6 +67,20 @@ def data_before(run: Path, *, resume: bool) -> list[Path]:
     return [one.path for one in known]
 
 
+def suited(output: Output, data: Sequence[Path], preset: str | None, config: Path | None) -> str | None:
+    """The preset that is asked for, or else the one that suits the data; None: the usual one, or the file's.
+
+    Raises: DataError where a data set can't be read; UsageError where the file can't."""
+    from dmn_cli.data.store.reader import summary_of
+    from dmn_cli.settings.load import preset_of
+    from dmn_cli.training import suits
+
+    if preset or (config and preset_of(config)) or not (found := suits.suited([*map(summary_of, data)])):
+        return preset
+    output.note(f"preset {found.name}: {found.why}")
+    return found.name
+
+
 def new_settings(
     out: Path,
     preset: str | None,

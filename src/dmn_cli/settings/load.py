@@ -77,6 +77,11 @@ def load(
     return from_dict({**values, "preset": name})
 
 
+def preset_of(config: Path) -> Any:
+    """The preset that a TOML file names; None: none. Raises: UsageError"""
+    return _read_toml(config.read_bytes, str(config)).get("preset")
+
+
 def keys_given(config: Path | None, overrides: list[tuple[str, Any]]) -> set[str]:
     """The dotted keys that a TOML file and single ones set. Raises: UsageError"""
     given = _read_toml(config.read_bytes, str(config)) if config else {}

@@ -57,7 +57,7 @@ class NetworkSettings(_Strict):
 class DmnSettings(NetworkSettings):
     """The form that each of the four modules takes."""
 
-    decidable: ClassVar[frozenset[str]] = frozenset({"gates", "passes", "dropout"})
+    decidable: ClassVar[frozenset[str]] = frozenset({"gates", "passes", "dropout", "ngrams"})
     searched: ClassVar[dict[str, Range]] = {
         "hidden": Choice((40, 60, 80, 120, 160)),
         "passes": Choice((1, 2, 3, 4, 5)),

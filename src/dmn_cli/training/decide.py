@@ -19,6 +19,7 @@ import numpy as np
 from dmn_cli.data.joint import Joint
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.settings.schema import AUTO, Settings, TrainingSettings
+from dmn_cli.training.suits import is_natural_text
 
 _FACTS = 2048  # that the questions of a batch see
 _LEAST, _USUAL, _MOST = 64, 128, 512  # questions in a batch
@@ -28,6 +29,7 @@ _AGAIN = 50  # times that questions see a sentence, in the mean, where a languag
 _PASSES = 3
 _TOGETHER = 32  # tasks, of each of which a step can read a batch
 _FIRST = 1000  # questions of each task: the more, the more alike are stories and their mirror images (docs/log.md)
+_NGRAMS = 3  # words in a row
 _COUNTS = 0.05  # of a task's questions have more supporting facts than passes: then gates may be several
 
 
@@ -73,6 +75,7 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
+        "model.ngrams": _NGRAMS if _are_documents(joint) else 0,
         "model.dropout": stay.dropout if stay else noise,
         "training.epochs": stay.epochs if stay else 90 if together else 60,
         "training.steps": _STEPS,
@@ -118,6 +121,12 @@ def _told_again(joint: Joint) -> bool:
     if joint.pictures or any(form.facts_are_words for form in forms):
         return False
     return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
+
+
+def _are_documents(joint: Joint) -> bool:
+    """Whether stories are natural text, cut into sentences."""
+    natural = all(is_natural_text(data.summary) for data in joint.data)
+    return natural and not any(form.facts_are_words for form in joint.forms.values())
 
 
 def _batch_size(joint: Joint, stay: _Staying | None) -> int:

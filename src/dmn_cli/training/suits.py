@@ -1,12 +1,54 @@
-"""Whether a network can learn from data: some read trees, some see pictures, some answer one question alone or each
-question once, and some need supporting facts."""
+"""Which network suits data, and whether one can learn from them: some read trees, some see pictures, some answer one
+question alone or each question once, and some need supporting facts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
 from dmn_cli.data.joint import Joint
+from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import UsageError
 from dmn_cli.evaluation.trees import check_trees
 from dmn_cli.records.network import Network
+from dmn_cli.records.text import Form
+
+_WORDS = 500  # that natural text has, and no small language of a few forms
+
+
+class Preset(NamedTuple):
+    """One that was chosen."""
+
+    name: str
+    why: str
+
+
+def suited(data: Sequence[Mapping[str, Any]]) -> Preset | None:
+    """The preset for data of which a user says nothing more; None: the usual one. data: dataset.json of each"""
+    if all(one.get("pictures") for one in data):
+        return Preset("dmn-image", "the data are pictures")
+    if all(_has_trees(one) for one in data):
+        return Preset("tree-lstm", "the data are trees")
+    if all(map(is_natural_text, data)):
+        return Preset("text", "the data are natural text")
+    return None
+
+
+def _has_trees(data: Mapping[str, Any]) -> bool:
+    return labels_of(data["tokenizer"]) is not None
+
+
+def is_natural_text(data: Mapping[str, Any]) -> bool:
+    """Whether its stories have many words, answers to whole stories, and nothing that says what an answer rests on.
+    data: dataset.json"""
+    if (
+        data.get("pictures")
+        or _has_trees(data)
+        or any(Form.from_json(form).per_fact for form in data["forms"].values())
+    ):
+        return False
+    told = data.get("questions_with_support") or any(data.get("symmetries", {}).values())
+    return not told and data.get("words", 0) > _WORDS
 
 
 def check_suits(network: Network, joint: Joint, gate_supervision: str) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -138,6 +139,18 @@ class Split:
         return np.searchsorted(self.question_offset, rows, side="right") - 1
 
 
+def summary_of(path: Path) -> dict[str, Any]:
+    """dataset.json, of the data set in a folder. Raises: DataError where there is none, or it is damaged"""
+    file = path / "dataset.json"
+    if not path.is_dir():
+        raise DataError("there is no such data set", where=path, hint=_MAKE)
+    if not file.exists():
+        raise DataError("is missing: the folder holds no data set", where=file, hint=_MAKE)
+    summary = load_versioned_json(file, FORMAT_VERSION, DataError)
+    checks.summary(summary, file)
+    return summary
+
+
 class DataSet:
     """A prepared data set, opened for reading.
 
@@ -147,13 +160,8 @@ class DataSet:
     def __init__(self, path: Path, *, trusted: bool = False) -> None:
         """trusted: it was written just now, and its files needn't be compared with their digests"""
         self._trusted = trusted
-        if not path.is_dir():
-            raise DataError("there is no such data set", where=path, hint=_MAKE)
-        if not (path / "dataset.json").exists():
-            raise DataError("is missing: the folder holds no data set", where=path / "dataset.json", hint=_MAKE)
         self.path = path
-        self.summary = load_versioned_json(path / "dataset.json", FORMAT_VERSION, DataError)
-        checks.summary(self.summary, path / "dataset.json")
+        self.summary = summary_of(path)
         self.vocabulary = Vocabulary.load(path / "vocabulary.json")
         self._check("vocabulary.json")
         if not trusted:
