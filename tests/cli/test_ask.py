@@ -160,6 +160,12 @@ def test_a_mistake_on_the_command_line(
     assert not new.exists()
 
 
+@pytest.mark.parametrize("option", ["--story", "--batch"])
+def test_text_in_the_place_of_a_file(dmn: Dmn, run: Path, option: str) -> None:
+    asked = () if option == "--batch" else ("--question", QUESTION)
+    fails(dmn("ask", run, option, "Mary went home.", *asked), 2, "no such file", "comes from stdin: echo … | dmn … -")
+
+
 def test_a_story_in_latin_1(dmn: Dmn, run: Path, story: Path) -> None:
     story.write_bytes(STORY.encode() + "René went to the office.\n".encode("latin-1"))
     fails(dmn("ask", run, "--story", story, "--question", QUESTION), 3, f"{story}:3: ", "UTF-8")

@@ -24,7 +24,8 @@ def lines_of(name: str, longest: int | None = None) -> Iterator[Iterator[list[by
         return
     path = Path(name)
     if not path.exists() or path.is_dir():  # a named pipe will do
-        raise UsageError("there is no such file", where=name)
+        hint = "What isn't in a file comes from stdin: echo … | dmn … -" if " " in name else None
+        raise UsageError("there is no such file", where=name, hint=hint)
     with path.open("rb", buffering=0) as file:
         yield _lines(file, longest)
 
