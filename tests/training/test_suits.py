@@ -54,4 +54,4 @@ def test_natural_text_is_read_as_such_where_nothing_else_is_said(dmn: Dmn, tmp_p
         assert trained.code == 0, trained.err
         assert ("preset text: the data are natural text" in trained.err) == said
         assert load(config=run / "config.toml", of_run=True).preset == preset
-        assert ("ngrams 3" in trained.err) == (preset == "text")
+        assert ("ngrams 3" in trained.err) == ("ngrams_rate 20.0" in trained.err) == (preset == "text")

@@ -102,7 +102,7 @@ class TrainingSettings(_Strict):
     decidable: ClassVar[frozenset[str]] = frozenset(
         {
             *("epochs", "steps", "batch_size", "learning_rate", "final_learning_rate", "schedule", "averaging"),
-            *("l2", "first_questions", "gate_supervision", "sampling"),
+            *("l2", "first_questions", "gate_supervision", "sampling", "ngrams_rate"),
         }
     )
     searched: ClassVar[dict[str, Range]] = {

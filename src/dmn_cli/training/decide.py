@@ -42,9 +42,12 @@ class _Staying(NamedTuple):
     averaging: float
     l2: float
     supervision: str
+    ngrams_rate: float = 1.0
 
 
-_FEW = _Staying(dropout=0.3, epochs=60, rate=0.001, averaging=0.998, l2=0.0, supervision="ordered-first")
+_FEW = _Staying(
+    dropout=0.3, epochs=60, rate=0.001, averaging=0.998, l2=0.0, supervision="ordered-first", ngrams_rate=20.0
+)
 _OF_FEW_SENTENCES = _Staying(dropout=0.0, epochs=60, rate=0.002, averaging=0.998, l2=0.0001, supervision="ordered")
 _OTHERS = _Staying(dropout=0.1, epochs=30, rate=0.002, averaging=0.0, l2=0.0, supervision="ordered-first")
 
@@ -88,6 +91,7 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
         "training.averaging": stay.averaging if stay else 0.998,
         "training.l2": stay.l2 if stay else 0.0,
         "training.gate_supervision": stay.supervision if stay else "ordered",
+        "training.ngrams_rate": stay.ngrams_rate if stay else 1.0,
     }
     tables = {"model": model, "training": training}
     said = {}
