@@ -339,6 +339,7 @@ def test_a_link_to_what_has_no_end(model: Path) -> None:
         *({"forms": value} for value in ({"a": 3}, [], {"a": {"words": 1, "each": 2}})),
         *({"tokenizer": "spacy"}, {"name": "\ud800"}, {"question": 3}, {"table": 3}, {"symmetries": [1]}),
         *({"unanswerable": value} for value in (3, {"label": []})),
+        *({"words": "many"}, {"words": None}, {"questions_with_support": "all"}),
         *({"found_supports": value} for value in (3, [1], {"qa1": "x"}, {"\ud800": 1})),
         *({"ordered_supports": value} for value in (3, {"qa1": 1}, [1], ["\ud800"])),
     ],

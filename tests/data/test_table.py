@@ -28,7 +28,7 @@ USUAL = Written()
 
 
 def stream(content: bytes) -> io.BufferedReader:
-    return io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
+    return io.BufferedReader(io.BytesIO(content))
 
 
 def opened(content: bytes, written: Written = USUAL, wanted: tuple[str, ...] = ()) -> TextTable:

@@ -87,8 +87,9 @@ def as_text(column: pa.Array, name: str, where: str) -> list[str]:
 
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         return _texts(column, name, where)
-    lists = (cells.values if cells.is_valid else () for cells in column)
-    return [joined(_texts(cells, name, where), name, where) if len(cells) else "" for cells in lists]
+    texts = iter(_texts(column.flatten(), name, where))
+    lengths = column.value_lengths().fill_null(0).to_pylist()
+    return [joined([*islice(texts, n)], name, where) for n in lengths]
 
 
 def _texts(column: pa.Array, name: str, where: str) -> list[str]:

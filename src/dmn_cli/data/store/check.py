@@ -50,6 +50,8 @@ def summary(value: dict[str, Any], where: Path) -> None:
             "sha256": isinstance(value["sha256"], dict) and all(_is_file_name(name) for name in value["sha256"]),
             "name": _is_text(value.get("name", "")),
             "question": isinstance(value.get("question"), str | None),
+            "words": type(value.get("words", 0)) is int,
+            "questions_with_support": type(value.get("questions_with_support", 0)) is int,
             "symmetries": isinstance(value.get("symmetries", {}), dict),
             "found_supports": all(
                 _is_text(task) and type(n) is int for task, n in value.get("found_supports", {}).items()
