@@ -17,7 +17,7 @@ from torch import Tensor
 from dmn_cli.records.packing import move
 from dmn_cli.records.ragged import spans
 
-_P = np.uint64(0x9E3779B97F4A7C15)
+P = np.uint64(0x9E3779B97F4A7C15)
 
 
 class NGrams(NamedTuple):
@@ -63,7 +63,7 @@ def keys(words: np.ndarray, text: np.ndarray, longest: int) -> tuple[np.ndarray,
     key, begun = ids, text
     found, texts = [ids], [text]
     for n in range(1, longest):
-        key, begun, last = key[:-1] * _P + ids[n:], begun[:-1], text[n:]
+        key, begun, last = key[:-1] * P + ids[n:], begun[:-1], text[n:]
         inside = begun == last
         found.append(key[inside])
         texts.append(last[inside])

@@ -117,8 +117,6 @@ def check(model: Model) -> DynamicMemoryNetwork:
         reason = "it answers at each fact"
     elif model.sizes.max_answer_steps > 2:
         reason = f"its answers have up to {model.sizes.max_answer_steps - 1} words"
-    elif network.ngram_bag is not None:
-        reason = "its answers see a bag of n-grams (train it with --set model.ngrams=0)"
     elif _spells(network):
         reason = "it reads the letters of words (model.characters)"
     elif model.tokenizer_spec.get("affixes"):

@@ -19,7 +19,9 @@ from dmn_cli.model.episodic_memory import STOP_THRESHOLD, EpisodicMemory
 from dmn_cli.model.gated_gru import GatedGRU
 from dmn_cli.model.input_module import FusionLayer, FusionReader, SentenceGRU, WordGRU
 from dmn_cli.model.network import DynamicMemoryNetwork
+from dmn_cli.model.ngram_bag import NgramBag
 from dmn_cli.model.word_vectors import WordVectors
+from dmn_cli.records.ngrams import P
 
 _NEVER = -np.inf
 
@@ -49,7 +51,8 @@ def network(graph: Graph, net: DynamicMemoryNetwork, barred: Tensor) -> tuple[Va
     v = _word_vectors(graph, net.word_vectors, graph.input("question"))
     _, q = _gru(graph, v, question.lengths, net.question_module.gru)
     m, gates = _episodic_memory(graph, net.episodic_memory, c, q, facts)
-    logits = _answer_module(graph, net, m, q, c, facts) / net.temperature
+    bag = None if net.ngram_bag is None else _ngram_bag(graph, net.ngram_bag, graph.input("story"), words)
+    logits = _answer_module(graph, net, m, q, c, facts, bag) / net.temperature
     return logits + torch.zeros(len(barred)).masked_fill(barred, _NEVER), gates
 
 
@@ -117,20 +120,24 @@ def _input_module(graph: Graph, net: DynamicMemoryNetwork, story: Value, words: 
 
 
 def _word_gru(graph: Graph, net: DynamicMemoryNetwork, module: WordGRU, story: Value, words: Value) -> Value:
-    """The real words of a story are moved together, read in a row, and the state at the end of each fact is its c."""
-    B = graph.size(story, 0)
-    flat = graph.reshape(graph.cast(words, "int64"), B, -1)  # (B, N)
-    after = graph.cumulated(flat)  # words up to each, itself among them
-    real = graph.cast(flat, "bool")
-    N = graph.size(flat, 1)
-    place = graph.where(real, graph.node("Sub", after, graph.integers(1)), N)  # padding goes behind all else
-    room = graph.node("Expand", graph.integers(0), graph.concat([B, graph.node("Add", N, graph.integers(1))], 0))
-    together = graph.node("ScatterElements", room, place, graph.reshape(story, B, -1), axis=1)
-    lengths = graph.cast(graph.sum(flat, 1), "int32")
-    h, _ = _gru(graph, _word_vectors(graph, net.word_vectors, together), lengths, module.gru)
+    """The words of a story are read in a row, and the state at the end of each fact is its c."""
+    together, lengths = _together(graph, story, words)
+    h, _ = _gru(graph, _word_vectors(graph, net.word_vectors, together), graph.cast(lengths, "int32"), module.gru)
     ends = graph.cumulated(graph.sum(graph.cast(words, "int64"), 2))  # (B, F)
     last = graph.node("Max", graph.node("Sub", ends, graph.integers(1)), graph.integers(0))
     return graph.node("GatherND", h, graph.unsqueeze(last, 2), batch_dims=1)
+
+
+def _together(graph: Graph, story: Value, words: Value) -> tuple[Value, Value]:
+    """The words of a story moved together: (B, N + 1), with zeros behind them, and how many there are, (B,) int64"""
+    B = graph.size(story, 0)
+    real = graph.reshape(graph.cast(words, "int64"), B, -1)  # (B, N)
+    N = graph.size(real, 1)
+    before = graph.node("Sub", graph.cumulated(real), graph.integers(1))
+    place = graph.where(graph.cast(real, "bool"), before, N)
+    room = graph.node("Expand", graph.integers(0), graph.concat([B, graph.node("Add", N, graph.integers(1))], 0))
+    moved = graph.reshape(graph.where(words, story, graph.integers(0)), B, -1)
+    return graph.node("ScatterElements", room, place, moved, axis=1), graph.sum(real, 1)
 
 
 def _sentences(graph: Graph, net: DynamicMemoryNetwork, module: FusionReader, story: Value, words: Value) -> Value:
@@ -234,10 +241,47 @@ class _Gate:
         return self.graph.squeeze(_linear(self.graph, self.graph.tanh(a), self.gate.W2), 2)
 
 
-def _answer_module(graph: Graph, net: DynamicMemoryNetwork, m: Value, q: Value, c: Value, facts: Masked) -> Value:
+def _ngram_bag(graph: Graph, bag: NgramBag, story: Value, words: Value) -> Value:
+    """→ P b (B, H)"""
+    none = len(bag.keys)  # the row of all that it doesn't know, and of what a text has had already
+    ids, _ = _together(graph, story, words)
+    key, rows = ids, [_row(graph, bag, ids, ids, none)]
+    for n in range(1, bag.longest):
+        last = graph.slice(ids, n, 1 << 62, 1)
+        key = graph.node("Mul", graph.slice(key, 0, -1, 1), graph.integers(P.astype(np.int64)))
+        key = graph.node("Add", key, last)
+        rows.append(_row(graph, bag, key, last, none))
+    row = graph.concat(rows, 1)  # (B, n-grams)
+    row, _ = graph.several("TopK", 2, row, graph.size(row, 1), axis=1)  # the same beside each other
+    before = graph.slice(graph.node("Pad", row, graph.integers(0, 1, 0, 0), graph.integers(-1)), 0, -1, 1)
+    row = graph.where(graph.node("Equal", row, before), graph.integers(none), row)
+    known = graph.node("Less", row, graph.integers(none))
+    count = graph.node("Max", graph.sum(graph.cast(known, "float"), 1, keep=True), 1.0)
+    weighted = torch.nn.functional.pad(bag.T.weight * bag.w[:, None], (0, 0, 0, 1))
+    b = graph.sum(graph.node("Gather", weighted, row), 1) / graph.node("Sqrt", count)
+    return _linear(graph, b, bag.P)
+
+
+def _row(graph: Graph, bag: NgramBag, key: Value, last: Value, none: int) -> Value:
+    """The row of each n-gram, by halves. key, and last, the word that it ends with: (B, n-grams)"""
+    keys, end = graph.constant(bag.keys.numpy()), graph.integers(none - 1)
+    row = graph.node("Mul", key, graph.integers(0))
+    for half in reversed(range(none.bit_length())):
+        probe = graph.node("Min", graph.node("Add", row, graph.integers(1 << half)), end)
+        row = graph.where(graph.node("LessOrEqual", graph.node("Gather", keys, probe), key), probe, row)
+    known = graph.node("Equal", graph.node("Gather", keys, row), key)
+    known = graph.node("And", known, graph.cast(last, "bool"))
+    return graph.where(known, row, graph.integers(none))
+
+
+def _answer_module(
+    graph: Graph, net: DynamicMemoryNetwork, m: Value, q: Value, c: Value, facts: Masked, bag: Value | None
+) -> Value:
     """The logits of the first word: y_0 is zero, so that only q is projected. (B, answers)"""
     module = net.answer_module
     if module.W_0 is not None:
         m = _linear(graph, graph.concat([m, *_mean_and_maximum(graph, c, facts)], 1), module.W_0)
+    if bag is not None:
+        m = m + bag
     x = q @ module.gru.W[module.answers : module.answers + module.gru.hidden] + module.gru.b
     return _linear(graph, _step(graph, module.gru, x, m), module.W)
