@@ -248,7 +248,7 @@ def _ngram_bag(graph: Graph, bag: NgramBag, story: Value, words: Value) -> Value
     key, rows = ids, [_row(graph, bag, ids, ids, none)]
     for n in range(1, bag.longest):
         last = graph.slice(ids, n, 1 << 62, 1)
-        key = graph.node("Mul", graph.slice(key, 0, -1, 1), graph.integers(P.astype(np.int64)))
+        key = graph.node("Mul", graph.slice(key, 0, -1, 1), graph.integers(int(P.astype(np.int64))))
         key = graph.node("Add", key, last)
         rows.append(_row(graph, bag, key, last, none))
     row = graph.concat(rows, 1)  # (B, n-grams)
