@@ -11,7 +11,7 @@ from dmn_cli.answering.answer import Answer
 from dmn_cli.answering.hints import Hints, Span
 from dmn_cli.answering.in_words import confidence_in_words
 from dmn_cli.answering.predictor import Predictor
-from dmn_cli.answering.repl import COMMANDS, HELP, Reply, Session
+from dmn_cli.answering.repl import COMMANDS, HELP, OF_FACTS, OF_TEXTS, Reply, Session
 from dmn_cli.answering.samples import Samples
 from dmn_cli.errors import UsageError
 
@@ -207,11 +207,42 @@ def test_without_its_data_a_model_asks_for_them(predictor: Predictor, model: Pat
     assert Session(predictor, Samples(model, world), nothing_drawn).reply("/sample").right
 
 
+@pytest.fixture
+def reader(run: Path) -> Session:
+    """Of a model that knows texts alone, each of which is asked one question."""
+    predictor = Predictor(run)
+    predictor.model.texts, predictor.model.question = True, QUESTION
+    return Session(predictor, Samples(run, seed=1), nothing_drawn, live=True)
+
+
+def test_a_text_is_answered_at_once_and_forgotten_with_the_next(reader: Session, tmp_path: Path) -> None:
+    assert said(reader.reply("Mary went to the kitchen. John went to the office.")) == ("kitchen", None)
+    assert reader.story.facts == FACTS[:2]
+    assert said(reader.reply("Mary moved to the garden?")) == ("garden", None)  # texts may end so
+    assert reader.story.facts == ["Mary moved to the garden?"]
+    for again in ("?", "where is mary?"):
+        assert said(reader.reply(again)) == ("garden", None)
+    assert said(reader.reply("/undo")) == ("kitchen", "garden")
+    (tmp_path / "text.txt").write_text("Mary went to the hallway.\nJohn went to the office.\n")
+    assert said(reader.reply(f"/load {tmp_path / 'text.txt'}"))[0] == "hallway"
+    assert len(reader.story.facts) == 2
+    assert reader.reply("/help").text.startswith("Type a text")
+
+
+def test_a_text_that_can_t_be_read_changes_nothing(reader: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader.reply(FACTS[0])
+    monkeypatch.setattr("dmn_cli.answering.encoder.MOST_WORDS", 10)
+    assert reader.reply("to " * 20).error
+    assert reader.story.facts == FACTS[:1]
+    assert said(reader.reply("?")) == ("kitchen", None)
+
+
 def test_every_command_has_its_help() -> None:
     assert {"/why", "/probs", "/edit", "/without", "/move", "/undo", "/load", "/save", "/plot", "/sample", "/help"} <= {
         *COMMANDS
     }
     assert max(map(len, HELP.splitlines())) <= 75
+    assert max(map(len, (OF_FACTS, OF_TEXTS))) <= 75
 
 
 @pytest.mark.parametrize(

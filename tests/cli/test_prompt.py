@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import QUESTION, STORY
-from conftest import Dmn, Process, Result
+from conftest import Dmn, Process, Result, fails
 
 
 def typed(dmn: Dmn, run: Path, *lines: str) -> Result:
@@ -64,6 +64,15 @@ def test_the_prompt_helps(dmn: Dmn, run: Path) -> None:
     result = typed(dmn, run, "/help")
     for command in ("/why", "/story", "/undo", "/clear", "/load", "/save", "/plot", "/help", "/quit"):
         assert command in result.out
+
+
+def test_it_says_that_nothing_was_asked(dmn: Dmn, run: Path, tmp_path: Path) -> None:
+    assert "Nothing was asked" in typed(dmn, run, STORY).err
+    assert typed(dmn, run, STORY, f"/save {tmp_path / 'story.txt'}").err == ""
+
+
+def test_a_text_among_the_options_is_told_how_to_come(dmn: Dmn, run: Path) -> None:
+    fails(dmn("ask", run, QUESTION), 2, "extra argument", "echo … | dmn ask MODEL")
 
 
 def test_quit_ends_the_prompt(dmn: Dmn, run: Path) -> None:

@@ -123,6 +123,13 @@ def sorter(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(dmn, folder / "data", folder / "run")
 
 
+def test_the_prompt_answers_each_line(dmn: Dmn, sorter: Path) -> None:
+    lines = ["This is the invoice.", "Where is the parcel?", "?", "A screen"]
+    result = dmn("ask", sorter, stdin="\n".join(lines).encode())
+    assert result.code == 0
+    assert result.out.split() == ["billing", "001", "001", "tech"]
+
+
 def test_a_table_comes_back_with_answers(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
     """As it was written, to the byte, but for two more cells a row: empty lines, quotes, NA, line ends."""
     text = 'subject;id;body\r\n"the ""screen""";001;"a\r\nscreen"\r\n\r\n;NA; \r\nThe invoice;1e5;é'

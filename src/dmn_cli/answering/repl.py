@@ -1,6 +1,7 @@
 """The prompt, without a terminal: lines in, replies out.
 
-A line is a fact; a line that ends with `?` asks about the facts so far; a line that starts with `/` is a command.
+A line is a fact; a line that ends with `?` asks about the facts so far; a line that starts with `/` is a command. Where
+a model knows texts alone, a line is a text, which is answered at once.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from dmn_cli.notation import as_path
 if TYPE_CHECKING:
     import numpy as np
 
+OF_FACTS = "Type facts, one a line. A line that ends with ? asks; ? alone asks again."
+OF_TEXTS = "Type a text on one line; /load reads one of several. ? alone asks again."
 HELP = """\
-Type facts, one a line. A line that ends with ? asks; ? alone asks again.
   /image FILE       the picture to ask about, if the model knows pictures
   /why              show which facts the last answer rests on and needs
   /probs            show the likeliest answers to the last question
@@ -92,8 +94,12 @@ class Session:
         try:
             if line.startswith("/"):
                 return self._command(line)
+            if line == "?":
+                return self._ask_again()
+            if self.predictor.model.texts and line:
+                return self._read(line)
             if line.endswith("?"):
-                return self._ask_again() if line == "?" else self._ask(line)
+                return self._ask(line)
             return self._add([line]) if line else Reply()
         except DmnError as error:
             return Reply(str(error), error=True)
@@ -124,6 +130,17 @@ class Session:
         reply = self._ask(question)
         reply.question = question
         return reply
+
+    def _read(self, text: str) -> Reply:
+        """Another text in place of the one before, and its answer."""
+        question = self.predictor.model.question or ""
+        if text.casefold() == question.casefold():
+            return self._ask_again()
+        encoder = self.predictor.encoder
+        facts = encoder.story(text, question)
+        encoder.asked(facts, question)  # or it isn't told
+        self.story.replace(facts)
+        return self._ask(question)
 
     def _add(self, facts: list[str]) -> Reply:
         self._check_facts("A line without ? is a fact")
@@ -168,7 +185,7 @@ class Session:
             "load": self._load,
             "save": self._save,
             "plot": self._plot,
-            "help": lambda _: Reply(HELP),
+            "help": lambda _: Reply(f"{OF_TEXTS if self.predictor.model.texts else OF_FACTS}\n{HELP}"),
             "quit": lambda _: Reply(end=True),
         }
         if name not in commands:
@@ -263,7 +280,10 @@ class Session:
             raise UsageError("has no facts", where=path)
         self.story.replace(facts)
         self.last = None
-        return Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
+        reply = Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
+        if self.predictor.model.texts:
+            reply.answer = self._ask_again().answer
+        return reply
 
     def _save(self, name: str) -> Reply:
         if not name:

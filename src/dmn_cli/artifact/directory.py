@@ -93,6 +93,7 @@ def save(path: Path, model: Model, metrics: dict[str, Any], golden: list[dict[st
             **({"names": model.names.as_json()} if model.names else {}),
             **({"question": model.question} if model.question else {}),
             **({"table": model.table.as_json()} if model.table else {}),
+            **({"texts": True} if model.texts else {}),
             **({"read": model.read} if model.read else {}),
             "sha256": {name: file_digest(folder / name) for name in (*CHECKED, *model.tokenizer_files, *ALSO_CHECKED)},
         }
@@ -138,7 +139,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Model:
         raise ModelError(f"the model is damaged ({type(error).__name__})", where=folder, hint=AGAIN) from error
     model.network.to(device).eval()
     model.tokenizer_files = {name: (folder / name).read_bytes() for name in tokenizer_files}
-    model.names, model.question, model.table = names, question, table
+    model.names, model.question, model.table, model.texts = names, question, table, config.get("texts") is True
     model.read, model.seed = config.get("read", []), seed
     model.folder = folder
     return model

@@ -34,6 +34,7 @@ class Model:
     names: Names = field(default_factory=Names)  # that it can be told
     question: str | None = None  # the only one that it was taught
     table: TableForm | None = None  # how the table that it was taught from is read
+    texts: bool = False  # each of its stories is a text, which has nothing to do with the one before
     read: list[dict[str, Any]] = field(default_factory=list)  # texts: name, words, fingerprint, perplexity
     seed: int | list[int] | None = None  # of its training, or of those of an ensemble; None: not known
     folder: Path | None = None  # where it was loaded from

@@ -113,8 +113,11 @@ def _explained(error: Exception) -> DmnError:
         return error
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
+        said = error.format_message().replace(": Value error, ", ": ")
         hint = f"{context.command_path} --help shows how." if context else None
-        return UsageError(error.format_message().replace(": Value error, ", ": "), hint=hint)
+        if context and context.command_path == "dmn ask" and "extra argument" in said:
+            hint = "A text or question comes from stdin: echo … | dmn ask MODEL"
+        return UsageError(said, hint=hint)
     if isinstance(error, OSError):
         return from_os_error(error)
     # Python's, and torch's two without importing torch

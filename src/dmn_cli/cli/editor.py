@@ -56,7 +56,7 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
         return lines.default_buffer.text
 
     lines: PromptSession[str] = PromptSession(
-        lambda: [("class:margin", margin(_sign(typed(), len(session.story.facts))))],
+        lambda: [("class:margin", margin(_sign(typed(), session)))],
         lexer=Underlining(unknown),
         completer=Completing(hints, predictor.model.tasks),
         complete_while_typing=False,
@@ -90,9 +90,11 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
         view.show(reply, session, why=why)
 
 
-def _sign(line: str, facts: int) -> object:
-    """What stands before a line that is being typed, where there are so many facts."""
-    return "›" if line.startswith("/") else "?" if line.rstrip().endswith("?") else facts + 1
+def _sign(line: str, session: Session) -> object:
+    """What stands before a line that is being typed."""
+    if line.startswith("/") or session.predictor.model.texts:
+        return "›"
+    return "?" if line.rstrip().endswith("?") else len(session.story.facts) + 1
 
 
 def _remark(spans: list[Span], line: str) -> str:

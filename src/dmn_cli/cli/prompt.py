@@ -27,7 +27,7 @@ def can_edit(output: Output) -> bool:
 def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequence[str] = (), *, why: bool) -> None:
     """Replies to lines until they end. story: facts to begin with; why: each answer is shown with
     what it rests on"""
-    typed = sys.stdin.isatty()
+    typed, answered = sys.stdin.isatty(), False
     session = Session(predictor, samples, drawing(output, predictor))
     if typed:
         output.note(greeting(predictor))
@@ -49,13 +49,17 @@ def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequen
             reply = session.reply(line)
             if reply.end:
                 break
+            answered |= bool(reply.text or reply.answer)
             _show(output, reply, why=why or reply.why)
             sys.stdout.flush()
+    if session.story.facts and not (typed or answered):
+        output.warning("Nothing was asked: a line that ends with ? asks about the lines before it.")
 
 
 def greeting(predictor: Predictor) -> str:
     tasks = ", ".join(predictor.model.tasks)
-    return f"A {predictor.model.preset} model that knows {tasks}. /help says what to type."
+    what = "Type a text on one line; /help says more." if predictor.model.texts else "/help says what to type."
+    return f"A {predictor.model.preset} model that knows {tasks}. {what}"
 
 
 def _show(output: Output, reply: Reply, *, why: bool) -> None:

@@ -32,7 +32,7 @@ from dmn_cli.training.decide import decide
 from dmn_cli.training.gradients import PartResult, summed
 from dmn_cli.training.optimiser import Optimiser
 from dmn_cli.training.start import Start
-from dmn_cli.training.suits import check_suits
+from dmn_cli.training.suits import check_suits, of_texts
 from dmn_cli.wording import plural
 
 _PER_DRAW = 8  # questions of a batch for each time that names are drawn
@@ -113,7 +113,7 @@ class Learner:
         self.model = self._build()
         self.model.tokenizer_files = joint.data[0].tokenizer_files()
         self.model.names = joint.names()
-        self.model.question, self.model.table = joint.question, joint.table
+        self.model.question, self.model.table, self.model.texts = joint.question, joint.table, of_texts(joint)
         self.model.seed = settings.training.seed
         self.network = self.model.network.to(device)
         form = settings.training.gate_supervision

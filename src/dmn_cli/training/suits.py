@@ -51,6 +51,16 @@ def is_natural_text(data: Mapping[str, Any]) -> bool:
     return not told and data.get("words", 0) > _WORDS
 
 
+def of_texts(joint: Joint) -> bool:
+    """Whether each story is a text that is asked one question, and has nothing to do with those before."""
+    return joint.question is not None and all(map(_is_of_texts, (data.summary for data in joint.data)))
+
+
+def _is_of_texts(data: Mapping[str, Any]) -> bool:
+    words = any(Form.from_json(form).facts_are_words for form in data["forms"].values())
+    return bool(data.get("table")) or words or _has_trees(data) or is_natural_text(data)
+
+
 def check_suits(network: Network, joint: Joint, gate_supervision: str) -> None:
     """Raises: UsageError where it can't."""
     for data in joint.data:
