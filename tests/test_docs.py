@@ -17,11 +17,14 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FIGURE = re.compile(r"(?<![\d.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\d.,]*\d)")
 
 
+RESULTS = "babi", "text", "sentiment", "picture", "memory", "seed"
+
+
 @pytest.fixture
 def tools(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules by name."""
     monkeypatch.syspath_prepend(ROOT / "tools")
-    names = ("lines", "babi_results", "text_results", "sentiment_results", "picture_results", "summary", "systems")
+    names = "lines", "summary", "systems", *(f"{of}_results" for of in RESULTS)
     return {name: importlib.import_module(name) for name in names}
 
 
@@ -54,6 +57,14 @@ def test_tables_are_those_of_their_lines(tools: Any, page: str, tool: str, lines
     """If not: make results-babi ROWS='--minutes 0', or results-text, or the tool itself with --minutes 0."""
     kept = tools["lines"].read(ROOT / "docs" / f"{lines}.jsonl")
     assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == tools[tool].page(kept)
+
+
+def test_tables_beside_those_of_babi_are_of_what_was_measured(tools: Any) -> None:
+    """If not: the tool itself with --minutes 0."""
+    babi, systems = (tools["lines"].read(ROOT / "docs" / f"{lines}.jsonl") for lines in ("babi", "systems"))
+    pages = {"memory": tools["memory_results"].page(systems, babi), "seeds": tools["seed_results"].page(babi)}
+    for page, text in pages.items():
+        assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(

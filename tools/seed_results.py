@@ -41,7 +41,8 @@ def page(kept: Sequence[Line]) -> str:
     text = [f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 2)} --- |"]
     tasks: dict[int, list[Line]] = {}
     for line in kept:
-        tasks.setdefault(line["task"], []).append(line)
+        if line["row"] == ROW and line["task"] in TASKS:
+            tasks.setdefault(line["task"], []).append(line)
     for task, own in sorted(tasks.items(), key=lambda item: min(line["test"] for line in item[1])):
         ranked = sorted(own, key=lambda line: (line["test"], line["seed"]))
         chosen = max(own, key=lambda line: (line["valid"], -line["valid_loss"]))
@@ -65,7 +66,7 @@ def main() -> None:
     given = parser.parse_args()
     kept = given.docs / "babi.jsonl"
     work(jobs([ROW], given.tasks, given.seeds), kept, given)
-    text = page([line for line in read(kept) if line["row"] == ROW and line["task"] in TASKS])
+    text = page(read(kept))
     (given.docs / "seeds.md").write_text(text, encoding="utf-8")
     print(text)
 
