@@ -31,7 +31,7 @@ SEEDS, DRAWS = (1, 2, 3), (1, 2, 3, 4, 5)
 
 def settings(**values: object) -> tuple[str, ...]:
     """--set options; `vectors_rate` and the like are of the training, `passes` and `dropout` of the model."""
-    of_model = "hidden", "passes", "dropout", "ngrams", "characters", "fusion_layers", "pooled"
+    of_model = "hidden", "passes", "dropout", "ngrams", "characters", "fusion_layers", "pooled", "vectors_spread"
     tables = {key: "model" if key in of_model else "training" for key in values}
     return tuple(part for key, v in values.items() for part in ("--set", f"{tables[key]}.{key}={v}"))
 
@@ -47,8 +47,11 @@ class Row:
 
 GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
 TEXT = ("--preset", "text")
-PHRASES = (*TEXT, "--epochs", "4", *settings(batch_size=64, learning_rate=0.001))
-TAGS = ("--epochs", "12", *settings(passes=1, dropout=0.3, batch_size=32, vectors_rate=0.3))
+PHRASES = (
+    *(*TEXT, "--epochs", "4"),
+    *settings(hidden=150, batch_size=64, learning_rate=0.001, vectors_rate=0.3, averaging=0.998),
+)
+TAGS = (*TEXT, "--epochs", "8", *settings(passes=1, characters=64, fusion_layers=2))
 REVIEWS = (
     *("--preset", "dmn-plus", "--epochs", "6"),
     *settings(hidden=64, passes=1, dropout=0.3, pooled="true", ngrams=3),

@@ -20,3 +20,14 @@ def test_word_vectors_from_outside_are_projected_and_can_be_frozen() -> None:
     assert gradient is not None
     assert (gradient[given_rows] == 0).all()
     assert (gradient[[2, 4]] != 0).any(dim=1).all(), "words that no vector was given for go on learning"
+
+
+def test_vectors_spread_as_said_whether_given_or_not() -> None:
+    net = network("dmn-plus", vectors_spread=0.25, word_size=400)
+    E = net.word_vectors.E.weight.detach()
+    assert abs(E[2:].std() - 0.25) < 0.01
+    rows = torch.tensor([3, 5])
+    vectors = 7 * torch.randn(2, 400).double()
+    net.word_vectors.give(rows, vectors)
+    assert abs(E[rows].std() - 0.25) < 1e-6
+    assert torch.allclose(E[rows] / E[3, 0], vectors / vectors[0, 0])

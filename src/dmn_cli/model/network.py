@@ -57,6 +57,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
         dropout: float,
         recurrent_dropout: float = 0.0,
         word_dropout: float = 0.0,
+        vectors_spread: float = 1.0,
         sentence: Sentence = "position",
         fusion_layers: int = 1,
         pooled: bool = False,
@@ -71,7 +72,7 @@ class DynamicMemoryNetwork(SpeakingNetwork):
     ) -> None:
         super().__init__()
         gru = partial(GatedGRU, reset=reset)
-        self.word_vectors = WordVectors(words, word_size or hidden, hidden)
+        self.word_vectors = WordVectors(words, word_size or hidden, hidden, spread=vectors_spread)
         encoded = _regions(regions, pictures, channels, hidden)
         reads = partial(gru, dropout=recurrent_dropout)
         if encoded and pictures and reader == "fusion":

@@ -76,6 +76,7 @@ class DmnSettings(NetworkSettings):
     dropout: float = Field(ge=0, lt=1)
     recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    vectors_spread: float = Field(default=1.0, gt=0)
     sentence: Sentence = "position"
     fusion_layers: int = Field(default=1, gt=0, le=100)
     pooled: bool = False
