@@ -63,9 +63,9 @@ REVIEWS = (
 READ_FROM = ("@text/aclImdb_labelled.tar.xz", "@text/aclImdb_unsup.tar.xz"), ("@text/enwiki_slice_2018.txt.xz",)
 READER = Row(
     ("--tokenizer", "spacy", "--train-vectors", "--vector-size", "128", "--extra-words", "60000"),
-    (*TEXT, "--epochs", "1", *settings(hidden=128)),
+    (*TEXT, "--epochs", "1", *settings(hidden=128, vectors_spread=1.0), "--set", "reading.vectors_rate=20"),
 )
-READS = (*TEXT, *settings(hidden=128, averaging=0.998, vectors_rate=1.0))
+READS = (*TEXT, *settings(hidden=128, averaging=0.998, vectors_rate=1.0, vectors_spread=1.0))
 READS_PHRASES = (*READS, "--epochs", "3", *settings(batch_size=64, learning_rate=0.001))
 READS_REVIEWS = (*READS, "--epochs", "3", *settings(dropout=0.3, ngrams=3, batch_size=64, learning_rate=0.001))
 READS_TAGS = (*READS, "--epochs", "8", *settings(passes=1, characters=64, fusion_layers=2))
@@ -74,7 +74,7 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
     "dmn": {
         "sst2": Row(GIVEN, PHRASES),
         "sst5": Row(GIVEN, PHRASES),
-        "trec": Row(GIVEN, TEXT),
+        "trec": Row(GIVEN, (*TEXT, *settings(ngrams=3))),
         # no vectors: those given were trained on the text of the test reviews too
         "imdb": Row((), REVIEWS),
         "ewt-upos": Row(("--affixes", *GIVEN), TAGS),

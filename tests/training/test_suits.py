@@ -55,3 +55,8 @@ def test_natural_text_is_read_as_such_where_nothing_else_is_said(dmn: Dmn, tmp_p
         assert ("preset text: the data are natural text" in trained.err) == said
         assert load(config=run / "config.toml", of_run=True).preset == preset
         assert ("ngrams 3" in trained.err) == ("ngrams_rate 20.0" in trained.err) == (preset == "text")
+    (tmp_path / "v.txt").write_text("w1x1 0.5 1\nw2x2 1 -0.5\n")
+    options = ("--input", "text", "--label", "label", "--vectors", tmp_path / "v.txt")
+    assert dmn("prepare", "table", tmp_path / "t.csv", *options, "--out", tmp_path / "given").code == 0
+    trained = dmn("train", tmp_path / "given", *train[2:])
+    assert "ngrams 0" in trained.err, "what vectors say of few texts, n-grams would drown"

@@ -78,7 +78,7 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
     values = {
         "model.gates": "sigmoid" if several else "softmax",
         "model.passes": 1 if in_one else _PASSES,
-        "model.ngrams": _NGRAMS if _are_documents(joint) else 0,
+        "model.ngrams": _ngrams(joint, stay),
         "model.dropout": stay.dropout if stay else noise,
         "training.epochs": stay.epochs if stay else 90 if together else 60,
         "training.steps": _STEPS,
@@ -127,10 +127,13 @@ def _told_again(joint: Joint) -> bool:
     return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
 
 
-def _are_documents(joint: Joint) -> bool:
-    """Whether stories are natural text, cut into sentences."""
+def _ngrams(joint: Joint, stay: _Staying | None) -> int:
+    """Of natural text. Not of a treebank's words, whose phrases are parts of each other: what they repeat is learnt by
+    heart. And not of few texts with word vectors, which say more, and which n-grams would drown."""
     natural = all(is_natural_text(data.summary) for data in joint.data)
-    return natural and not any(form.facts_are_words for form in joint.forms.values())
+    parts = joint.table is None and any(form.facts_are_words for form in joint.forms.values())
+    few = stay is _FEW and joint.vector_size is not None
+    return _NGRAMS if natural and not parts and not few else 0
 
 
 def _batch_size(joint: Joint, stay: _Staying | None) -> int:
