@@ -123,7 +123,7 @@ def test_the_prompt_cuts_facts_into_words_where_the_question_is_about_words(
         "training.batch_size=8",
         "--quiet",
     )
-    result = dmn("ask", tmp_path / "run", stdin=b"a dog\nbit a cat\nWhat are the tags ?\n")
+    result = dmn("ask", tmp_path / "run", stdin=b"a dog bit a cat\nWhat are the tags ?\n")
     assert result.out == "a/DET dog/NOUN bit/VERB a/DET cat/NOUN\n"
 
 

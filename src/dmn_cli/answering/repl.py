@@ -87,15 +87,17 @@ class Session:
     last: Answer | None = None  # to what was asked of this story
     question: str = ""  # that was asked last, of this story or the one before
     heard: set[str] = field(default_factory=set)  # what was said of names
+    answered: bool = False  # the last line was a text, whose answer need not come twice if a question follows
 
     def reply(self, line: str) -> Reply:
         """Answers one line; whatever is wrong with it is a reply too, never an exception."""
         line = line.strip()
         try:
+            answered, self.answered = self.answered, False
             if line.startswith("/"):
                 return self._command(line)
-            if line == "?":
-                return self._ask_again()
+            if line == "?" or (self.predictor.model.texts and self._is_known(line)):
+                return Reply() if answered else self._ask_again()
             if self.predictor.model.texts and line:
                 return self._read(line)
             if line.endswith("?"):
@@ -133,14 +135,18 @@ class Session:
 
     def _read(self, text: str) -> Reply:
         """Another text in place of the one before, and its answer."""
-        question = self.predictor.model.question or ""
-        if text.casefold() == question.casefold():
-            return self._ask_again()
-        encoder = self.predictor.encoder
+        encoder, question = self.predictor.encoder, self.predictor.model.question or ""
         facts = encoder.story(text, question)
         encoder.asked(facts, question)  # or it isn't told
         self.story.replace(facts)
-        return self._ask(question)
+        reply = self._ask(question)
+        self.answered = not self.live
+        return reply
+
+    def _is_known(self, line: str) -> bool:
+        """Whether it is the question that the model knows."""
+        words = self.predictor.encoder.tokenizer
+        return words(line) == words(self.predictor.model.question or "")
 
     def _add(self, facts: list[str]) -> Reply:
         self._check_facts("A line without ? is a fact")
