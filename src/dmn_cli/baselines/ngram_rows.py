@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_P = 0x9E3779B97F4A7C15 - (1 << 64)  # as int64
+from dmn_cli.records.ngrams import P
 
 
 def ngram_rows(sentences: Tensor, *, words: int, longest: int, buckets: int) -> Tensor:
@@ -15,7 +15,7 @@ def ngram_rows(sentences: Tensor, *, words: int, longest: int, buckets: int) -> 
     rows, key = [sentences], sentences
     for n in range(1, min(longest, sentences.shape[1])):
         last = sentences[:, n:]
-        key = key[:, :-1] * _P + last
+        key = key[:, :-1] * P + last
         bucket = torch.remainder((key >> 32) ^ key, buckets)
         rows.append(torch.where(last > 0, words + bucket, 0))
     return torch.cat(rows, dim=1)

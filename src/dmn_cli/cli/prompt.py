@@ -27,7 +27,7 @@ def can_edit(output: Output) -> bool:
 def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequence[str] = (), *, why: bool) -> None:
     """Replies to lines until they end. story: facts to begin with; why: each answer is shown with
     what it rests on"""
-    typed, answered = sys.stdin.isatty(), False
+    typed, replied = sys.stdin.isatty(), False
     session = Session(predictor, samples, drawing(output, predictor))
     if typed:
         output.note(greeting(predictor))
@@ -49,10 +49,10 @@ def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequen
             reply = session.reply(line)
             if reply.end:
                 break
-            answered |= bool(reply.text or reply.answer)
+            replied |= bool(reply.text or reply.answer)
             _show(output, reply, why=why or reply.why)
             sys.stdout.flush()
-    if session.story.facts and not (typed or answered):
+    if session.story.facts and not (typed or replied):
         output.warning("Nothing was asked: a line that ends with ? asks about the lines before it.")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from dmn_cli.records.packing import move
 from dmn_cli.records.ragged import spans
 
-P = np.uint64(0x9E3779B97F4A7C15)
+P = 0x9E3779B97F4A7C15 - (1 << 64)  # as int64
 
 
 class NGrams(NamedTuple):
@@ -59,11 +59,11 @@ def keys(words: np.ndarray, text: np.ndarray, longest: int) -> tuple[np.ndarray,
 
     words: (words,) ids; text: (words,) whose each is, ascending → (n,) int64, (n,)
     """
-    ids = words.astype(np.uint64)
+    ids, factor = words.astype(np.uint64), np.uint64(P % (1 << 64))
     key, begun = ids, text
     found, texts = [ids], [text]
     for n in range(1, longest):
-        key, begun, last = key[:-1] * P + ids[n:], begun[:-1], text[n:]
+        key, begun, last = key[:-1] * factor + ids[n:], begun[:-1], text[n:]
         inside = begun == last
         found.append(key[inside])
         texts.append(last[inside])

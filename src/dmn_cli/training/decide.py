@@ -121,8 +121,7 @@ def _staying(joint: Joint) -> _Staying | None:
 
 def _told_again(joint: Joint) -> bool:
     """Whether stories are told in few sentences. Words and regions of pictures are none."""
-    forms = [form for batches in joint.train for form in batches.data.forms.values()]
-    if joint.pictures or any(form.facts_are_words for form in forms):
+    if joint.pictures or _about_words(joint):
         return False
     return _facts_seen(joint).sum() > _AGAIN * sum(len(batches.data.sentences) for batches in joint.train)
 
@@ -131,9 +130,13 @@ def _ngrams(joint: Joint, stay: _Staying | None) -> int:
     """Of natural text. Not of a treebank's words, whose phrases are parts of each other: what they repeat is learnt by
     heart. And not of few texts with word vectors, which say more, and which n-grams would drown."""
     natural = all(is_natural_text(data.summary) for data in joint.data)
-    parts = joint.table is None and any(form.facts_are_words for form in joint.forms.values())
+    parts = joint.table is None and _about_words(joint)
     few = stay is _FEW and joint.vector_size is not None
     return _NGRAMS if natural and not parts and not few else 0
+
+
+def _about_words(joint: Joint) -> bool:
+    return any(form.facts_are_words for form in joint.forms.values())
 
 
 def _batch_size(joint: Joint, stay: _Staying | None) -> int:

@@ -245,12 +245,12 @@ def _ngram_bag(graph: Graph, bag: NgramBag, story: Value, words: Value) -> Value
     """→ P b (B, H)"""
     none = len(bag.keys)  # the row of all that it doesn't know, and of what a text has had already
     ids, _ = _together(graph, story, words)
-    key, rows = ids, [_row(graph, bag, ids, ids, none)]
+    key, rows = ids, [_row(graph, bag, ids, ids)]
     for n in range(1, bag.longest):
         last = graph.slice(ids, n, 1 << 62, 1)
-        key = graph.node("Mul", graph.slice(key, 0, -1, 1), graph.integers(int(P.astype(np.int64))))
+        key = graph.node("Mul", graph.slice(key, 0, -1, 1), graph.integers(P))
         key = graph.node("Add", key, last)
-        rows.append(_row(graph, bag, key, last, none))
+        rows.append(_row(graph, bag, key, last))
     row = graph.concat(rows, 1)  # (B, n-grams)
     row, _ = graph.several("TopK", 2, row, graph.size(row, 1), axis=1)  # the same beside each other
     before = graph.slice(graph.node("Pad", row, graph.integers(0, 1, 0, 0), graph.integers(-1)), 0, -1, 1)
@@ -262,8 +262,10 @@ def _ngram_bag(graph: Graph, bag: NgramBag, story: Value, words: Value) -> Value
     return _linear(graph, b, bag.P)
 
 
-def _row(graph: Graph, bag: NgramBag, key: Value, last: Value, none: int) -> Value:
-    """The row of each n-gram, by halves. key, and last, the word that it ends with: (B, n-grams)"""
+def _row(graph: Graph, bag: NgramBag, key: Value, last: Value) -> Value:
+    """The row of each n-gram, by halves; one past all others for what there is no row for. key, and last, the word that
+    it ends with: (B, n-grams)"""
+    none = len(bag.keys)
     keys, end = graph.constant(bag.keys.numpy()), graph.integers(none - 1)
     row = graph.node("Mul", key, graph.integers(0))
     for half in reversed(range(none.bit_length())):
