@@ -14,6 +14,7 @@ from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.repl import COMMANDS, HELP, OF_FACTS, OF_TEXTS, Reply, Session
 from dmn_cli.answering.samples import Samples
 from dmn_cli.errors import UsageError
+from dmn_cli.records.text import Form
 
 FACTS = ["Mary went to the kitchen.", "John went to the office.", "Mary moved to the garden."]
 QUESTION = "Where is Mary?"
@@ -227,6 +228,17 @@ def test_a_text_is_answered_at_once_and_forgotten_with_the_next(reader: Session,
     assert said(reader.reply(f"/load {tmp_path / 'text.txt'}"))[0] == "hallway"
     assert len(reader.story.facts) == 2
     assert reader.reply("/help").text.startswith("Type a text")
+
+
+def test_a_loaded_text_is_cut_as_a_typed_one(reader: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = reader.predictor.encoder
+    monkeypatch.setattr(encoder, "_forms", {tuple(encoder.tokenizer(QUESTION)): Form(facts_are_words=True)})
+    (tmp_path / "text.txt").write_text("Mary went.\nJohn waved.\n")
+    reply = reader.reply(f"/load {tmp_path / 'text.txt'}")
+    assert (reply.text, reader.story.facts) == ("Read 6 facts.", ["Mary", "went", ".", "John", "waved", "."])
+    assert reply.answer
+    reader.reply("Mary went. John waved.")
+    assert reader.story.facts == ["Mary", "went", ".", "John", "waved", "."]
 
 
 def test_a_text_that_can_t_be_read_changes_nothing(reader: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def test_a_table_becomes_a_data_set(dmn: Dmn, tickets: Path, tmp_path: Path) -> 
     assert result.code == 0, result.err
     assert f"1 row without a label, the first at {tickets}:242" in result.out
     assert f"1 row without a text, the first at {tickets}:243" in result.out
+    assert "texts have 54 letters on average: their words are the facts (--facts)" in result.out
     assert "splits: drawn by the seed" in result.out
     assert "always answers 'billing' is right for 33.3 % of train, 33.3 % of valid, 33.3 % of test" in result.out
     saved = json.loads((tmp_path / "d" / "dataset.json").read_text())
@@ -66,6 +67,23 @@ def test_the_same_seed_gives_the_same_splits(dmn: Dmn, tickets: Path, tmp_path: 
     assert splits[0] == splits[1] != splits[2]
 
 
+def test_words_of_short_texts_and_sentences_of_long_ones_are_the_facts(dmn: Dmn, tmp_path: Path) -> None:
+    """A row without a label doesn't count."""
+    short = [[f"A word {i}. And another.", "ab"[i % 2]] for i in range(20)] + [["long " * 2000, ""]]
+    long = [[f"This text is number {i}. " * 9 + "It ends here.", "ab"[i % 2]] for i in range(20)]
+    options = ("--input", "text", "--label", "label", "--json")
+    for name, table, how, facts, kind in (
+        ("short", short, (), 7, "words"),
+        ("long", long, (), 10, "sentences"),
+        ("sentences", short, ("--facts", "sentences"), 2, "sentences"),
+        ("words", long, ("--facts", "words"), 9 * 6 + 4, "words"),
+    ):
+        path = write(tmp_path / f"{name}.csv", [["text", "label"], *table])
+        document = dmn("prepare", "table", path, *options, *how, "--out", tmp_path / name).document
+        assert document["longest_story"] == facts, name
+        assert document["table"]["facts"] == document["source"]["facts"] == kind
+
+
 def test_several_labels_travel_as_a_set(dmn: Dmn, tmp_path: Path) -> None:
     """Also by way of JSON lines."""
     path = write(
@@ -76,7 +94,7 @@ def test_several_labels_travel_as_a_set(dmn: Dmn, tmp_path: Path) -> None:
         "prepare", "table", path, *options, "--out", tmp_path / "d", "--export", tmp_path / "e.jsonl", "--json"
     )
     assert result.document["table"]["separator"] == ";"
-    assert result.document["forms"] == {"Which tags?": {"words": False, "each": False, "set": True}}
+    assert result.document["forms"] == {"Which tags?": {"words": True, "each": False, "set": True}}
     assert result.document["table"]["majority"]["answer"] in (["a", "b"], ["c"])
     lines = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
     assert [line["answer"] for line in lines if line["answer"] != "c"] == [["a", "b"]] * 20

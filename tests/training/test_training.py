@@ -205,9 +205,14 @@ def test_it_stops_early(data: DataSet, tmp_path: Path) -> None:
     assert (stuck[-1].reason, stuck[-1].epochs) == ("2 epochs without a better validation", 3)
     easy = (Story("yes", (f"it is {i}",), (Question("is it so ?", 1, ("yes",)),)) for i in range(200))
     writer.write(tmp_path / "easy", hold_out((("train", story) for story in easy), 1), Apart(), {})
-    done = train(DataSet(tmp_path / "easy"), tmp_path / "flawless", epochs=60, flawless=40, learning_rate=0.03)
+    done = train(DataSet(tmp_path / "easy"), tmp_path / "flawless", epochs=60, flawless=40, learning_rate=0.003)
     assert isinstance(done[-1], Finished)
     assert (done[-1].reason, done[-1].epochs) == ("the last 40 validation questions were all answered right", 2)
+    done = train(DataSet(tmp_path / "easy"), tmp_path / "learnt", epochs=60, flawless=10**9, learning_rate=0.003)
+    epochs = [max(one.loss, one.validation.loss) < 0.001 for one in done if isinstance(one, Epoch)]
+    assert isinstance(done[-1], Finished)
+    assert done[-1].reason == "nothing is left to learn"
+    assert epochs == [*[False] * (done[-1].epochs - 1), True]
 
 
 def test_gate_supervision_teaches_the_gates(data: DataSet, tmp_path: Path) -> None:

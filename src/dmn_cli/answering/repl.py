@@ -281,15 +281,17 @@ class Session:
         if not name:
             return Reply("Say which file: /load FILE", error=True)
         path = as_path(name).expanduser()
-        facts = self.predictor.encoder.tokenizer.sentences(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if self.predictor.model.texts and text.strip():
+            reply = self._read(text)
+            reply.text, reply.told, self.answered = f"Read {facts_of(len(self.story.facts))}.", True, False
+            return reply
+        facts = self.predictor.encoder.tokenizer.sentences(text)
         if not facts:
             raise UsageError("has no facts", where=path)
         self.story.replace(facts)
         self.last = None
-        reply = Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
-        if self.predictor.model.texts:
-            reply.answer = self._ask_again().answer
-        return reply
+        return Reply(f"Read {facts_of(len(facts))}.", warning=self._new_in(facts), told=True)
 
     def _save(self, name: str) -> Reply:
         if not name:

@@ -296,7 +296,7 @@ class Training:
         if state.answers_from is None and epoch.gate_loss < settings.answers_from_gate_loss:
             state.answers_from = state.epoch + 1
         state.in_order = state.in_order and epoch.gate_loss >= turns.READ
-        state.finished = turns.reason_to_end(settings, state)
+        state.finished = turns.reason_to_end(settings, state, [loss, epoch.gate_loss, *(r.loss for r in reports)])
         if settings.schedule == "solved":
             told = [report.tasks for report in (reports if state.spares_from else reports[:1])]
             lowest = None

@@ -20,6 +20,7 @@ READ = 0.3  # an epoch's loss of the gates from which on these are free to read 
 _PATIENCE = 6  # epochs without a more accurate validation after which it falls too
 _NEAR, _RIGHT = 0.9, 0.98  # of each task's validation likewise, where all tasks come together
 _BITS = 64
+_NOTHING = 0.001  # losses of an epoch below which there is nothing to learn, if its validation is right throughout
 _PLATEAU, _LOWER = 15, 0.97  # epochs without a loss of so much of the lowest one, after which it is begun anew
 
 
@@ -69,8 +70,8 @@ def leads_nowhere(settings: TrainingSettings, state: Checkpoint, loss: float) ->
     return stayed and state.epoch - state.lowest[0] >= _PLATEAU and state.epoch <= settings.epochs / 2
 
 
-def reason_to_end(settings: TrainingSettings, state: Checkpoint) -> str | None:
-    """In words; None: there is none yet."""
+def reason_to_end(settings: TrainingSettings, state: Checkpoint, losses: Sequence[float]) -> str | None:
+    """In words; None: there is none yet. losses: of this epoch's answers, gates and validation"""
     assert state.best is not None
     if settings.schedule == "solved":
         if state.falls_from and state.epoch >= state.falls_from + FALL - 1:
@@ -78,6 +79,8 @@ def reason_to_end(settings: TrainingSettings, state: Checkpoint) -> str | None:
         patient = math.inf
     else:
         patient = settings.patience
+        if state.flawless and max(losses) < _NOTHING:
+            return "nothing is left to learn"
     if state.flawless >= settings.flawless:
         return f"the last {state.flawless} validation questions were all answered right"
     if state.answers_from and state.epoch - max(state.best["epoch"], state.answers_from - 1) >= patient:

@@ -65,6 +65,7 @@ def _table(table: dict[str, Any]) -> str:
     said = [rows(lines)]
     if len(classes) > len(shown):
         said.append(f"and {len(classes) - len(shown):,} classes that have fewer rows (dataset.json counts them)")
+    said.append(f"texts have {table['letters']:.0f} letters on average: their {table['facts']} are the facts (--facts)")
     said.append(_SPLITS_BY[table["splits_by"]])
     for what in ("label", "text"):
         if lacking := table.get(f"without_{what}"):

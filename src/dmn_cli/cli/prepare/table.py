@@ -61,7 +61,10 @@ def command(
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     no_quotes: NoQuotes = False,
-    facts: Annotated[Literal["sentences", "words"], typer.Option(help="What texts are split into.")] = "sentences",
+    facts: Annotated[
+        Literal["auto", "sentences", "words"],
+        typer.Option(help="What texts are split into. auto: into words if they are short, else into sentences."),
+    ] = "auto",
     task: Annotated[str | None, typer.Option(help="The task's name, if not that of --out.", show_default=False)] = None,
     *,
     shared: Shared,
@@ -94,8 +97,9 @@ def command(
     if survey.by != "column":
         warn_of_names(shared.output, reader.names(files))
     cut: Cut = {"sentences": words.sentences, "words": words.words}
-    source = {"format": "table", "path": as_given(paths), "facts": facts, "seed": shared.seed}
-    about: dict[str, Any] = {"table": {**columns.as_json(), **survey.as_json()}}
+    kind = survey.facts if facts == "auto" else facts
+    source = {"format": "table", "path": as_given(paths), "facts": kind, "seed": shared.seed}
+    about: dict[str, Any] = {"table": {**columns.as_json(), "facts": kind, **survey.as_json()}}
     write(
         shared,
         lambda advance: reader.read(
@@ -104,7 +108,7 @@ def command(
             named,
             asked,
             cut,
-            facts,
+            kind,
             several=label_separator is not None or survey.several,
         ),
         size,

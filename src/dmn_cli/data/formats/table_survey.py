@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from dmn_cli.data.formats.jsonl import Facts
 from dmn_cli.data.formats.splits import SPLITS, split_in_name, split_named
 from dmn_cli.data.formats.table import Row
 from dmn_cli.errors import DataError
 
 LEFT_OUT = -1
+SHORT = (
+    200  # letters: of texts as short on average, words are better facts than sentences, of which they have one or two
+)
 _TRAIN, _VALID, _TEST = range(len(SPLITS))
 _UNSAID = 3  # whether it is trained on or held out
 
@@ -34,6 +38,7 @@ class Survey:
     answers: list[tuple[str, ...]]
     without: dict[str, tuple[int, str]]  # `label`, `text`: how many rows have none, and the first one's file:line
     by: str  # what named the splits: column, files, or nothing
+    letters: float  # of a row's texts, on average
     splits: np.ndarray = field(default_factory=lambda: np.empty(0, np.int8))  # (rows,) once `divide` was called
 
     @classmethod
@@ -43,12 +48,16 @@ class Survey:
         answers: dict[tuple[str, ...], int] = {}
         without: dict[str, tuple[int, str]] = {}
         salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "big")
+        letters = used = 0
         by, file, of_file = "nothing", "", _UNSAID
         for row in rows:
             lacking = "label" if not row.labels else "text" if not row.texts else None
             if lacking:
                 count, first = without.get(lacking, (0, row.where))
                 without[lacking] = count + 1, first
+            else:
+                used += 1
+                letters += sum(map(len, row.texts))
             if row.split is not None:
                 by = "column"
                 said.append(_UNSAID if lacking and not row.split else _named(row))
@@ -64,12 +73,17 @@ class Survey:
         if not answers:
             raise DataError("has no row with a text and a label", where=next(iter(without.values()), (0, None))[1])
         arrays = np.array(texts, np.uint64), np.array(labels, np.int32), np.array(said, np.int8)
-        return cls(*arrays, list(answers), without, by)
+        return cls(*arrays, list(answers), without, by, letters / used)
 
     @property
     def several(self) -> bool:
         """Whether a row has more labels than one."""
         return any(len(answer) > 1 for answer in self.answers)
+
+    @property
+    def facts(self) -> Facts:
+        """What its texts are best cut into."""
+        return "words" if self.letters <= SHORT else "sentences"
 
     def divide(self, valid: float | None, test: float | None) -> None:
         """Decides `splits`. valid, test: shares of the rows that no split is named for; None: a tenth, where no row is
@@ -126,6 +140,7 @@ class Survey:
         return {
             "rows": len(self.splits),
             **{f"without_{what}": {"rows": n, "first": first} for what, (n, first) in sorted(self.without.items())},
+            "letters": round(self.letters, 1),
             "splits_by": self.by,
             "classes": self._classes(counts),
             "duplicates": len(texts) - len(distinct),
