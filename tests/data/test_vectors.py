@@ -29,7 +29,7 @@ from dmn_cli.data.vectors import read as vectors
 from dmn_cli.data.vectors import saved as saved_vectors
 from dmn_cli.data.vectors.found import FoundVectors
 from dmn_cli.data.vectors.read import read
-from dmn_cli.data.words.tokenizer import WhitespaceTokenizer
+from dmn_cli.data.words.tokenizer import Affixed, Tokenizer, WhitespaceTokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError, DmnError, UsageError
 from dmn_cli.records.text import Question, Story
@@ -506,10 +506,12 @@ def sentences(data: Path) -> Iterator[list[str]]:
     return training_sentences(data, DataSet(data).vocabulary)
 
 
-def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", [WhitespaceTokenizer(), Affixed(WhitespaceTokenizer())])
+def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    """And no word's form."""
     words = Story("tags", ("one", "by", "one"), (Question("which one", 3, ("a",)),))
     made = tmp_path / "data"
-    writer.write(made, [*PAIRS, ("train", words)], WhitespaceTokenizer(), {"format": "test"})
+    writer.write(made, [*PAIRS, ("train", words)], tokenizer, {"format": "test"})
     (tmp_path / "plain").write_bytes("\ufeffA text .\r\n\nOf two lines".encode())
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("in/one.txt", "First")
@@ -517,7 +519,7 @@ def test_the_corpus_is_the_training_split_and_the_texts(tmp_path: Path) -> None:
     path = tmp_path / "corpus"
     told: list[int] = []
     texts = [tmp_path / "plain", tmp_path / "a.zip"]
-    count = corpus.write(path, sentences(made), texts, WhitespaceTokenizer(), told.append)
+    count = corpus.write(path, sentences(made), texts, tokenizer, told.append)
     assert path.read_text().splitlines() == [
         *("the cat sat", "the dog sat", "one by one", "who sat", "which one"),
         *("a text .", "of two lines", "first"),

@@ -18,6 +18,7 @@ from dmn_cli.data.store import check as checks
 from dmn_cli.data.store.check import AGAIN
 from dmn_cli.data.store.layout import FORMAT_VERSION, FOUND, SENTENCES, STORIES, SUPPORTS, VECTORS, fingerprint_of
 from dmn_cli.data.store.pictures import FILE, INDEX, StoredPictures
+from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -335,7 +336,7 @@ class DataSet:
 
 
 def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[str]]:
-    """The words of each fact and each question of the training stories.
+    """The words of each fact and each question of the training stories, without what says their form.
 
     Where the facts of a story are the words of a text, they are one sentence together.
     """
@@ -347,11 +348,13 @@ def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[st
         facts, facts_of = split.facts.take(stories)
         questions, _ = split.questions.take(stories)
         ids, lengths = sentences.words.take(np.concatenate([facts, questions]))
-        cut = np.split(items[ids], np.cumsum(lengths)[:-1])
+        cut = [
+            [word for word in words if not is_affix(word)] for words in np.split(items[ids], np.cumsum(lengths)[:-1])
+        ]
         first = 0
         for count in facts_of:
             told = cut[first : first + count]
             first += count
             whole = sum(map(len, told)) < 2 * len(told)
-            yield from [[word for fact in told for word in fact]] if whole else map(list, told)
-        yield from map(list, cut[len(facts) :])
+            yield from [[word for fact in told for word in fact]] if whole else told
+        yield from cut[len(facts) :]

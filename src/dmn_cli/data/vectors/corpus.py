@@ -1,6 +1,7 @@
 """A corpus to train word vectors on: the training split of a data set, and texts, as one file of sentences.
 
-A line has up to a thousand words, separated by blanks.
+A line has up to a thousand words, separated by blanks. What says the form of a word (`--affixes`) is left out: it would
+stand between words in place of their neighbours.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from dmn_cli.data.text.blocks import BLOCK, Block, blocks, worked
+from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.tokenizer import Tokenizer
 
 _LINE = 1000  # words
@@ -48,5 +50,6 @@ def _lines(words: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _words(block: Block, tokenizer: Tokenizer) -> tuple[str, int]:
-    lines = [line for text in block for line in _lines(tokenizer(text))]
+    texts = ([word for word in tokenizer(text) if not is_affix(word)] for text in block)
+    lines = [line for words in texts for line in _lines(words)]
     return "".join(" ".join(line) + "\n" for line in lines), sum(map(len, lines))
