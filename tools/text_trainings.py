@@ -43,15 +43,20 @@ class Row:
     prepare: tuple[str, ...]
     train: tuple[str, ...]
     reads: bool = False  # whether it begins with what READER had learnt by reading
+    of_texts: bool = False  # whether the word vectors, which it trains, are of the same texts
 
 
 GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
+TRAINED = ("--train-vectors", "--vector-size", "128", "--extra-words", "100000")
 TEXT = ("--preset", "text")
 PHRASES = (
     *(*TEXT, "--epochs", "4"),
     *settings(hidden=150, batch_size=64, learning_rate=0.001, vectors_rate=0.3, averaging=0.998),
 )
-TAGS = (*TEXT, "--epochs", "8", *settings(passes=1, characters=64, fusion_layers=2))
+TAGS = (
+    *(*TEXT, "--epochs", "8"),
+    *settings(hidden=200, passes=1, characters=64, fusion_layers=2, label_smoothing=0.1),
+)
 REVIEWS = (
     *("--preset", "dmn-plus", "--epochs", "6"),
     *settings(hidden=64, passes=1, dropout=0.3, pooled="true", ngrams=3),
@@ -77,8 +82,8 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
         "trec": Row(GIVEN, (*TEXT, *settings(ngrams=3))),
         # no vectors: those given were trained on the text of the test reviews too
         "imdb": Row((), REVIEWS),
-        "ewt-upos": Row(("--affixes", *GIVEN), TAGS),
-        "ewt-xpos": Row(("--affixes", *GIVEN), TAGS),
+        "ewt-upos": Row(("--affixes", *TRAINED), TAGS, of_texts=True),
+        "ewt-xpos": Row(("--affixes", *TRAINED), TAGS, of_texts=True),
         **{few: Row(GIVEN, TEXT) for few in FEW_OF},
     },
     "dmn, reading first": {
@@ -172,7 +177,8 @@ class Shop:
     def _trained(self, job: Job) -> dict[str, Any]:
         row = OURS[job.system][job.data]
         name = job.system.replace(",", "").replace(" ", "-")
-        data = self.store.prepared(job.data, job.seed, name, row.prepare)
+        texts = self._of_texts() if row.of_texts else ()
+        data = self.store.prepared(job.data, job.seed, name, (*row.prepare, *texts))
         run = self.folder / f"{name}-{job.data}-{job.seed}.run"
         begun = ("--start-from", self.reader()) if row.reads else ()
         how = *begun, *row.train, *self.options
@@ -189,13 +195,19 @@ class Shop:
         run = self.folder / "reader.run"
         with self._reading:
             if not (run / "model").exists():
-                reviews, others = (placed(paths, self.store.shared) for paths in READ_FROM)
-                texts = [self.store.plain("imdb_text.py", reviews), *others]
-                words = prepared(self.folder / "reader.text", "text", *texts)
-                of_texts = [part for text in texts for part in ("--text", str(text))]
-                data = self.store.prepared("trec", 1, "reader", (*READER.prepare, *of_texts))
+                words = prepared(self.folder / "reader.text", "text", *self._texts())
+                data = self.store.prepared("trec", 1, "reader", (*READER.prepare, *self._of_texts()))
                 dmn("train", data, "--out", run, "--force", *READER.train, "--read", words)
         return run
+
+    def _texts(self) -> list[str | Path]:
+        """What is read, as plain text."""
+        reviews, others = (placed(paths, self.store.shared) for paths in READ_FROM)
+        return [self.store.plain("imdb_text.py", reviews), *others]
+
+    def _of_texts(self) -> tuple[str, ...]:
+        """Options of dmn prepare: vectors are trained on these."""
+        return tuple(part for text in self._texts() for part in ("--text", str(text)))
 
     def _peer(self, job: Job) -> dict[str, Any]:
         peer = PEERS_BY_NAME[job.system]
