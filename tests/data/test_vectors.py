@@ -602,6 +602,29 @@ def test_trained_vectors_have_sense_and_are_the_same_again(dmn: Dmn, tmp_path: P
 # ------------------------------------------------------------------------------------------------- dmn prepare
 
 
+def test_a_data_set_gives_its_vectors_to_another(dmn: Dmn, tmp_path: Path) -> None:
+    """Of words that training lacks the first ones, as of a file."""
+    file, one, two = tmp_path / "data.jsonl", tmp_path / "one", tmp_path / "two"
+    file.write_text(JSONL)
+    (tmp_path / "v.txt").write_bytes(glove(["the", "lion", "cat", "tiger"], np.eye(4)))
+    by_file = "prepare", "jsonl", file, "--vectors", tmp_path / "v.txt", "--extra-words", 2, "--out"
+    assert dmn(*by_file, one).code == 0
+    result = dmn("prepare", "jsonl", file, "--vectors", one, "--extra-words", 1, "--out", two)
+    assert result.code == 0, result.err
+    given, got = (
+        {d.vocabulary.words.items[i]: [*v] for i, v in zip(*d.vectors or (), strict=True)}
+        for d in map(DataSet, (one, two))
+    )
+    assert given == {**got, "tiger": [0, 0, 0, 1]}
+    assert got.keys() == {"the", "cat", "lion"}
+    assert dmn("prepare", "jsonl", file, "--out", tmp_path / "bare").code == 0
+    refused = dmn("prepare", "jsonl", file, "--vectors", tmp_path / "bare", "--out", tmp_path / "none")
+    fails(refused, 2, "bare: has no word vectors")
+    damaged = one / "vectors.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    fails(dmn("prepare", "jsonl", file, "--vectors", one, "--out", tmp_path / "none"), 3, "vectors.safetensors")
+
+
 def test_dmn_prepare_with_vectors(dmn: Dmn, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text(JSONL)
     (tmp_path / "v.zip").write_bytes(zipped(a=glove(["the", "CAT", "lion"], np.eye(3)), b=b""))

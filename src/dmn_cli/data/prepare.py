@@ -29,6 +29,7 @@ from dmn_cli.data.symmetries.files import as_json, check, to_toml
 from dmn_cli.data.symmetries.findings import Findings, look
 from dmn_cli.data.text import blocks
 from dmn_cli.data.vectors import corpus, files, read, train
+from dmn_cli.data.vectors.entries import Rows
 from dmn_cli.data.vectors.found import FoundVectors
 from dmn_cli.data.words.spec import Choice
 from dmn_cli.data.words.tokenizer import Tokenizer
@@ -216,8 +217,10 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
 
     def from_file(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         assert choice.file is not None
-        with stage("reading vectors", files.find(choice.file).size) as advance:
-            return read.of_file(choice.file, vocabulary, tokenizer, choice.extra_words, folder, advance)
+        of_data = vectors_of_data(choice.file)
+        size = of_data.vectors.nbytes if of_data else files.find(choice.file).size
+        with stage("reading vectors", size) as advance:
+            return read.of_file(of_data or choice.file, vocabulary, tokenizer, choice.extra_words, folder, advance)
 
     def trained(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         path, texts = folder / "corpus.txt", list(choice.texts)
@@ -240,6 +243,22 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
             path.unlink(missing_ok=True)
 
     return trained if choice.file is None else from_file
+
+
+def vectors_of_data(file: str) -> Rows | None:
+    """The word vectors of a data set; None where it is a file.
+
+    Raises: UsageError where the data set has none; DataError where it is damaged.
+    """
+    path = Path(file)
+    if not path.is_dir():
+        return None
+    data = DataSet(path)
+    if data.vectors is None:
+        raise UsageError("has no word vectors", where=path, hint="Prepare it with --train-vectors or --vectors.")
+    ids, vectors = data.vectors
+    items = data.vocabulary.words.items
+    return Rows([items[i] for i in ids], vectors, file)
 
 
 @contextmanager

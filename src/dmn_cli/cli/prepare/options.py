@@ -56,7 +56,8 @@ _Vectors = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Word vectors of GloVe, word2vec, fastText (.vec) or gensim: FILE, compressed or not, or FILE.zip:MEMBER.",
+        help="Word vectors of GloVe, word2vec, fastText (.vec) or gensim: FILE, compressed or not, or FILE.zip:MEMBER; "
+        "or the data set whose vectors these are to be.",
         show_default=False,
     ),
 ]
@@ -201,9 +202,11 @@ class Shared:
             if not path.exists():
                 raise UsageError("there is no such text", where=path)
         if choice and choice.file:
+            from dmn_cli.data.prepare import vectors_of_data
             from dmn_cli.data.vectors import files
 
-            files.check(files.find(choice.file))
+            if not vectors_of_data(choice.file):
+                files.check(files.find(choice.file))
 
     @cached_property
     def vector_choice(self) -> VectorChoice | None:

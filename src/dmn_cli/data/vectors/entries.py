@@ -1,7 +1,7 @@
 """The entries of a file of word vectors: one pass over all of them, and the vectors of those that are kept.
 
 The pass looks at words only. Entries of a text or a binary file that are kept are copied to a temporary file, which
-gensim then loads (`kept.py`); of what gensim saved, the rows are selected.
+gensim then loads (`kept.py`); of a matrix, the rows are selected.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from dmn_cli.data.sources.archives import Stream
-from dmn_cli.data.vectors import saved
 from dmn_cli.data.vectors.kept import Entry, Kept, KeptRecords, KeptRows
 from dmn_cli.errors import DataError
 
@@ -139,14 +140,14 @@ class BinaryEntries:
         return KeptRecords(self.size, partial(_wrong_record, self.name), binary=True, folder=folder)
 
 
-class SavedEntries:
-    """What gensim saved. Its words are in memory; its numbers too if they are few, or else they stay on disk."""
+class Rows:
+    """Those of a matrix: what gensim saved, or the vectors of a data set. The words are in memory; of gensim's, the
+    numbers too if they are few, or else they stay on disk."""
 
-    def __init__(self, stream: Stream, name: str, path: Path | None) -> None:
-        """`path`: of the file, if its vectors may be in another one beside it."""
-        self.name = name
-        self.words, self.vectors = saved.load(stream, name, path)
-        self.size = self.vectors.shape[1]
+    def __init__(self, words: list[str], vectors: np.ndarray, name: str) -> None:
+        """vectors: (words, size)"""
+        self.words, self.vectors, self.name = words, vectors, name
+        self.size = vectors.shape[1]
 
     def __iter__(self) -> Iterator[Entry]:
         for place, word in enumerate(self.words, start=1):

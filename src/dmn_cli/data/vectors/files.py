@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dmn_cli.data.sources import archives
-from dmn_cli.data.vectors.entries import MAX_LINE, BinaryEntries, Entries, SavedEntries, TextEntries, trailing_numbers
+from dmn_cli.data.vectors import saved
+from dmn_cli.data.vectors.entries import MAX_LINE, BinaryEntries, Entries, Rows, TextEntries, trailing_numbers
 from dmn_cli.errors import DataError, UsageError
 
 _MAX_SIZE = 1 << 16  # numbers in a vector
@@ -91,7 +92,7 @@ def _opened(file: archives.Member) -> Entries:
     if not head:
         raise DataError("is empty", where=name)
     if head[0] == 0x80:
-        return SavedEntries(stream, name, None if file.packed else file.path)
+        return Rows(*saved.load(stream, name, None if file.packed else file.path), name)
     if head.startswith(b"\x93NUMPY"):
         raise DataError(
             "has only the numbers of vectors saved by gensim",

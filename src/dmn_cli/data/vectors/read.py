@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 from dmn_cli.data.vectors import files
+from dmn_cli.data.vectors.entries import Rows
 from dmn_cli.data.vectors.found import FoundVectors, Progress, unknown_to_training
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -13,7 +15,7 @@ from dmn_cli.errors import DataError
 
 
 def read(
-    file: str,
+    file: str | Rows,
     wanted: Iterable[str],
     *,
     extra: int = 0,
@@ -21,7 +23,7 @@ def read(
     folder: Path | None = None,
     progress: Progress = lambda n: None,
 ) -> FoundVectors:
-    """The vectors that a file has for some words. `file`: as `files.find` takes it.
+    """The vectors that a file has for some words. `file`: as `files.find` takes it, or the rows of a data set.
 
     A word gets the vector of the first entry that is spelled like it, or else of the first one that differs only in
     case. The first `extra` entries that `keeps` accepts are added, wanted or not. `folder`: for a temporary file, which
@@ -38,7 +40,8 @@ def read(
     differing: dict[bytes, int] = {}
     extras: dict[str, int] = {}
 
-    with files.entries(files.find(file), progress) as entries, entries.keeping(folder) as kept:
+    opened = nullcontext(file) if isinstance(file, Rows) else files.entries(files.find(file), progress)
+    with opened as entries, entries.keeping(folder) as kept:
         for entry in entries:
             word = entry[0]
             if word.isascii():
@@ -69,7 +72,7 @@ def read(
 
 
 def of_file(
-    file: str,
+    file: str | Rows,
     vocabulary: Vocabulary,
     tokenizer: Tokenizer,
     extra: int = 0,
@@ -82,10 +85,11 @@ def of_file(
     """
     keeps = unknown_to_training(vocabulary, tokenizer)
     wanted = vocabulary.words.items[2:]
+    name = file.name if isinstance(file, Rows) else file
     found = read(file, wanted, extra=extra, keeps=keeps, folder=folder, progress=progress)
     if not found.words:
-        raise DataError("has a vector for no word of the data", where=file)
-    return FoundVectors(found.words, found.vectors, found.by_case, found.extra, {"path": file})
+        raise DataError("has a vector for no word of the data", where=name)
+    return FoundVectors(found.words, found.vectors, found.by_case, found.extra, {"path": name})
 
 
 def _folded(word: str) -> bytes:
