@@ -35,8 +35,8 @@ chosen by the validation, the test is read once.
 SST: all labelled phrases are trained on. TREC: 5,452 questions, and IMDb: 25,000 reviews, of which a tenth is held out
 for the validation. EWT: gold words, accuracy of the words. Vectors, where a system takes any: 100-d skip-gram that was
 trained for this project on 100,000 IMDb reviews. Those have read the reviews of IMDb's test: there, nobody
-has vectors from outside. For EWT's tags, *dmn* has vectors of 128 numbers that `dmn prepare` trains on the texts of
-*reading first* (8 CPU minutes, not in the seconds below).
+has vectors from outside. For TREC and EWT, *dmn* has those that *reading first* begins with (`--vectors DATA`): 128
+numbers, trained by `dmn prepare` on the texts that are read (about 8 CPU minutes, once).
 
 *reading first*: begins with what one network had learnt by reading 31 million words once, of the training and the
 unlabelled reviews of IMDb and of Wikipedia (24,000 words a second of one core, perplexity 121 of what is held out; not

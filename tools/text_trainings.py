@@ -43,11 +43,10 @@ class Row:
     prepare: tuple[str, ...]
     train: tuple[str, ...]
     reads: bool = False  # whether it begins with what READER had learnt by reading
-    of_texts: bool = False  # whether the word vectors, which it trains, are of the same texts
+    vectors_of_reader: bool = False  # whether its word vectors are those that READER began with
 
 
 GIVEN = ("--vectors", VECTORS, "--extra-words", "20000")
-TRAINED = ("--train-vectors", "--vector-size", "128", "--extra-words", "100000")
 TEXT = ("--preset", "text")
 PHRASES = (
     *(*TEXT, "--epochs", "4"),
@@ -79,11 +78,11 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
     "dmn": {
         "sst2": Row(GIVEN, PHRASES),
         "sst5": Row(GIVEN, PHRASES),
-        "trec": Row(GIVEN, (*TEXT, *settings(ngrams=3))),
+        "trec": Row((), (*TEXT, *settings(ngrams=3)), vectors_of_reader=True),
         # no vectors: those given were trained on the text of the test reviews too
         "imdb": Row((), REVIEWS),
-        "ewt-upos": Row(("--affixes", *TRAINED), TAGS, of_texts=True),
-        "ewt-xpos": Row(("--affixes", *TRAINED), TAGS, of_texts=True),
+        "ewt-upos": Row(("--affixes",), TAGS, vectors_of_reader=True),
+        "ewt-xpos": Row(("--affixes",), TAGS, vectors_of_reader=True),
         **{few: Row(GIVEN, TEXT) for few in FEW_OF},
     },
     "dmn, reading first": {
@@ -177,8 +176,8 @@ class Shop:
     def _trained(self, job: Job) -> dict[str, Any]:
         row = OURS[job.system][job.data]
         name = job.system.replace(",", "").replace(" ", "-")
-        texts = self._of_texts() if row.of_texts else ()
-        data = self.store.prepared(job.data, job.seed, name, (*row.prepare, *texts))
+        vectors = ("--vectors", str(self.words()), "--extra-words", "100000") if row.vectors_of_reader else ()
+        data = self.store.prepared(job.data, job.seed, name, (*row.prepare, *vectors))
         run = self.folder / f"{name}-{job.data}-{job.seed}.run"
         begun = ("--start-from", self.reader()) if row.reads else ()
         how = *begun, *row.train, *self.options
@@ -192,22 +191,23 @@ class Shop:
 
     def reader(self) -> Path:
         """The run that has read, once for all."""
-        run = self.folder / "reader.run"
+        run, words = self.folder / "reader.run", self.words()
         with self._reading:
             if not (run / "model").exists():
-                words = prepared(self.folder / "reader.text", "text", *self._texts())
-                data = self.store.prepared("trec", 1, "reader", (*READER.prepare, *self._of_texts()))
-                dmn("train", data, "--out", run, "--force", *READER.train, "--read", words)
+                texts = prepared(self.folder / "reader.text", "text", *self._texts())
+                dmn("train", words, "--out", run, "--force", *READER.train, "--read", texts)
         return run
+
+    def words(self) -> Path:
+        """The data set of its words, with their vectors, which were trained on the texts that it reads."""
+        with self._reading:
+            of_texts = [part for text in self._texts() for part in ("--text", str(text))]
+            return self.store.prepared("trec", 1, "reader", (*READER.prepare, *of_texts))
 
     def _texts(self) -> list[str | Path]:
         """What is read, as plain text."""
         reviews, others = (placed(paths, self.store.shared) for paths in READ_FROM)
         return [self.store.plain("imdb_text.py", reviews), *others]
-
-    def _of_texts(self) -> tuple[str, ...]:
-        """Options of dmn prepare: vectors are trained on these."""
-        return tuple(part for text in self._texts() for part in ("--text", str(text)))
 
     def _peer(self, job: Job) -> dict[str, Any]:
         peer = PEERS_BY_NAME[job.system]
