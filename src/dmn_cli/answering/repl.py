@@ -99,7 +99,9 @@ class Session:
             if line == "?" or (self.predictor.model.texts and self._is_known(line)):
                 return Reply() if answered else self._ask_again()
             if self.predictor.model.texts and line:
-                return self._read(line)
+                reply = self._read(line)
+                self.answered = not self.live
+                return reply
             if line.endswith("?"):
                 return self._ask(line)
             return self._add([line]) if line else Reply()
@@ -139,9 +141,7 @@ class Session:
         facts = encoder.story(text, question)
         encoder.asked(facts, question)  # or it isn't told
         self.story.replace(facts)
-        reply = self._ask(question)
-        self.answered = not self.live
-        return reply
+        return self._ask(question)
 
     def _is_known(self, line: str) -> bool:
         """Whether it is the question that the model knows."""
@@ -284,7 +284,7 @@ class Session:
         text = path.read_text(encoding="utf-8")
         if self.predictor.model.texts and text.strip():
             reply = self._read(text)
-            reply.text, reply.told, self.answered = f"Read {facts_of(len(self.story.facts))}.", True, False
+            reply.text, reply.told = f"Read {facts_of(len(self.story.facts))}.", True
             return reply
         facts = self.predictor.encoder.tokenizer.sentences(text)
         if not facts:

@@ -54,7 +54,7 @@ USUAL_SIZE = 100
 class VectorChoice(NamedTuple):
     """Which word vectors a data set gets."""
 
-    file: str | None  # as `vectors.files.find` takes it; None: they are trained
+    file: str | Rows | None  # as `vectors.read.read` takes it; None: they are trained
     extra_words: int = 0
     size: int = USUAL_SIZE
     texts: tuple[Path, ...] = ()  # to train them on, in addition to the training split
@@ -217,10 +217,9 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
 
     def from_file(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         assert choice.file is not None
-        of_data = vectors_of_data(choice.file)
-        size = of_data.vectors.nbytes if of_data else files.find(choice.file).size
+        size = files.find(choice.file).size if isinstance(choice.file, str) else None
         with stage("reading vectors", size) as advance:
-            return read.of_file(of_data or choice.file, vocabulary, tokenizer, choice.extra_words, folder, advance)
+            return read.of_file(choice.file, vocabulary, tokenizer, choice.extra_words, folder, advance)
 
     def trained(folder: Path, vocabulary: Vocabulary) -> FoundVectors:
         path, texts = folder / "corpus.txt", list(choice.texts)
@@ -245,12 +244,11 @@ def _finder(choice: VectorChoice, tokenizer: Tokenizer, seed: int, stage: Stage)
     return trained if choice.file is None else from_file
 
 
-def vectors_of_data(file: str) -> Rows | None:
+def vectors_of_data(path: Path) -> Rows | None:
     """The word vectors of a data set; None where it is a file.
 
     Raises: UsageError where the data set has none; DataError where it is damaged.
     """
-    path = Path(file)
     if not path.is_dir():
         return None
     data = DataSet(path)
@@ -258,7 +256,7 @@ def vectors_of_data(file: str) -> Rows | None:
         raise UsageError("has no word vectors", where=path, hint="Prepare it with --train-vectors or --vectors.")
     ids, vectors = data.vectors
     items = data.vocabulary.words.items
-    return Rows([items[i] for i in ids], vectors, file)
+    return Rows([items[i] for i in ids], vectors, str(path))
 
 
 @contextmanager

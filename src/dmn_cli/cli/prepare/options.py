@@ -201,25 +201,23 @@ class Shared:
         for path in choice.texts if choice else ():
             if not path.exists():
                 raise UsageError("there is no such text", where=path)
-        if choice and choice.file:
-            from dmn_cli.data.prepare import vectors_of_data
+        if choice and isinstance(choice.file, str):
             from dmn_cli.data.vectors import files
 
-            if not vectors_of_data(choice.file):
-                files.check(files.find(choice.file))
+            files.check(files.find(choice.file))
 
     @cached_property
     def vector_choice(self) -> VectorChoice | None:
         """The word vectors that were chosen, fetched if need be; None: no vectors."""
         if not (self.vectors or self.train_vectors):
             return None
-        from dmn_cli.data.prepare import USUAL_SIZE, VectorChoice
+        from dmn_cli.data.prepare import USUAL_SIZE, VectorChoice, vectors_of_data
         from dmn_cli.data.sources.known import VECTORS
 
         if self.vectors:
             local = self.fetched(self.vectors, *VECTORS)
             file = f"{local.path}:{local.member}" if local.member else str(local.path)
-            return VectorChoice(file, self.extra_words)
+            return VectorChoice(vectors_of_data(local.path) or file, self.extra_words)
         texts = tuple(self.local(self.text or []))
         return VectorChoice(None, self.extra_words, self.vector_size or USUAL_SIZE, texts)
 

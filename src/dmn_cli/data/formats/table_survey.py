@@ -21,9 +21,7 @@ from dmn_cli.data.formats.table import Row
 from dmn_cli.errors import DataError
 
 LEFT_OUT = -1
-SHORT = (
-    200  # letters: of texts as short on average, words are better facts than sentences, of which they have one or two
-)
+SHORT = 200  # letters: texts as short on average have a sentence or two, and their words are the better facts
 _TRAIN, _VALID, _TEST = range(len(SPLITS))
 _UNSAID = 3  # whether it is trained on or held out
 

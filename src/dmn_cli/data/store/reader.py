@@ -18,7 +18,6 @@ from dmn_cli.data.store import check as checks
 from dmn_cli.data.store.check import AGAIN
 from dmn_cli.data.store.layout import FORMAT_VERSION, FOUND, SENTENCES, STORIES, SUPPORTS, VECTORS, fingerprint_of
 from dmn_cli.data.store.pictures import FILE, INDEX, StoredPictures
-from dmn_cli.data.words.affixes import is_affix
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
@@ -342,15 +341,15 @@ def training_sentences(folder: Path, vocabulary: Vocabulary) -> Iterator[list[st
     """
     split = Split(folder / "train.arrow", None)
     sentences = Sentences(folder / "sentences.arrow", None)
-    items = np.array(vocabulary.words.items, dtype=object)
+    items, affixes = np.array(vocabulary.words.items, dtype=object), vocabulary.words.affixes()
     for start in range(0, split.stories, _STORIES):
         stories = np.arange(start, min(start + _STORIES, split.stories))
         facts, facts_of = split.facts.take(stories)
         questions, _ = split.questions.take(stories)
         ids, lengths = sentences.words.take(np.concatenate([facts, questions]))
-        cut = [
-            [word for word in words if not is_affix(word)] for words in np.split(items[ids], np.cumsum(lengths)[:-1])
-        ]
+        written = ~affixes[ids]
+        ends = np.concatenate([[0], np.cumsum(written)])[np.cumsum(lengths)]
+        cut = [words.tolist() for words in np.split(items[ids[written]], ends[:-1])]
         first = 0
         for count in facts_of:
             told = cut[first : first + count]
