@@ -39,13 +39,16 @@ def test_the_tables(tools: Any) -> None:
     for draw, ours in enumerate((0.74, 0.75, 0.76), start=1):
         lines += [line("trec-300", "NB-SVM", draw, 0.7), line("trec-300", "dmn", draw, ours)]
     lines.append(line("sst2-300", "dmn", 1, 0.7))
+    lines.append(line("sst2", "dmn, 5 together", 1, 0.9) | {"rate": 1234})
     page = tools["text_results"].page(lines)
     assert cells(page, "dmn", 0) == ["·", "·", "91.0 ± 1.4 (2)", "·", "·", "·"]
     assert cells(page, "NB-SVM", 0) == ["·", "·", "89.1", "·", "–", "–"]
     assert cells(page, "CRF", 0) == ["–", "–", "–", "–", "95.0", "·"]
     assert cells(page, "dmn", 1)[2] == "10"
+    assert cells(page, "dmn, 5 together", 0) == ["90.0", "·", "–", "–", "–", "–"]
+    assert cells(page, "dmn, 5 together", 2)[:2] == ["1,234", "·"]
     assert cells(page, "NB-SVM", 2)[:2] == ["70.0 ± 0.0 (3)", "·"]
-    assert cells(page, "dmn", 3) == ["+5.0 (+2.5 to +7.5)", "·", "·", "·", "·"]
+    assert cells(page, "dmn", 4) == ["+5.0 (+2.5 to +7.5)", "·", "·", "·", "·"]
     assert tools["text_results"].page([])
 
 
@@ -55,7 +58,7 @@ def test_the_gain_over_all_is_that_of_each_draws_mean(tools: Any) -> None:
     lines += [
         line(data, "dmn", draw, 0.7 + draw / 100 + (0.02 if data == few[0] else 0)) for data in few for draw in (1, 2)
     ]
-    assert cells(tools["text_results"].page(lines), "dmn", 3)[-1] == "+2.0 (-4.4 to +8.4)"  # of 1.5 and 2.5
+    assert cells(tools["text_results"].page(lines), "dmn", 4)[-1] == "+2.0 (-4.4 to +8.4)"  # of 1.5 and 2.5
 
 
 def test_an_interval_is_students(tools: Any) -> None:
@@ -75,6 +78,36 @@ def test_what_is_done(tools: Any) -> None:
     assert [job.seed for job in every] == sorted(job.seed for job in every)
     assert not {"UDPipe 1"} & {job.system for job in every}
     assert {job.data for job in jobs(["*/UDPipe 1"], None)} == {"ewt-upos", "ewt-xpos"}
+
+
+def test_networks_of_an_ensemble_are_trained_once(tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def dmn(*arguments: object) -> dict[str, Any]:
+        command, *rest = map(str, arguments)
+        asked.append((command, *rest))
+        best = {"accuracy": 0.5}
+        if command == "eval":
+            return {"accuracy": 0.4 if "seed-" in rest[0] else 0.45, "questions": 30, "seconds": 2.0}
+        said = {"best": best, "seconds": 10.4, "epochs": 3}
+        seeds = [{"seed": seed, **said, "seconds": 10.0 + seed} for seed in range(1, 6)]
+        return {"ensemble": {"accuracy": 0.55}, "seeds": seeds} if "--ensemble" in rest else said
+
+    trainings = tools["text_trainings"]
+    for module in (trainings, importlib.import_module("runs")):
+        monkeypatch.setattr(module, "dmn", dmn)
+    shop = trainings.Shop(tmp_path, tmp_path)
+
+    def done(system: str, seed: int) -> dict[str, Any]:
+        return shop.done(trainings.Job("sst2", system, seed))
+
+    ensemble = {"test": 0.45, "valid": 0.55, "seconds": 65, "rate": 15}
+    assert done("dmn, 5 together", 1) == {"data": "sst2", "system": "dmn, 5 together", "seed": 1} | ensemble
+    alone = {"test": 0.4, "valid": 0.5, "seconds": 12, "rate": 15, "epochs": 3}
+    assert done("dmn", 2) == {"data": "sst2", "system": "dmn", "seed": 2} | alone
+    assert [command for command, *_ in asked] == ["prepare", "train", "eval", "prepare", "eval"]
+    assert done("dmn", 6)["seconds"] == 10  # it has five
+    assert sum(command == "train" for command, *_ in asked) == 2
 
 
 def test_a_peer_is_told_nothing_of_the_vectors_that_read_its_test(tools: Any) -> None:

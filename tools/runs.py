@@ -26,10 +26,18 @@ def prepared(data: Path, *arguments: object) -> Path:
 def trained(run: Path, data: Path | list[Path], *options: object) -> dict[str, Any]:
     """What `dmn train --json` says of `run`, trained now unless it was trained to its end before."""
     data = data if isinstance(data, list) else [data]
-    done = run.with_name(f"{run.name}.train.json")
-    if not done.exists():
-        done.write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)), encoding="utf-8")
-    return json.loads(done.read_text(encoding="utf-8"))
+    if not trained_before(run):
+        _said(run).write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)), encoding="utf-8")
+    return json.loads(_said(run).read_text(encoding="utf-8"))
+
+
+def trained_before(run: Path) -> bool:
+    """Whether `trained` need not train it."""
+    return _said(run).exists()
+
+
+def _said(run: Path) -> Path:
+    return run.with_name(f"{run.name}.train.json")
 
 
 def accuracy(run: Path, data: Path) -> float:

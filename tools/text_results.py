@@ -11,13 +11,13 @@ an hour, is done only if a pattern ends with its name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
 from lines import NONE, OPEN, Line, arguments, missing, numbers, read, spread, table, work
 from text_data import FEW, FEW_OF, FEW_VALID, WHOLE
-from text_trainings import OURS, PEERS_BY_NAME, Shop, does, jobs
+from text_trainings import ENSEMBLES, OURS, SYSTEMS, TOGETHER, Shop, does, jobs
 
 NAMES = {
     **{"sst2": "SST-2", "sst5": "SST-5", "trec": "TREC-6", "imdb": "IMDb"},
@@ -25,7 +25,7 @@ NAMES = {
 }
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # Student's t, of 1 degree of freedom and more
 AGAINST = "NB-SVM"
-HEAD = """\
+HEAD = f"""\
 # Sentiment, classes, tags
 
 Test accuracy in %, ours and what one would take instead, on the same splits: mean ± sd (seeds). `·`: open. Made by
@@ -42,6 +42,8 @@ numbers, trained by `dmn prepare` on the texts that are read (about 8 CPU minute
 unlabelled reviews of IMDb and of Wikipedia (24,000 words a second of one core, perplexity 121 of what is held out; not
 in the seconds below). It has word vectors of its own, trained on the same texts. It never saw a text of IMDb's or EWT's
 test.
+
+*{TOGETHER} together*: `dmn train --ensemble {TOGETHER}`, the mean of {TOGETHER} networks' probabilities.
 
 Each peer (`tools/peers`) chooses among a few configurations. NB-SVM, tf-idf + LR, the CRF and UDPipe 1 give the same
 with every seed. Seconds: ours by the clock, a peer's CPU seconds of training what was chosen.
@@ -81,10 +83,13 @@ class Measured:
     def __init__(self, kept: Sequence[Line]) -> None:
         self.tests: dict[tuple[str, str], dict[int, float]] = {}  # (data, system) → seed → accuracy
         self.seconds: dict[tuple[str, str], list[float]] = {}
+        self.rates: dict[tuple[str, str], list[float]] = {}
         for line in kept:
             cell = line["data"], line["system"]
             self.tests.setdefault(cell, {})[line["seed"]] = line["test"]
             self.seconds.setdefault(cell, []).append(line["seconds"])
+            if "rate" in line:
+                self.rates.setdefault(cell, []).append(line["rate"])
 
     def accuracy(self, data: str, system: str) -> str:
         if not does(system, data):
@@ -98,15 +103,21 @@ class Measured:
         seconds = self.seconds.get((data, system))
         return f"{mean(seconds):.0f}" if seconds else OPEN
 
+    def rate(self, data: str, system: str) -> str:
+        if not does(system, data):
+            return NONE
+        rates = self.rates.get((data, system))
+        return f"{mean(rates):,.0f}" if rates else OPEN
 
-def whole(cell: Callable[[str, str], str]) -> str:
+
+def whole(cell: Callable[[str, str], str], systems: Iterable[str] = SYSTEMS) -> str:
     """A line a system, a column a data set."""
-    rows = [[system, *(cell(data, system) for data in WHOLE)] for system in (*OURS, *PEERS_BY_NAME)]
+    rows = [[system, *(cell(data, system) for data in WHOLE)] for system in systems]
     return table(["", *(NAMES[data] for data in WHOLE)], rows)
 
 
 def few(measured: Measured) -> str:
-    systems = [system for system in (*OURS, *PEERS_BY_NAME) if any(does(system, data) for data in FEW_OF)]
+    systems = [system for system in SYSTEMS if any(does(system, data) for data in FEW_OF)]
     return table(["", *FEW_OF], [[system, *(measured.accuracy(data, system) for data in FEW_OF)] for system in systems])
 
 
@@ -150,8 +161,12 @@ def _interval(figures: Sequence[float]) -> str:
 def page(kept: Sequence[Line]) -> str:
     measured = Measured(kept)
     seconds = "\nSeconds of a training:\n\n"
-    parts = HEAD, whole(measured.accuracy), seconds, whole(measured.cost), SMALL, few(measured), GAIN, gains(measured)
-    return "".join(parts)
+    rates = (
+        "\nTexts, of tags words, a second of `dmn eval`, on one busy core:\n\n",
+        whole(measured.rate, (*OURS, *ENSEMBLES)),
+    )
+    large = HEAD, whole(measured.accuracy), seconds, whole(measured.cost), *rates
+    return "".join((*large, SMALL, few(measured), GAIN, gains(measured)))
 
 
 def main() -> None:
@@ -161,7 +176,7 @@ def main() -> None:
     given = parser.parse_args()
     wanted = jobs(given.rows.split(";"), given.seeds)
     if not wanted:
-        parser.error(f"no data/system is like {given.rows}; systems: {', '.join((*OURS, *PEERS_BY_NAME))}")
+        parser.error(f"no data/system is like {given.rows}; systems: {', '.join(SYSTEMS)}")
     kept = given.docs / "text.jsonl"
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.minutes:

@@ -4,7 +4,8 @@ Ours are the columns of OURS, by the shell commands of docs/tour.md. A peer is a
 same examples with the same splits; what peers/requirements.txt pins is in a virtual environment of its own.
 
 A line: {"data", "system", "seed", "test", "valid", "seconds", …}. Seconds of ours are of the training by the clock,
-those of a peer are CPU seconds of training what its validation chose ("search_seconds": all that was tried).
+those of a peer are CPU seconds of training what its validation chose ("search_seconds": all that was tried). "rate":
+examples, of tags words, a second of dmn eval on the test.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,7 +22,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from lines import Line
-from runs import dmn, prepared
+from runs import answered, dmn, prepared, trained, trained_before
 from text_data import FEW_OF, WHOLE, Store, placed, source
 
 PEERS = Path(__file__).parent / "peers"
@@ -96,6 +97,10 @@ OURS: dict[str, dict[str, Row]] = {  # system → data set → how
     },
 }
 
+TOGETHER = 5
+ENSEMBLES = {f"{system}, {TOGETHER} together": system for system in OURS}  # as --ensemble keeps seeds 1 to TOGETHER
+ENSEMBLES_OF = "sst2", "sst5"
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -121,6 +126,7 @@ PEERS_BY_NAME = {
     "spaCy, vectors": Peer("spacy_tagger.py", tags=True, seeds=True, vectors=True, ours=True, heavy=True),
     "UDPipe 1": Peer("udpipe.py", tags=True, by_name=True),
 }
+SYSTEMS = (*OURS, *ENSEMBLES, *PEERS_BY_NAME)
 
 
 class Job(NamedTuple):
@@ -131,10 +137,21 @@ class Job(NamedTuple):
     seed: int
 
 
+def together(system: str) -> str:
+    """The ensemble of a system of ours."""
+    return next(ensemble for ensemble, alone in ENSEMBLES.items() if alone == system)
+
+
+def _as_file(system: str) -> str:
+    return system.replace(",", "").replace(" ", "-")
+
+
 def does(system: str, data: str) -> bool:
     """Whether there is such a cell."""
     if system in OURS:
         return data in OURS[system]
+    if system in ENSEMBLES:
+        return data in ENSEMBLES_OF
     peer = PEERS_BY_NAME[system]
     return peer.tags == source(data).tags and not (peer.heavy and data in FEW_OF)
 
@@ -142,21 +159,21 @@ def does(system: str, data: str) -> bool:
 def jobs(rows: Sequence[str], seeds: Sequence[int] | None) -> list[Job]:
     """Of the cells whose data/system is like one of the patterns `rows`; seed by seed, so that what is broken off has
     figures of everything. seeds: None for all that a cell has"""
-    cells = [(data, system) for data in (*WHOLE, *FEW_OF) for system in (*OURS, *PEERS_BY_NAME) if does(system, data)]
+    cells = [(data, system) for data in (*WHOLE, *FEW_OF) for system in SYSTEMS if does(system, data)]
     wanted = [(data, system) for data, system in cells if any(_like(data, system, row) for row in rows)]
     every = [Job(data, system, seed) for data, system in wanted for seed in _seeds(data, system, seeds)]
     return sorted(every, key=lambda job: job.seed)
 
 
 def _like(data: str, system: str, row: str) -> bool:
-    named = system in OURS or not PEERS_BY_NAME[system].by_name or row.endswith(system)
+    named = system not in PEERS_BY_NAME or not PEERS_BY_NAME[system].by_name or row.endswith(system)
     return named and fnmatchcase(f"{data}/{system}", row)
 
 
 def _seeds(data: str, system: str, given: Sequence[int] | None) -> Sequence[int]:
     if data in FEW_OF:
         return given or DRAWS
-    if system in OURS or PEERS_BY_NAME[system].seeds:
+    if system in OURS or (system in PEERS_BY_NAME and PEERS_BY_NAME[system].seeds):
         return given or SEEDS
     return [1] if given is None or 1 in given else []
 
@@ -171,23 +188,42 @@ class Shop:
 
     def done(self, job: Job) -> Line:
         """Trains and measures, and says what came of it."""
-        return job._asdict() | (self._trained(job) if job.system in OURS else self._peer(job))
+        if job.system in PEERS_BY_NAME:
+            return job._asdict() | self._peer(job)
+        return job._asdict() | (self._ensemble(job) if job.system in ENSEMBLES else self._alone(job))
 
-    def _trained(self, job: Job) -> dict[str, Any]:
-        row = OURS[job.system][job.data]
-        name = job.system.replace(",", "").replace(" ", "-")
+    def _alone(self, job: Job) -> dict[str, Any]:
+        """A network by itself; one that an ensemble has isn't trained again."""
+        data, how = self._asked(job.system, job)
+        run, ensemble = self._run(job), self._run(Job(job.data, together(job.system), 1))
+        if trained_before(ensemble) and job.seed <= TOGETHER:
+            said = trained(ensemble, data)["seeds"][job.seed - 1]
+            run = ensemble / f"seed-{job.seed}"
+        else:
+            said = dmn("train", data, "--out", run, "--force", "--seed", job.seed, *how)
+        return self._tested(run, data, said["best"], said["seconds"]) | {"epochs": said["epochs"]}
+
+    def _ensemble(self, job: Job) -> dict[str, Any]:
+        data, how = self._asked(ENSEMBLES[job.system], job)
+        run = self._run(job)
+        said = trained(run, data, "--ensemble", TOGETHER, "--seed", 1, *how)
+        return self._tested(run, data, said["ensemble"], sum(one["seconds"] for one in said["seeds"]))
+
+    def _asked(self, system: str, job: Job) -> tuple[Path, list[object]]:
+        """The data set, and how to train on it."""
+        row = OURS[system][job.data]
         vectors = ("--vectors", str(self.words()), "--extra-words", "100000") if row.vectors_of_reader else ()
-        data = self.store.prepared(job.data, job.seed, name, (*row.prepare, *vectors))
-        run = self.folder / f"{name}-{job.data}-{job.seed}.run"
+        data = self.store.prepared(job.data, job.seed, _as_file(system), (*row.prepare, *vectors))
         begun = ("--start-from", self.reader()) if row.reads else ()
-        how = *begun, *row.train, *self.options
-        trained = dmn("train", data, "--out", run, "--force", "--seed", job.seed, *how)
-        return {
-            "test": round(dmn("eval", run, data)["accuracy"], 4),
-            "valid": round(trained["best"]["accuracy"], 4),
-            "seconds": round(trained["seconds"]),
-            "epochs": trained["epochs"],
-        }
+        return data, [*begun, *row.train, *self.options]
+
+    def _run(self, job: Job) -> Path:
+        return self.folder / f"{_as_file(job.system)}-{job.data}-{job.seed}.run"
+
+    def _tested(self, run: Path, data: Path, valid: Mapping[str, float], seconds: float) -> dict[str, Any]:
+        said = dmn("eval", run, data)
+        accuracies = {"test": round(said["accuracy"], 4), "valid": round(valid["accuracy"], 4)}
+        return accuracies | {"seconds": round(seconds), "rate": answered(said)}
 
     def reader(self) -> Path:
         """The run that has read, once for all."""
@@ -224,7 +260,7 @@ class Shop:
 
     def can(self, wanted: Sequence[Job]) -> list[Job]:
         """Those that can be done, once the packages that they need are installed."""
-        alone = [job for job in wanted if job.system in OURS or PEERS_BY_NAME[job.system].ours]
+        alone = [job for job in wanted if job.system not in PEERS_BY_NAME or PEERS_BY_NAME[job.system].ours]
         if len(alone) == len(wanted) or self._installed():
             return list(wanted)
         left_out = sorted({job.system for job in wanted} - {job.system for job in alone})
