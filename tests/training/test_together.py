@@ -21,6 +21,7 @@ from dmn_cli.training.gradients import summed
 from dmn_cli.training.learner import USUAL, Learner
 from dmn_cli.training.loop import Training
 from dmn_cli.training.sampling import PlannedStep, plan
+from dmn_cli.training.suits import taught
 from dmn_cli.training.turns import learnt, look_ahead
 
 CPU = torch.device("cpu")
@@ -76,6 +77,36 @@ def test_an_epoch_has_as_many_steps_as_a_task_has_batches(three: list[DataSet]) 
     settings = decide(quick(steps=1, batch_size=9), joint).settings.training
     questions = sum(len(batches.split) for batches in joint.train)
     assert questions / 9 / 3 <= len(plan(joint.train, settings, 1)) <= 2 * questions / 9 / 3
+
+
+@pytest.fixture(scope="module")
+def texts(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    """Forty texts, of which nothing says what an answer rests on."""
+    folder = tmp_path_factory.mktemp("texts")
+    lines = [{"story": [f"it is {n} {n % 7}"], "question": "How is it?", "answer": f"{n % 2}"} for n in range(40)]
+    split = [line | {"split": split} for line in lines for split in ("train", "valid")]
+    (folder / "texts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in split))
+    prepared = dmn("prepare", "jsonl", folder / "texts.jsonl", "--out", folder / "texts")
+    assert prepared.code == 0, prepared.err
+    return DataSet(folder / "texts")
+
+
+def test_texts_are_not_read_hundreds_of_times_beside_stories(three: list[DataSet], texts: DataSet) -> None:
+    """Eight times in all."""
+    joint = Joint.of([*three, texts])
+    settings = decide(quick(steps=40, epochs=2), joint).settings.training
+    steps = [step for epoch in (1, 2) for step in plan(joint.train, settings, epoch)]
+    assert len(steps) == 80
+    assert all(tasks_of(step) == [0, 1, 2, 3] for step in steps)
+    asked = np.array([[batches.asked(stories)[0] for batches, stories in step] for step in steps]).sum(axis=0)
+    of_texts = joint.tasks.index(texts.tasks[0])
+    assert asked[of_texts] == 8 * 40
+    assert asked[0] > 80 * 22
+    alone = Joint.of([texts])
+    steps = plan(alone.train, decide(quick(steps=40), alone).settings.training, 1)
+    assert sum(len(stories) for step in steps for _, stories in step) > 40 * 15  # it decides by itself how often
+    assert taught(joint) == {"qa1", "qa2", "qa6"}
+    assert taught(alone) == set(texts.tasks)
 
 
 def test_what_is_learnt_comes_seldom(three: list[DataSet]) -> None:

@@ -38,6 +38,7 @@ from dmn_cli.training.run import Run
 from dmn_cli.training.sampling import PlannedStep
 from dmn_cli.training.schedule import rate
 from dmn_cli.training.start import Start, joint_from
+from dmn_cli.training.suits import taught
 from dmn_cli.training.validation import Validation
 
 _REPORT_EVERY = 0.2  # seconds
@@ -302,7 +303,8 @@ class Training:
             lowest = None
             if settings.sampling == "together" and len(tasks := self.learner.joint.tasks) > 1:
                 right = {task: min(copy[task]["accuracy"] for copy in told) for task in tasks if task in told[0]}
-                state.learnt, lowest = turns.learnt([right.get(task, 0.0) for task in tasks]), min(right.values())
+                state.learnt = turns.learnt([right.get(task, 0.0) for task in tasks])
+                lowest = min((right[task] for task in taught(self.learner.joint) if task in right), default=None)
             turns.look_ahead(settings, state, loss, score[0], lowest)
         if not state.thin_from and turns.may_thin(settings, state, epoch.gate_loss):
             with self._averages():

@@ -24,6 +24,7 @@ import numpy as np
 
 from dmn_cli.data.batches import Batches
 from dmn_cli.settings.schema import TrainingSettings
+from dmn_cli.training.suits import is_taught
 
 
 class PlannedBatch(NamedTuple):
@@ -38,9 +39,16 @@ PlannedStep = Sequence[PlannedBatch]
 
 _FACTS = 8  # that a question sees in the mean; where there are more, a task's batches have fewer questions
 _SELDOM = 4  # a task that is learnt comes in every fourth step
+_READINGS = 8  # in a whole training of what is read beside tasks that need many more
 
 Reader = Callable[[], list[PlannedBatch]]
 """The batches of one reading of a data set, reshuffled each time."""
+
+
+class _Task(NamedTuple):
+    batches: Batches
+    number: int  # as the model numbers it
+    stories: np.ndarray
 
 
 def plan(
@@ -53,37 +61,54 @@ def plan(
     random = np.random.default_rng([settings.seed, epoch])
     first = settings.first_questions if few else 0
     chosen = [batches.few(first) if first else None for batches in sets]
-    together = settings.sampling == "together"
-    size, facts = settings.batch_size, _FACTS * settings.batch_size if together else None
-
-    def reader(batches: Batches, stories: np.ndarray | None) -> Reader:
-        return lambda: [PlannedBatch(batches, own) for own in batches.plan(size, random, facts=facts, stories=stories)]
-
-    if together:
-        tasks = [(one, *task) for one, stories in zip(sets, chosen, strict=True) for task in _tasks(one, stories)]
-        rests = [_SELDOM if seldom >> task & 1 else 1 for _, task, _ in tasks]
-        return _together([reader(one, own) for one, _, own in tasks], rests, settings.steps)
-    readers = [reader(*one) for one in zip(sets, chosen, strict=True)]
+    if settings.sampling == "together":
+        tasks = [task for one, stories in zip(sets, chosen, strict=True) for task in _tasks(one, stories)]
+        return _together(tasks, settings, random, seldom)
+    readers = [_reader(*one, random, settings.batch_size) for one in zip(sets, chosen, strict=True)]
     planned = _once(readers, settings, random)
     while len(planned) < settings.steps:
         planned += _once(readers, settings, random)
     return [[batch] for batch in planned]
 
 
-def _tasks(batches: Batches, stories: np.ndarray | None) -> list[tuple[int, np.ndarray]]:
-    """The tasks, as the model numbers them, and the stories of each. stories: those that are read; None: all"""
+def _reader(
+    batches: Batches, stories: np.ndarray | None, random: np.random.Generator, size: int, facts: int | None = None
+) -> Reader:
+    """size: questions of a batch; facts: that they see at most; stories: those that are read; None: all"""
+    return lambda: [PlannedBatch(batches, own) for own in batches.plan(size, random, facts=facts, stories=stories)]
+
+
+def _tasks(batches: Batches, stories: np.ndarray | None) -> list[_Task]:
+    """stories: those that are read; None: all"""
     stories = np.arange(batches.split.stories) if stories is None else stories
     task = batches.split.task[stories]
-    return [(int(batches.task_ids[one]), stories[task == one]) for one in np.unique(task)]
+    return [_Task(batches, int(batches.task_ids[one]), stories[task == one]) for one in np.unique(task)]
 
 
-def _together(readers: Sequence[Reader], rests: Sequence[int], steps: int) -> list[PlannedStep]:
-    """A batch of each in every step, or in as few as `rests` says, unless that is so of all: as many steps as they have
-    batches in the mean, or `steps`."""
+def _together(
+    tasks: Sequence[_Task], settings: TrainingSettings, random: np.random.Generator, seldom: int
+) -> list[PlannedStep]:
+    """A batch of each in every step, or in every fourth of those that `seldom` names, unless these are all: as many
+    steps as they have batches in the mean, or `steps`.
+
+    Texts beside tasks that are learnt by reading them hundreds of times under other names would be learnt by heart: of
+    these a step has so few that they are read `_READINGS` times in all.
+    """
+    texts = [not is_taught(task.batches.data.summary) for task in tasks]
+    if all(texts):
+        texts = [False] * len(tasks)
+    size, facts = settings.batch_size, _FACTS * settings.batch_size
+    readers = [_reader(task.batches, task.stories, random, size, facts) for task in tasks]
+    drawn = [[] if text else read() for read, text in zip(readers, texts, strict=True)]
+    steps = max(settings.steps, round(sum(map(len, drawn)) / texts.count(False)))
+    for n, (task, text) in enumerate(zip(tasks, texts, strict=True)):
+        if text:
+            asked = int(task.batches.split.questions.lengths[task.stories].sum())
+            own = min(size, -(-_READINGS * asked // (steps * settings.epochs)))
+            readers[n] = _reader(task.batches, task.stories, random, own, facts)
+    rests = [_SELDOM if seldom >> task.number & 1 else 1 for task in tasks]
     if min(rests) > 1:
         rests = [1] * len(rests)
-    drawn = [read() for read in readers]
-    steps = max(steps, round(sum(map(len, drawn)) / len(drawn)))
 
     def endless(first: list[PlannedBatch], read: Reader) -> Iterator[PlannedBatch]:
         yield from first

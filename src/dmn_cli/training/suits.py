@@ -47,8 +47,18 @@ def is_natural_text(data: Mapping[str, Any]) -> bool:
         or any(Form.from_json(form).per_fact for form in data["forms"].values())
     ):
         return False
-    told = data.get("questions_with_support") or any(data.get("symmetries", {}).values())
-    return not told and data.get("words", 0) > _WORDS
+    return not is_taught(data) and data.get("words", 0) > _WORDS
+
+
+def is_taught(data: Mapping[str, Any]) -> bool:
+    """Whether it says more than answers: what some rest on, or which names can change. data: dataset.json"""
+    return bool(data.get("questions_with_support")) or any(data.get("symmetries", {}).values())
+
+
+def taught(joint: Joint) -> set[str]:
+    """The tasks of the data sets that say so; all of them where none does."""
+    tasks = {task for data in joint.data if is_taught(data.summary) for task in data.tasks}
+    return tasks or set(joint.tasks)
 
 
 def of_texts(joint: Joint) -> bool:
