@@ -99,6 +99,8 @@ def decide(settings: Settings, joint: Joint, before: Mapping[str, Any] | None = 
         table, _, last = key.partition(".")
         if tables[table].get(last) == AUTO:
             tables[table][last] = said[key] = (before or {}).get(key, value)
+    if not model.get("ngrams"):
+        said.pop("training.ngrams_rate", None)  # of which there are none
     network = NETWORKS[settings.model.network].settings.model_validate(model)
     fixed = TrainingSettings.model_validate(training)
     decided = settings.model_copy(update={"model": network, "training": fixed})
