@@ -62,11 +62,13 @@ def document(dmn: Dmn, run: Path, facts: list[str], question: str, *options: str
 def test_new_names_are_as_good_as_known_ones(predictor: Predictor, who: str, names: dict[str, str]) -> None:
     question = f"Where is {who}?"
     usual = predictor.answer(STORY, question)
-    assert usual.text == {"Mary": "hallway", "John": "office"}[who]
+    where, last = {"Mary": ("hallway", 2), "John": ("office", 1)}[who]
+    assert usual.text == where
     facts = [renamed(fact, names) for fact in STORY]
     new = predictor.answer(facts, renamed(question, names))
     assert new.text == names[usual.text]
-    assert new.read == usual.read
+    assert last in usual.read
+    assert last in new.read
     assert new.facts == facts
     # the first pass is the one that training taught: of one supporting fact nothing is left for the others
     assert new.gates[0] == pytest.approx(usual.gates[0], abs=0.1)
@@ -160,10 +162,16 @@ def test_a_name_that_no_fact_has_is_nowhere(dmn: Dmn, run: Path, name: str) -> N
 
 
 def test_more_names_than_spares(dmn: Dmn, run: Path) -> None:
+    """Whatever the network makes of so many, it's the same whoever they are."""
     names = ["Zaphod", "Trillian", "Fenchurch", "Marvin", "Slartib", "Deep", "Eddie", "Lunkwill", "Hotblack", "Wowbag"]
     facts = [f"{name} went to the {place}." for name, place in zip(names, itertools.cycle(["office", "garden"]))]
     said = document(dmn, run, facts, "Where is Trillian?")
-    assert said["answer"] == "garden"
+    new = ["Xiulan", "Pelle", "Ngozi", "Tariq", "Ione", "Bogdan", "Aisha", "Goran", "Ulla", "Wim"]
+    others = dict(zip(names, new, strict=True))
+    as_others = document(dmn, run, [renamed(fact, others) for fact in facts], "Where is Pelle?")
+    assert as_others["answer"] == said["answer"]
+    assert as_others["confidence"] == said["confidence"]
+    assert said["answer"] in {"office", "garden"}
     assert said["too_many_names"] == names[8:]
     assert list(said["bound"]) == names[:8]
     assert "can tell apart: Hotblack, Wowbag" in ask(dmn, run, facts, "Where is Trillian?").err

@@ -44,6 +44,7 @@ class Recipe(NamedTuple):
         "-pthread",
     )
     targets: tuple[str, ...] = (  # the first that the compiler takes
+        "-march=native -mprefer-vector-width=512 --param=avoid-fma-max-bits=0",
         *("-march=native -mprefer-vector-width=512", "-march=native"),
         *("-mcpu=native", ""),
     )
