@@ -162,7 +162,7 @@ def page(kept: Sequence[Line]) -> str:
     measured = Measured(kept)
     seconds = "\nSeconds of a training:\n\n"
     rates = (
-        "\nTexts, of tags words, a second of `dmn eval`, on one busy core:\n\n",
+        "\nTexts, of tags sentences, a second of `dmn eval`, on one busy core:\n\n",
         whole(measured.rate, (*OURS, *ENSEMBLES)),
     )
     large = HEAD, whole(measured.accuracy), seconds, whole(measured.cost), *rates

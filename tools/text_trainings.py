@@ -5,7 +5,7 @@ same examples with the same splits; what peers/requirements.txt pins is in a vir
 
 A line: {"data", "system", "seed", "test", "valid", "seconds", …}. Seconds of ours are of the training by the clock,
 those of a peer are CPU seconds of training what its validation chose ("search_seconds": all that was tried). "rate":
-examples, of tags words, a second of dmn eval on the test.
+examples, of tags sentences, a second of dmn eval on the test.
 """
 
 from __future__ import annotations
