@@ -43,7 +43,7 @@ LINES ?= 1000000
 
 setup: .venv/.ready
 
-# torch goes in first and exactly: a bare `torch` pulls gigabytes of CUDA packages
+# torch goes in first and exactly: a newer one may pull gigabytes of CUDA packages
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dmn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -22,7 +22,7 @@ from dmn_cli.notation import encoded, to_json
 if TYPE_CHECKING:
     import numpy as np
 
-NEWER = "It was written by a newer dmn: upgrade with pip install --upgrade dmn-cli."
+NEWER = "It was written by a newer dmn: install that one."
 
 
 @contextmanager

@@ -225,7 +225,7 @@ def test_without_the_libraries(dmn: Dmn, tmp_path: Path, monkeypatch: pytest.Mon
     hidden = {"onnxruntime"}
     monkeypatch.setattr(exporting, "find_spec", lambda name: None if name in hidden else found(name))
     args = ("export", tmp_path, "--onnx", tmp_path / "out.onnx")
-    fails(dmn(*args), 2, "ONNX needs onnxruntime, which is not installed", "pip install 'dmn-cli[onnx]'")
+    fails(dmn(*args), 2, "ONNX needs onnxruntime, which is not installed", "pip install onnxruntime")
     hidden.add("onnx")
     fails(dmn(*args), 2, "ONNX needs onnx and onnxruntime, which are not installed")
 

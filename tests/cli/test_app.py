@@ -1,12 +1,15 @@
 """The program itself: help, version, and what a mistake, a bug and Ctrl-C look like from outside."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import QUESTION, filled_in
 from conftest import Dmn, Process, Result, fails
+from typer.main import get_command
 
 import dmn_cli
+from dmn_cli.cli.app import app
 
 
 def test_version(dmn: Dmn) -> None:
@@ -28,6 +31,12 @@ def test_help_of_every_command(dmn: Dmn, command: str, option: str) -> None:
     assert f"Example: dmn {command} " in f"{result.out} ".replace("\n", " ")
     assert "--json" in result.out
     assert "--quiet" in result.out
+    shown: Any = get_command(app)
+    for name in command.split():
+        shown = shown.commands[name]
+    text = shown.help
+    assert " ".join(text.replace("\\[", "[").split()) in " ".join(result.out.split())
+    assert not any("\n" in paragraph for paragraph in text.split("\n\n"))
 
 
 @pytest.mark.parametrize("group", ["", "prepare"])

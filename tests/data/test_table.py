@@ -118,6 +118,7 @@ def test_quotes_that_are_letters(tmp_path: Path) -> None:
     ("content", "written", "said"),
     [
         (b"", Written(), "is empty"),
+        (b"subject,body,team\n", Written(), r"t\.csv: has no rows"),
         (b"a,b\n1,2\n", Written(), "has no column 'subject'.*It has: a, b"),
         (b"subject,body,team,team\n1,2,3,4\n", Written(), "two columns 'team'"),
         (b'subject,body,team\n"a\nb",c,d\n1,2\n', Written(), r"t\.csv:4: the row has 2 cells, and the header 3"),

@@ -17,6 +17,7 @@ from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, tr
 from dmn_cli.cli.output import show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
+from dmn_cli.cli.signatures import unwrapped
 from dmn_cli.cli.torchrun import refuse, together
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 from dmn_cli.version import __version__
@@ -51,14 +52,11 @@ app = typer.Typer(
     "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 Ctrl-C · 143 terminated.",
 )
 app.add_typer(prepare, name="prepare")
-app.command("train")(together(train.command))
-app.command("eval")(evaluate.command)
-app.command("compare")(compare.command)
-app.command("ask")(ask.command)
-app.command("report")(report.command)
-app.command("export")(export.command)
-app.command("info")(info.command)
-app.command("doctor")(doctor.command)
+for name, command in {
+    **{"train": together(train.command), "eval": evaluate.command, "compare": compare.command, "ask": ask.command},
+    **{"report": report.command, "export": export.command, "info": info.command, "doctor": doctor.command},
+}.items():
+    app.command(name, help=unwrapped(command.__doc__ or ""))(command)
 
 _debugging = False
 

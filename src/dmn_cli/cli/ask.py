@@ -105,7 +105,7 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="With --story: draw what --why shows, facts and passes, as .png or .svg.",
+            help="With --story or --image: draw what --why shows, as .png or .svg.",
             show_default=False,
         ),
     ] = None,
@@ -125,8 +125,8 @@ def command(
 ) -> None:
     """Ask a model. With no question given, a prompt opens: type facts, end a line with ? to ask.
 
-    A model that was taught one question alone needs none to be given. A table keeps its rows and columns, and gets two
-    more: answer and confidence.
+    A model that was taught one question alone needs none to be given. A table keeps its rows and columns, and gets
+    two more: answer and confidence.
 
     dmn ask demo needs nothing trained: it opens the prompt with a story to ask about.
 
@@ -157,7 +157,7 @@ def command(
         raise UsageError("--json reports what was written to --out", hint="Give --out FILE too.")
     if plot is not None:
         if told is None:
-            raise UsageError("--plot draws the answer to one question", hint="Give --story and --question too.")
+            raise UsageError("--plot draws the answer to one question", hint="Give --story or --image, and --question.")
         from dmn_cli.reporting.plots.style import check
 
         check(plot, force=force)

@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Write a model for programs without dmn: as ONNX, for onnxruntime in Python, JavaScript, C++, Java, …
 
-    The file is written only if onnxruntime answers by it as dmn does. It needs: pip install 'dmn-cli[onnx]'.
+    The file is written only if onnxruntime answers by it as dmn does. It needs: pip install onnx onnxruntime.
     docs/onnx.md says how to ask it.
 
     Example: dmn export runs/two --onnx two.onnx

@@ -18,7 +18,12 @@ _STATES = {"changed": "; the data have changed since", "gone": "; not there any 
 
 def command(
     path: Annotated[
-        Path, typer.Argument(metavar="RUN|DATA", help="A run, a model directory or a data set.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RUN|DATA",
+            help="A run, a model directory, a data set, a prepared text or demo.",
+            show_default=False,
+        ),
     ],
     json: Json = False,
     quiet: Quiet = False,

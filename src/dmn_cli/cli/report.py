@@ -25,7 +25,7 @@ def command(
     model: Model,
     data: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DATA]", help="Data sets to measure it on, if not its own.", show_default=False),
+        typer.Argument(metavar="DATA", help="Data sets to measure it on, if not its own.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
     split: Annotated[str, typer.Option(help="What to measure on: test, valid or train.")] = "test",

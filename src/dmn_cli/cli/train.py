@@ -126,8 +126,8 @@ def command(
         int | None,
         typer.Option(
             metavar="N",
-            help="So many processes of this machine compute a batch, which must have as many parts (training.parts); "
-            "it changes nothing but the time. For several machines, or GPUs, there is torchrun.",
+            help="So many processes of this machine compute a batch, which must have at least as many parts "
+            "(training.parts); it changes nothing but the time. For several machines, or GPUs, there is torchrun.",
             min=1,
             show_default=False,
         ),

@@ -3,7 +3,7 @@
     R   = σ(X W_r + H U_r + b_r)
     Z   = σ(X W_z + H U_z + b_z)
     H~  = tanh(X W_h + (R ∘ H) U_h + b_h)              reset="before"  (Kumar et al. 2016)
-    H~  = tanh(X W_h + R ∘ (H U_h) + b_h)              reset="after"   (Xiong et al. 2016, eq. 4)
+    H~  = tanh(X W_h + R ∘ (H U_h) + b_h)              reset="after"   (Xiong et al. 2016, eq. 3)
     H'  = Z ∘ H + (1 - Z) ∘ H~                         the plain GRU
     H'  = g (Z ∘ H + (1 - Z) ∘ H~) + (1 - g) H         update="gru"    (Kumar et al. 2016, sec. 2.3: the episode)
     H'  = g H~ + (1 - g) H                             update="gate"   (Xiong et al. 2016, eq. 11: attention GRU, no Z)

@@ -8,8 +8,8 @@ the last word of each sentence. A story of one-word sentences therefore has a fa
 Xiong et al. 2016, sec. 3.1 (`FusionReader`): each sentence is read by itself as a position-weighted sum of its words,
 and a bi-directional GRU lets the sentences exchange what they say.
 
-    f_i  = Σ_j l_j ∘ w_j^i,   l_jd = (1 - j/M) - (d/D) (1 - 2j/M)          (eq. 5, M words, D dimensions, from 1)
-    f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 6-8)
+    f_i  = Σ_j l_j ∘ w_j^i,   l_jd = (1 - j/M) - (d/D) (1 - 2j/M)          (of M words and D dimensions, from 1)
+    f→_i = GRU(f_i, f→_{i-1});  f←_i = GRU(f_i, f←_{i+1});  f↔_i = f→_i + f←_i   (eqs. 5-7)
 
 A sentence of a longer text is read by a bi-directional GRU over its words, of which the mean and the maximum are kept
 (`SentenceGRU`; max pooling: Collobert & Weston 2008, Conneau et al. 2017). A fact of one word is its word:

@@ -100,7 +100,7 @@ def check_libraries() -> None:
     if missing:
         raise UsageError(
             f"ONNX needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
-            hint="pip install 'dmn-cli[onnx]'",
+            hint=f"Install what is missing: pip install {' '.join(missing)}",
         )
 
 

@@ -23,7 +23,7 @@ def command(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH]...",
+            metavar="PATH",
             help="Files of JSON lines about pictures, or folders with such files; or the folder of DAQUAR.",
             show_default=False,
         ),

@@ -9,8 +9,18 @@ import typer
 
 from dmn_cli.cli.options import Force, Json, Quiet
 from dmn_cli.cli.output import Output, plural, progress
-from dmn_cli.cli.prepare.options import Affixes, Case, Pieces, Words
+from dmn_cli.cli.prepare.options import Affixes, Case, Words
 from dmn_cli.errors import UsageError
+
+_Pieces = Annotated[
+    str | None,
+    typer.Option(
+        "--pieces",
+        metavar="FILE.model",
+        help="For sentencepiece, and needed there: the pieces of a data set, DATA/tokenizer.model.",
+        show_default=False,
+    ),
+]
 
 
 def command(
@@ -26,7 +36,7 @@ def command(
     tokenizer: Words = "spacy",
     language: Annotated[str, typer.Option(help="The language whose rules spaCy uses: en, de, fr, xx, …")] = "en",
     case: Case = "lower",
-    pieces: Pieces = None,
+    pieces: _Pieces = None,
     affixes: Affixes = False,
     force: Force = False,
     json: Json = False,

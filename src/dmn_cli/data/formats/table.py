@@ -66,14 +66,20 @@ class Row(NamedTuple):
 def rows(
     paths: Sequence[Path], columns: Columns, written: Written, progress: Callable[[int], None] = lambda n: None
 ) -> Iterator[Row]:
-    """Raises: DataError, with file:line, where a table can't be read; UsageError where it isn't there."""
-    inputs = len(columns.input)
+    """Raises: DataError, with file:line, where a table can't be read, or none has a row; UsageError where it isn't
+    there."""
+    inputs, row = len(columns.input), None
     for path in paths:
         for file, table in tables(path, written, columns.all, progress):
             for record in _records(table, columns):
                 texts = texts_of(record.cells[:inputs])
                 split = record.cells[inputs + 1].strip() if columns.split else None
-                yield Row(file, f"{table.name}:{record.number}", texts, columns.labels(record.cells[inputs]), split)
+                row = Row(file, f"{table.name}:{record.number}", texts, columns.labels(record.cells[inputs]), split)
+                yield row
+    if row is None:
+        raise DataError(
+            "has no rows", where=paths[0], hint="Give a table with a row of column names and rows under it."
+        )
 
 
 def texts_of(cells: Sequence[str]) -> list[str]:

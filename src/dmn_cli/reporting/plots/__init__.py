@@ -1,1 +1,1 @@
-"""Plots, as PNG or SVG. They are drawn by matplotlib, which comes with `pip install dmn-cli[plot]`."""
+"""Plots, as PNG or SVG. They are drawn by matplotlib, which is an extra, `plot`."""

@@ -93,7 +93,7 @@ def check_library() -> None:
     """Raises: UsageError where there is no matplotlib."""
     if not available():
         raise UsageError(
-            "plots are drawn by matplotlib, which isn't installed", hint="Install it: pip install 'dmn-cli[plot]'"
+            "plots are drawn by matplotlib, which isn't installed", hint="Install it: pip install matplotlib"
         )
 
 
