@@ -110,6 +110,30 @@ def test_networks_of_an_ensemble_are_trained_once(tools: Any, tmp_path: Path, mo
     assert sum(command == "train" for command, *_ in asked) == 2
 
 
+def test_a_stopped_training_goes_on_if_it_is_the_same(
+    tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, asked = importlib.import_module("runs"), []
+    run, stopped = tmp_path / "run", True
+
+    def dmn(*arguments: object) -> dict[str, Any]:
+        asked.append(arguments[4:])  # train DATA --out RUN …
+        run.mkdir(exist_ok=True)
+        (run / "config.toml").touch()
+        if stopped:
+            raise KeyboardInterrupt
+        return {"seconds": 3}
+
+    monkeypatch.setattr(runs, "dmn", dmn)
+    for options in (("--seed", 1), ("--seed", 1), ("--seed", 2)):
+        with pytest.raises(KeyboardInterrupt):
+            runs.trained(run, tmp_path, *options)
+    stopped = False
+    for _ in range(2):
+        assert runs.trained(run, tmp_path, "--seed", 2) == {"seconds": 3}
+    assert asked == [("--force", "--seed", 1), ("--resume",), ("--force", "--seed", 2), ("--resume",)]
+
+
 def test_a_peer_is_told_nothing_of_the_vectors_that_read_its_test(tools: Any) -> None:
     reads = tools["text_trainings"].reads_vectors
     assert reads("fastText", "sst2")

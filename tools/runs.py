@@ -24,10 +24,15 @@ def prepared(data: Path, *arguments: object) -> Path:
 
 
 def trained(run: Path, data: Path | list[Path], *options: object) -> dict[str, Any]:
-    """What `dmn train --json` says of `run`, trained now unless it was trained to its end before."""
+    """What `dmn train --json` says of `run`, trained now unless it was trained to its end before. If the same training
+    was stopped, it goes on."""
     data = data if isinstance(data, list) else [data]
     if not trained_before(run):
-        _said(run).write_text(json.dumps(dmn("train", *data, "--out", run, "--force", *options)), encoding="utf-8")
+        asked, command = run.with_name(f"{run.name}.asked.json"), json.dumps([*map(str, (*data, *options))])
+        stopped = asked.exists() and asked.read_text(encoding="utf-8") == command and (run / "config.toml").exists()
+        asked.write_text(command, encoding="utf-8")
+        how = ("--resume",) if stopped else ("--force", *options)
+        _said(run).write_text(json.dumps(dmn("train", *data, "--out", run, *how)), encoding="utf-8")
     return json.loads(_said(run).read_text(encoding="utf-8"))
 
 
