@@ -205,10 +205,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value, indent=1) + "\n")
 
 
-def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lambda path: False) -> None:
+def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
     """Refuses an output that exists or that can't be made, before any work is done.
 
-    An empty folder is as good as none. Any other may be overwritten only where `ours` recognises it as written by dmn.
+    An empty folder is as good as none. Any other may be overwritten only where `ours` recognises it as written by dmn,
+    and a file only by a file. ours: where a folder is to be written
 
     Raises: UsageError
     """
@@ -221,7 +222,9 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] = lamb
             )
         if path.is_dir() and path.resolve() == Path.cwd():
             raise UsageError("is the current folder, so it isn't overwritten", where=path)
-        if path.is_dir() and not ours(path):
+        if ours and not path.is_dir():
+            raise UsageError("is a file, and a folder is to be written: it isn't overwritten", where=path)
+        if path.is_dir() and not (ours and ours(path)):
             raise UsageError("is a folder that dmn didn't write, so it isn't overwritten", where=path)
     parent = path.absolute().parent
     try:

@@ -31,6 +31,22 @@ def test_an_output_that_exists_is_not_overwritten(
     assert (out / "thesis.tex").read_text() == "precious"
 
 
+def test_force_never_overwrites_what_is_read_nor_a_file_by_a_folder(
+    dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, text = tmp_path / "t.csv", "text,label\na,x\nb,y\n"
+    table.write_text(text)
+    command = ("prepare", "table", table, "--input", "text", "--label", "label", "--force")
+    fails(dmn(*command, "--out", table), 2, str(table), "is a file, and a folder is to be written")
+    fails(dmn(*command, "--out", tmp_path / "new", "--export", table), 2, str(table), "is what is read")
+    inside = tmp_path / "new" / "x.jsonl"
+    fails(dmn(*command, "--out", tmp_path / "new", "--export", inside), 2, str(inside), "--export lies in --out")
+    monkeypatch.chdir(tmp_path)
+    fails(dmn(*command, "--out", "."), 2, "is the current folder")
+    assert table.read_text() == text
+    assert list(tmp_path.iterdir()) == [table]
+
+
 @pytest.mark.parametrize(
     ("command", "name", "text"),
     [

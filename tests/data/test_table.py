@@ -207,6 +207,16 @@ def test_a_key_that_a_row_lacks_is_an_empty_cell(tmp_path: Path) -> None:
     assert found == [(["a"], ("1",), f"{tmp_path}/t.jsonl:1"), (["b"], (), f"{tmp_path}/t.jsonl:2")]
 
 
+def test_nan_is_a_cell_that_is_missing(tmp_path: Path) -> None:
+    """As pandas and Python's json write it."""
+    content = b'{"subject": "a", "body": NaN, "team": NaN}\n{"subject": NaN, "body": "b", "team": Infinity}\n'
+    found = [(row.texts, row.labels) for row in read(tmp_path / "t.jsonl", content)]
+    assert found == [(["a"], ()), (["b"], ("Infinity",))]
+    columns = pa.table({"subject": ["a", "b"], "body": ["c", "d"], "team": pa.array([float("nan"), 1.5])})
+    parquet.write_table(columns, tmp_path / "t.parquet")
+    assert [row.labels for row in table.rows([tmp_path / "t.parquet"], COLUMNS, Written())] == [(), ("1.5",)]
+
+
 LISTS = {
     "subject": ["a", "b", "c", "d"],
     "body": [["Dark. ", "Cold."], None, [], [None, "Wet."]],

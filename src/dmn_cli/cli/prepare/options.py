@@ -172,8 +172,12 @@ class Shared:
                     continue
             return False
 
+        if self.out.resolve() == Path.cwd():
+            raise UsageError("is the current folder, whose place the data set would take", where=self.out)
         check_output(self.out, force=self.force, ours=ours)
         if self.export:
+            if self.out.resolve() in (self.export.resolve(), *self.export.resolve().parents):
+                raise UsageError("--export lies in --out, which is written as a whole", where=self.export)
             check_output(self.export, force=self.force)
         self._check_vectors()
         _ = self.symmetry_choice
@@ -234,8 +238,13 @@ class Shared:
         return fetch(path, names, self.output.note, partial(progress, self.output, "fetching"))
 
     def local(self, paths: list[str], *names: str) -> list[Path]:
-        """`fetched`, for all of them."""
-        return [self.fetched(path, *names).path for path in paths]
+        """`fetched`, for all of them.
+
+        Raises: UsageError also where --export is one of them."""
+        files = [self.fetched(path, *names).path for path in paths]
+        if self.export and self.export.exists() and any(f.exists() and f.samefile(self.export) for f in files):
+            raise UsageError("is what is read, so it isn't overwritten", where=self.export)
+        return files
 
     def by_words(self) -> Bears:
         """What bears on a question, by the words of the language."""

@@ -96,6 +96,8 @@ def _texts(column: pa.Array, name: str, where: str) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_floating(column.type):  # NaN is a cell that is missing
+        column = pc.if_else(pc.is_nan(column), None, column)  # type: ignore[attr-defined]
     try:
         return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()  # type: ignore[attr-defined]
     except (pa.ArrowException, UnicodeDecodeError) as error:

@@ -51,7 +51,7 @@ class JsonTable:
         """Its numbers as they are written."""
         check(line, number, self.name, self.encoding)
         try:
-            return load_object(line, _LIKE, parse_int=str, parse_float=str, parse_constant=str)
+            return load_object(line, _LIKE, parse_int=str, parse_float=str, parse_constant=_constant)
         except DataError as error:
             raise DataError(error.message, where=f"{self.name}:{number}", hint=error.hint) from error
 
@@ -60,6 +60,11 @@ class JsonTable:
         if isinstance(value, list):
             return joined([_text(text, f"an entry of {json.dumps(name)}", where) for text in value], name, where)
         return _text(value, json.dumps(name), where)
+
+
+def _constant(name: str) -> str:
+    """As it is written; NaN is what Python writes for a cell that is missing."""
+    return "" if name == "NaN" else name
 
 
 def _text(value: Any, name: str, where: str) -> str:
