@@ -1,12 +1,16 @@
 """What is written: nothing of anybody else is overwritten, and a full disk leaves nothing half-written."""
 
 import gc
+import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import disk_that_fills_up, filled_in
 from conftest import Dmn, fails
+
+from dmn_cli.cli.output import write_lines
 
 
 def test_an_output_below_a_file(dmn: Dmn, story: Path) -> None:
@@ -63,6 +67,24 @@ def test_force_knows_its_own_folders_from_others_that_look_alike(
     (out / "thesis.tex").write_text("precious")
     fails(dmn(*filled_in(command, WORLD=world, OUT=out), "--force"), 2, "didn't write")
     assert (out / "thesis.tex").read_text() == "precious"
+
+
+def test_unbuffered_every_byte_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under PYTHONUNBUFFERED, where stdout may write a part of what it is given."""
+    written = bytearray()
+
+    class Parts(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any, /) -> int:
+            written.extend(bytes(data[:7]))
+            return min(len(data), 7)
+
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Parts(), write_through=True))  # type: ignore[arg-type]
+    write_lines(b"a line that is longer than that\n")
+    write_lines(b"another\n")
+    assert written == b"a line that is longer than that\nanother\n"
 
 
 def test_force_overwrites_what_dmn_wrote(dmn: Dmn, run: Path, world: Path, tmp_path: Path) -> None:

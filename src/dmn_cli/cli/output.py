@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dmn_cli.wording import duration as duration
 from dmn_cli.wording import plural as plural
@@ -95,9 +95,23 @@ def speak_utf_8() -> None:
 
 def write_lines(lines: bytes) -> None:
     """Some lines as they are, flushed."""
+    with stdout_of_bytes() as stream:
+        stream.write(lines)
+
+
+@contextmanager
+def stdout_of_bytes() -> Iterator[IO[bytes]]:
+    """Where bytes go as they are; flushed at the end. Without a buffer (PYTHONUNBUFFERED) stdout may write a part of
+    what it is given, so there it gets one."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
+    stream = sys.stdout.buffer
+    if not isinstance(stream, io.RawIOBase):
+        yield stream
+        stream.flush()
+        return
+    buffered = io.BufferedWriter(stream)
+    yield buffered
+    buffered.detach()  # flushes
 
 
 def stderr() -> Console:
