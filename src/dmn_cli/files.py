@@ -22,7 +22,7 @@ from dmn_cli.notation import encoded, to_json
 if TYPE_CHECKING:
     import numpy as np
 
-NEWER = "It was written by a newer dmn: install that one."
+NEWER = "It was written by a newer dmn: upgrade to that one."
 
 
 @contextmanager
@@ -233,6 +233,17 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None
         raise UsageError(f"its folder can't be made: {error.strerror}", where=path) from error
     if not os.access(parent, os.W_OK):
         raise UsageError("its folder can't be written to", where=path)
+
+
+def check_directory(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:
+    """`check_output` for a folder that `atomic_directory` will write: it may not be the current one, whose place it
+    would take.
+
+    Raises: UsageError
+    """
+    if path.resolve() == Path.cwd():
+        raise UsageError("is the current folder, so it isn't overwritten", where=path)
+    check_output(path, force=force, ours=ours)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from commands import disk_that_fills_up, filled_in
-from conftest import Dmn, fails
+from conftest import Dmn, Process, fails
 
-from dmn_cli.cli.output import write_lines
+from dmn_cli.cli.output import Output, buffer_stdout, write_lines
 
 
 def test_an_output_below_a_file(dmn: Dmn, story: Path) -> None:
@@ -47,6 +47,12 @@ def test_force_never_overwrites_what_is_read_nor_a_file_by_a_folder(
     fails(dmn(*command, "--out", tmp_path / "new", "--export", inside), 2, str(inside), "--export lies in --out")
     monkeypatch.chdir(tmp_path)
     fails(dmn(*command, "--out", "."), 2, "is the current folder")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    fails(dmn(*command, "--out", "."), 2, "is the current folder")
+    fails(dmn("prepare", "text", table, "--out", "."), 2, "is the current folder")
+    (tmp_path / "empty").rmdir()
+    monkeypatch.chdir(tmp_path)
     assert table.read_text() == text
     assert list(tmp_path.iterdir()) == [table]
 
@@ -81,10 +87,28 @@ def test_unbuffered_every_byte_is_written(monkeypatch: pytest.MonkeyPatch) -> No
             written.extend(bytes(data[:7]))
             return min(len(data), 7)
 
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Parts(), write_through=True))  # type: ignore[arg-type]
+    unbuffered = io.TextIOWrapper(Parts(), write_through=True)  # type: ignore[arg-type]
+    monkeypatch.setattr("sys.stdout", unbuffered)
+    buffer_stdout()
     write_lines(b"a line that is longer than that\n")
     write_lines(b"another\n")
     assert written == b"a line that is longer than that\nanother\n"
+    Output().result("and one for a person")
+    assert written.endswith(b"\nand one for a person\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("args", [("--help",), ("info", "demo"), ("info", "demo", "--json")])
+def test_a_disk_that_fills_up_behind_stdout(
+    dmn_process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with (tmp_path / "out").open("wb") as out, disk_that_fills_up(400):
+        process = dmn_process(*args, stdout=out.fileno())
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 5, err
+    assert b"there is no room left to write" in err
+    assert b"Exception ignored" not in err
 
 
 def test_force_overwrites_what_dmn_wrote(dmn: Dmn, run: Path, world: Path, tmp_path: Path) -> None:

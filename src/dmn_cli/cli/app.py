@@ -14,10 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, train
-from dmn_cli.cli.output import show_error, speak_utf_8
+from dmn_cli.cli.commands import add
+from dmn_cli.cli.output import buffer_stdout, show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
-from dmn_cli.cli.signatures import unwrapped
 from dmn_cli.cli.torchrun import refuse, together
 from dmn_cli.errors import DmnError, Interrupted, ResourceError, UsageError, from_os_error
 from dmn_cli.version import __version__
@@ -52,11 +52,19 @@ app = typer.Typer(
     "4 model · 5 device, memory or disk · 6 too few questions to tell · 70 a bug of dmn · 130 Ctrl-C · 143 terminated.",
 )
 app.add_typer(prepare, name="prepare")
-for name, command in {
-    **{"train": together(train.command), "eval": evaluate.command, "compare": compare.command, "ask": ask.command},
-    **{"report": report.command, "export": export.command, "info": info.command, "doctor": doctor.command},
-}.items():
-    app.command(name, help=unwrapped(command.__doc__ or ""))(command)
+add(
+    app,
+    {
+        "train": together(train.command),
+        "eval": evaluate.command,
+        "compare": compare.command,
+        "ask": ask.command,
+        "report": report.command,
+        "export": export.command,
+        "info": info.command,
+        "doctor": doctor.command,
+    },
+)
 
 _debugging = False
 
@@ -88,13 +96,13 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns whatever goes wrong into one message and an exit code."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # has torch ask for large pages, which are ready sooner
+    buffer_stdout()
     speak_utf_8()
     leave_out_unused()
     try:
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except (BrokenPipeError, _ReaderGone):
-        # keeps the interpreter from complaining when it flushes stdout at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         sys.exit(0)
     except KeyboardInterrupt:
         _fail(Interrupted("interrupted"))
@@ -134,4 +142,13 @@ def _fail(error: DmnError) -> None:
 
         traceback.print_exc()
     show_error(error)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
     sys.exit(error.exit_code)
+
+
+def _drop_stdout() -> None:
+    """What can't be written is forgotten: the interpreter would complain when it flushes stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from dmn_cli.cli.output import Output, plural, progress, stdout_of_bytes
+from dmn_cli.cli.output import Output, plural, progress
 from dmn_cli.cli.tables import column_names
 from dmn_cli.errors import UsageError
 
@@ -114,8 +114,9 @@ def _written(out: Path | None) -> Iterator[IO[bytes]]:
     from dmn_cli.files import atomic_file
 
     if out is None:
-        with stdout_of_bytes() as stream:
-            yield stream
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     with atomic_file(out) as file:
         yield file

@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from dmn_cli.wording import duration as duration
 from dmn_cli.wording import plural as plural
@@ -80,6 +80,14 @@ class Output:
         return not self.as_json and sys.stdout.isatty()
 
 
+def buffer_stdout() -> None:
+    """Without a buffer (PYTHONUNBUFFERED) stdout may write a part of what it is given, and nobody is told: there it
+    gets one, which is flushed at the end of a line as for a person."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
+        buffered = io.BufferedWriter(sys.stdout.buffer)
+        sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
+
+
 def speak_utf_8() -> None:
     """Has the streams carry any character. Where the machine has no locale, Python takes them for ASCII and fails at
     the first é: there they become UTF-8. A terminal of another encoding shows what it doesn't know as \\u2192."""
@@ -95,23 +103,9 @@ def speak_utf_8() -> None:
 
 def write_lines(lines: bytes) -> None:
     """Some lines as they are, flushed."""
-    with stdout_of_bytes() as stream:
-        stream.write(lines)
-
-
-@contextmanager
-def stdout_of_bytes() -> Iterator[IO[bytes]]:
-    """Where bytes go as they are; flushed at the end. Without a buffer (PYTHONUNBUFFERED) stdout may write a part of
-    what it is given, so there it gets one."""
     sys.stdout.flush()
-    stream = sys.stdout.buffer
-    if not isinstance(stream, io.RawIOBase):
-        yield stream
-        stream.flush()
-        return
-    buffered = io.BufferedWriter(stream)
-    yield buffered
-    buffered.detach()  # flushes
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
 
 
 def stderr() -> Console:

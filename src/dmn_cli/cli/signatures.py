@@ -30,17 +30,10 @@ def sharing(shared: type[Any]) -> Callable[[Callable[..., None]], Callable[..., 
         needed = [p for p in own if p.default is p.empty]
         optional = [p for p in own if p.default is not p.empty]
         command.__signature__ = inspect.Signature([*needed, theirs[0], *optional, *theirs[1:]])  # type: ignore[attr-defined]
-        command.__name__, command.__doc__ = function.__name__, unwrapped(function.__doc__ or "")
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
         return command
 
     return shares
-
-
-def unwrapped(text: str) -> str:
-    """Each paragraph as one line, since Typer's help keeps the line breaks of all but the first, and with brackets that
-    rich shows."""
-    paragraphs = inspect.cleandoc(text).replace("[", "\\[").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
 @cache

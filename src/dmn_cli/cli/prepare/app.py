@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from dmn_cli.cli.commands import add
 from dmn_cli.cli.prepare import babi, image, jsonl, sst, story, table, tagged, text
 
 app = typer.Typer(no_args_is_help=True, help="Read data, and write it as a data set that dmn train and dmn eval read.")
@@ -17,5 +18,4 @@ COMMANDS = {
     "image": image,
     "text": text,
 }
-for name, module in COMMANDS.items():
-    app.command(name)(module.command)
+add(app, {name: module.command for name, module in COMMANDS.items()})

@@ -161,7 +161,7 @@ class Shared:
         """
         from dmn_cli.data.formats.babi_files import SOURCE
         from dmn_cli.errors import DataError
-        from dmn_cli.files import check_output, load_versioned_json
+        from dmn_cli.files import check_directory, check_output, load_versioned_json
 
         def ours(path: Path) -> bool:
             for name, key in (("dataset.json", "tokenizer"), (SOURCE, "tasks")):
@@ -172,11 +172,9 @@ class Shared:
                     continue
             return False
 
-        if self.out.resolve() == Path.cwd():
-            raise UsageError("is the current folder, whose place the data set would take", where=self.out)
-        check_output(self.out, force=self.force, ours=ours)
+        check_directory(self.out, force=self.force, ours=ours)
         if self.export:
-            if self.out.resolve() in (self.export.resolve(), *self.export.resolve().parents):
+            if self.export.resolve().is_relative_to(self.out.resolve()):
                 raise UsageError("--export lies in --out, which is written as a whole", where=self.export)
             check_output(self.export, force=self.force)
         self._check_vectors()

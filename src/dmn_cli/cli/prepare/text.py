@@ -15,7 +15,6 @@ from dmn_cli.errors import UsageError
 _Pieces = Annotated[
     str | None,
     typer.Option(
-        "--pieces",
         metavar="FILE.model",
         help="For sentencepiece, and needed there: the pieces of a data set, DATA/tokenizer.model.",
         show_default=False,
@@ -55,12 +54,12 @@ def command(
     from dmn_cli.data.text.store import is_prepared
     from dmn_cli.data.words.pieces import Untrained
     from dmn_cli.data.words.spec import choose
-    from dmn_cli.files import check_output
+    from dmn_cli.files import check_directory
 
     for path in paths:
         if not path.exists():
             raise UsageError("there is no such text", where=path)
-    check_output(out, force=force, ours=is_prepared)
+    check_directory(out, force=force, ours=is_prepared)
     words = choose(tokenizer, language, case == "lower", pieces, affixes)
     if isinstance(words, Untrained):
         raise UsageError(

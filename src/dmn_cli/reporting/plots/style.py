@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from dmn_cli.errors import UsageError
-from dmn_cli.files import atomic_directory, atomic_file, check_output
+from dmn_cli.files import atomic_directory, atomic_file, check_directory, check_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ def check_all(path: Path, *, force: bool) -> None:
         check(path, force=force)
         return
     check_library()
-    check_output(path, force=force, ours=lambda folder: all(file.suffix in SUFFIXES for file in folder.iterdir()))
+    check_directory(path, force=force, ours=lambda folder: all(file.suffix in SUFFIXES for file in folder.iterdir()))
 
 
 def is_folder(path: Path) -> bool:
