@@ -69,6 +69,8 @@ def decoded(line: bytes, file: object = None, number: int = 0, *, errors: str = 
     Raises: DataError that says which byte isn't UTF-8, and how to convert the file."""
     if number == 1:
         line = line.removeprefix(codecs.BOM_UTF8)
+        if b"\0" in line:
+            raise DataError("has bytes that are 0, as UTF-16 has", where=f"{file}:1", hint=how_to_convert(line))
     try:
         return line.decode(errors=errors)
     except UnicodeDecodeError as error:
@@ -111,6 +113,10 @@ def _hint(text: str) -> str | None:
     """What to do where it is no object."""
     if text.startswith("["):
         return "One object a line is read, and no list of them. It becomes lines by: jq -c '.[]' FILE"
+    if "\0" in text:
+        return how_to_convert(text.encode())
+    if text.startswith("{") and not text.rstrip().endswith("}"):
+        return "An object is written in one line. It becomes so by: jq -c . FILE"
     return None
 
 

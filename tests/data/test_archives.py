@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -157,6 +158,20 @@ def test_what_is_compressed_is_read_whatever_its_name(
         make(path, files)
     assert read(path) == {"a.txt": [b"one\n", b"two\n"], "b.txt": [b"plain\n"]}
     assert [member.packed for member in archives.members(path)] == [True, kind != "a folder"]
+
+
+@pytest.mark.parametrize(("start", "command"), [(b"\x28\xb5\x2f\xfd", "zstd -d"), (b"7z\xbc\xaf\x27\x1c", "7z x")])
+def test_other_compression_is_refused_with_what_to_do(tmp_path: Path, start: bytes, command: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(start + b"\0abc")
+    with pytest.raises(DataError, match="isn't read") as caught:
+        read(tmp_path / "a.jsonl")
+    assert command in str(caught.value.hint)
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a pipe"):
+        read(tmp_path / "pipe")
 
 
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:

@@ -89,6 +89,9 @@ def test_line_ends_blank_lines_and_utf8_make_no_difference() -> None:
         pytest.param(b"1 A.\n2 \ta\t1\n", 2, "no text", id="no question"),
         pytest.param(b"1 A.\n2 B?\tb\t1\tx\n", 2, "at most 3 columns", id="four columns"),
         pytest.param(b"1 A.\n2\n", 2, "no text", id="an id alone"),
+        pytest.param(b"0 A.\n1 B?\tb\t0\n", 1, "the id 0", id="counted from 0"),
+        pytest.param(b"1 A.\n2 Is B? b 1\n", 2, "no tabs", id="blanks in the place of tabs"),
+        pytest.param(b"1 A.\n2 Is B?    b\n", 2, "no tabs", id="tabs that became blanks"),
     ],
 )
 def test_an_error_says_what_and_where(text: bytes, line: int, message: str) -> None:
@@ -226,6 +229,26 @@ def test_a_tenth_of_the_training_stories_is_held_out_where_no_file_is_for_valida
         assert 1 <= splits.count("valid") <= 2
     assert pairs == found(tmp_path)
     assert any(pairs != found(tmp_path, seed=seed) for seed in range(2, 5))
+
+
+def test_files_of_other_tasks_and_names_are_read(tmp_path: Path) -> None:
+    """Tasks past the twentieth, and splits as people call them."""
+    names = [f"qa{n}_{split}.txt" for n in (3, 21) for split in ("train", "dev", "Test")]
+    folder = unpacked(tmp_path / "mine", {name: task_text(name[:-4]) for name in names})
+    with find([folder], None, None) as files:
+        pairs = list(files.stories(1))
+        assert files.tasks == ["qa3", "qa21"]
+    assert {(split, story.task, story.facts[0].split(" ")[0]) for split, story in pairs} == {
+        (split, f"qa{n}", f"qa{n}_{name}")
+        for n in (3, 21)
+        for split, name in (("train", "train"), ("valid", "dev"), ("test", "Test"))
+    }
+
+
+def test_files_by_themselves_are_of_no_variant(tmp_path: Path) -> None:
+    [path] = unpacked(tmp_path, {"qa1_train.txt": task_text("a")}).iterdir()
+    with find([path], None, None) as files:
+        assert files.variant == ""
 
 
 def test_a_validation_file_is_used_as_it_is(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from conftest import Dmn
+from conftest import Dmn, fails
 from hypothesis import example, given, settings
 
 from dmn_cli.data.formats import jsonl
 from dmn_cli.data.formats.story_world import FAMILIES, stories
+from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.records.text import Question, Story
 
@@ -156,7 +157,7 @@ def test_folders_and_archives_are_read(tmp_path: Path) -> None:
             "train",
         ]
         assert sum(told) == jsonl.size([path])
-        assert sorted(jsonl.names([path])) == ["a/test/one.jsonl.gz", "a/train.jsonl"]
+        assert sorted(archives.chosen([path], jsonl.is_jsonl)[0]) == ["a/test/one.jsonl.gz", "a/train.jsonl"]
     (tmp_path / "folder" / "a" / "train.jsonl").write_text("{")
     with pytest.raises(DataError) as caught:
         list(jsonl.read([tmp_path / "folder"], "mine", 1, CUT))
@@ -204,6 +205,60 @@ def test_what_is_not_needed_may_be_null(tmp_path: Path) -> None:
     assert read(tmp_path / "test.jsonl", {**LINE, **nothing}) == read(tmp_path / "test.jsonl", LINE)
 
 
+def test_blanks_around_an_answer_are_no_part_of_it(tmp_path: Path) -> None:
+    for said, meant in ((" John ", ("John",)), (["a ", " b c"], ("a", "b c")), ([" a", 1], ("a", "1"))):
+        [(_, story)] = read(tmp_path / "a.jsonl", {**LINE, "answer": said})
+        assert story.questions[0].answer == meant
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (json.dumps(LINE, indent=1).encode(), "jq -c . FILE"),
+        (json.dumps([LINE], indent=1).encode(), "jq -c '.[]' FILE"),
+        (json.dumps(LINE).encode("utf-16-le"), "iconv -f utf-16"),
+    ],
+)
+def test_what_is_no_lines_is_told_how_to_become_so(tmp_path: Path, content: bytes, hint: str) -> None:
+    with pytest.raises(DataError, match="is not JSON") as caught:
+        read(tmp_path / "a.jsonl", content)
+    assert hint in str(caught.value.hint)
+
+
+def test_files_of_a_story_each_give_validation_together(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.jsonl" for n in range(20)]
+    for path in paths:
+        path.write_text(json.dumps(LINE))
+    splits = [split for split, _ in jsonl.read(paths, "mine", 1, CUT)]
+    assert splits.count("valid") == 2
+
+
+def test_a_file_of_another_suffix_is_not_passed_over_in_silence(dmn: Dmn, tmp_path: Path) -> None:
+    for name in ("train.jsonl", "train.txt", "test.txt", "README.txt"):
+        (tmp_path / name).write_text(json.dumps(LINE))
+    result = dmn("prepare", "jsonl", tmp_path, "--out", tmp_path / "out")
+    assert "test.txt isn't read" in result.err
+    assert "train.txt" not in result.err
+    assert "README" not in result.err
+
+
+def test_what_cannot_be_trained_on_is_said_to_be_for_eval(dmn: Dmn, tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps(LINE))
+    result = dmn("prepare", "jsonl", tmp_path / "test.jsonl", "--out", tmp_path / "out")
+    assert "no questions for train and valid" in result.err
+    assert result.out.endswith("is ready for dmn eval.\n")
+
+
+@pytest.mark.parametrize("export", ["in/a.jsonl", "in/new.jsonl"])
+def test_nothing_is_exported_into_what_is_read(dmn: Dmn, tmp_path: Path, export: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text(json.dumps(LINE))
+    out = ("--out", tmp_path / "out", "--export", tmp_path / export, "--force")
+    fails(dmn("prepare", "jsonl", tmp_path / "in", *out), 2, "isn't written to")
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.jsonl"]
+    assert json.loads((tmp_path / "in" / "a.jsonl").read_text()) == LINE
+
+
 def test_validation_is_held_out_only_where_there_is_none(tmp_path: Path) -> None:
     lines = [{**LINE, "story": [f"Fact {n}."]} for n in range(50)]
     splits = [split for split, _ in read(tmp_path / "a.jsonl", *lines, {**LINE, "split": "test"})]
@@ -224,7 +279,7 @@ def test_validation_is_held_out_only_where_there_is_none(tmp_path: Path) -> None
         ([], "is not an object"),
         ({**LINE, "story": []}, '"story"'),
         ({**LINE, "story": " "}, '"story"'),
-        ({**LINE, "story": ["Mary went out.", ""]}, '"story"'),
+        ({**LINE, "story": ["Mary went out.", ""]}, 'fact 1 of "story"'),
         ({**LINE, "story": {"a": 1}}, '"story"'),
         ({**LINE, "question": None}, '"question"'),
         ({**LINE, "question": " "}, '"question"'),
@@ -328,10 +383,11 @@ def test_the_recipe_for_imdb(tmp_path: Path, packed: bool) -> None:
 
 KEYS = ["story", "question", "answer", "support", "task", "split", "facts", "each", "id"]
 texts = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
+answers = texts.map(str.strip)
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(texts, min_size=1, max_size=5), texts, st.lists(texts, min_size=1, max_size=3), texts, st.data())
+@given(st.lists(texts, min_size=1, max_size=5), texts, st.lists(answers, min_size=1, max_size=3), texts, st.data())
 def test_any_text_survives(
     tmp_path_factory: pytest.TempPathFactory,
     facts: list[str],
@@ -346,7 +402,7 @@ def test_any_text_survives(
     for position in [*seen, len(facts)]:
         support = data.draw(st.lists(st.integers(0, position - 1), unique=True))
         per_fact = data.draw(st.booleans())
-        said = [data.draw(texts) for _ in range(position)] if per_fact else answer
+        said = [data.draw(answers) for _ in range(position)] if per_fact else answer
         questions.append(Question(question, position, tuple(said), tuple(support), per_fact))
     story = Story(task, tuple(facts), tuple(questions), facts_are_words=data.draw(st.booleans()))
     path = tmp_path_factory.getbasetemp() / "any.jsonl"

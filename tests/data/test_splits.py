@@ -24,10 +24,10 @@ def training(stories: Iterable[Story]) -> Iterator[tuple[str, Story]]:
         ("train", "train.txt TRAIN.jsonl en_ewt-ud-train.conllu training.txt train-v1.1.jsonl train/part0.txt"),
         (
             "valid",
-            "dev.txt Dev.jsonl val.jsonl trec.valid.txt eval.jsonl validate.jsonl devSet.txt dev2.txt a/VAL/b.txt",
+            "dev.txt Dev.jsonl val.jsonl trec.valid.txt eval.jsonl validate.jsonl devSet.txt dev2.txt VAL/b a.testa",
         ),
         ("test", "test.txt Test.jsonl TEST.jsonl test1.jsonl my_test.jsonl.gz testset.txt myTest.txt TestData2.txt"),
-        ("test", "data/test/part-00.jsonl train/test.txt x.test"),
+        ("test", "data/test/part-00.jsonl train/test.txt x.test esp.testb"),
         (
             None,
             "contest.txt latest.jsonl device.txt value.txt evaluated.txt mine.jsonl traineé.txt tests-of-trains/a.txt",

@@ -205,7 +205,7 @@ def test_it_is_told_how_each_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "train.conllu").write_text(CONLLU, encoding="utf-8")
     (tmp_path / "dev.txt").write_text(COLUMNS, encoding="utf-8")
     assert tagged.describe(tagged.find([tmp_path]), "xpos", None) == [
-        "valid: dev.txt (columns, words from column 1 (I, see, (), tags from column 2 (PRP, VBP, ())",
+        "valid: dev.txt (columns, words from column 1 (I, see, #), tags from column 2 (PRP, VBP, #))",
         "train: train.conllu (conllu, tags from XPOS)",
     ]
 
@@ -216,6 +216,16 @@ def test_comments_stand_between_sentences() -> None:
     assert sentences(text) == [("Rain|#", "NN|#"), ("#|5", "#|CD"), ("#rain", "NN")]
     with pytest.raises(DataError, match="the line has 3 columns"):
         sentences("Rain NN\n# a comment\n", "columns")
+    tagged_within = "so RB\n#win HT\n\n# made\n#win HT\nRain NN\n"
+    assert sentences(tagged_within) == [("so|#win", "RB|HT"), ("#win|Rain", "HT|NN")]
+    divided = "#win\tHT\nRain\tNN\n\n# id\t5\nRain\tNN\n"
+    assert sentences(divided) == [("#win|Rain", "HT|NN"), ("Rain", "NN")]
+
+
+def test_what_may_be_no_comment_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("#win HT\nRain NN\nfell VB\n")
+    [said] = tagged.describe(tagged.find([tmp_path]), "upos", None)
+    assert "lines like '#win HT' before a sentence are comments" in said
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ FORMATS = {
     "GloVe": glove(),
     "with CRLF": glove(end="\r\n"),
     "without a last line end": glove().removesuffix(b"\n"),
+    "after a byte order mark": b"\xef\xbb\xbf" + glove(),
+    "word2vec's after one": b"\xef\xbb\xbf5 3\n" + glove(),
     "with tabs": glove().replace(b" ", b"\t"),
     "word2vec's text": b"5 3\n" + glove(),
     "blanks at the ends": b"5 3\n" + glove(end=" \n"),  # word2vec and fastText write them

@@ -334,7 +334,7 @@ def test_a_test_question_that_training_has_is_warned_of(dmn: Dmn, tmp_path: Path
     result = dmn("prepare", "jsonl", path, "--out", tmp_path / "data")
     assert result.err == "1 of 5 test questions of data also occur in training, with the same story\n"
     assert dmn("prepare", "jsonl", path, "--out", tmp_path / "data", "--force", "--quiet").err == ""
-    path.write_text(line("train", "a b c") + new)
+    path.write_text(line("train", "a b c") + line("valid", "d") + new)
     assert dmn("prepare", "jsonl", path, "--out", tmp_path / "data", "--force").err == ""
 
 

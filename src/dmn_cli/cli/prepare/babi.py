@@ -65,11 +65,11 @@ def command(
         for name in found.missing:
             shared.output.warning(f"missing, so its task is left out: {name}")
         if variant is None or tasks is None:
-            shared.output.note(f"reading {', '.join(found.tasks)} of {found.variant}")
+            shared.output.note(f"reading {', '.join(found.tasks)}" + (f" of {found.variant}" if found.variant else ""))
         source = {
             "format": "babi",
             "path": as_given(paths),
-            "variant": found.variant,
+            **({"variant": found.variant} if found.variant else {}),
             "seed": shared.seed,
             "missing": found.missing,
             **({"supports": False} if no_supports else {}),

@@ -49,11 +49,12 @@ def command(
     added = unanswerable(unanswerable_, unknown_label, shared.by_words)
 
     from dmn_cli.data.formats import jsonl as reader
+    from dmn_cli.data.sources.archives import chosen
 
     words, files = shared.choice.tokenizer(), shared.local(paths)
     cut: reader.Cut = {"sentences": words.sentences, "words": words.words}
     source = {"format": "jsonl", "path": as_given(paths), "facts": facts, "seed": shared.seed}
-    warn_of_names(shared.output, reader.names(files), unless=", but for lines that name a split")
+    warn_of_names(shared.output, *chosen(files, reader.is_jsonl), unless=", but for lines that name a split")
     named = shared.task_name(task)
     write(
         shared,

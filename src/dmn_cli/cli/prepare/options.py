@@ -238,10 +238,12 @@ class Shared:
     def local(self, paths: list[str], *names: str) -> list[Path]:
         """`fetched`, for all of them.
 
-        Raises: UsageError also where --export is one of them."""
+        Raises: UsageError also where --export is one of them, or in a folder that is."""
         files = [self.fetched(path, *names).path for path in paths]
-        if self.export and self.export.exists() and any(f.exists() and f.samefile(self.export) for f in files):
-            raise UsageError("is what is read, so it isn't overwritten", where=self.export)
+        if self.export:
+            read = {self.export.resolve(), *self.export.resolve().parents}
+            if any(file.resolve() in read for file in files):
+                raise UsageError("is what is read, or lies in it: it isn't written to", where=self.export)
         return files
 
     def by_words(self) -> Bears:

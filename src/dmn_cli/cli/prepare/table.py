@@ -85,7 +85,9 @@ def command(
 
     from dmn_cli.data.formats import table as reader
     from dmn_cli.data.formats.jsonl import Cut
+    from dmn_cli.data.formats.table_files import is_table
     from dmn_cli.data.formats.table_survey import Survey
+    from dmn_cli.data.sources.archives import chosen
     from dmn_cli.notation import as_text
 
     words, files = shared.choice.tokenizer(), shared.local(paths)
@@ -95,7 +97,7 @@ def command(
         survey = Survey.of(reader.rows(files, columns, written, advance), shared.seed)
     survey.divide(*drawn)
     if survey.by != "column":
-        warn_of_names(shared.output, reader.names(files))
+        warn_of_names(shared.output, *chosen(files, is_table))
     cut: Cut = {"sentences": words.sentences, "words": words.words}
     kind = survey.facts if facts == "auto" else facts
     source = {"format": "table", "path": as_given(paths), "facts": kind, "seed": shared.seed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from dmn_cli.cli.output import Output, progress
@@ -51,14 +52,23 @@ def write(
     warn(shared.output, summary)
     shared.output.json({"out": str(shared.out), **summary})
     shared.output.prose(describe(summary))
-    shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
+    if lacking := [split for split in ("train", "valid") if not summary["splits"][split]["questions"]]:
+        shared.output.warning(f"no questions for {' and '.join(lacking)}, without which dmn train can't train")
+        shared.output.result(f"{shared.out} is ready for dmn eval.")
+    else:
+        shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
-def warn_of_names(output: Output, files: Iterable[str], unless: str = "") -> None:
-    """Warns of files that are read as training data, though by their names they may be meant for something else."""
-    from dmn_cli.data.formats.splits import seems_held_out
+def warn_of_names(output: Output, read: Iterable[str], left: Iterable[str] = (), unless: str = "") -> None:
+    """Warns of files that are read as training data, though by their names they may be meant for something else; and of
+    those that are left out, though a split is named after them that no other file has."""
+    from dmn_cli.data.formats.splits import seems_held_out, split_in_name
 
-    for name in sorted(filter(seems_held_out, files)):
+    read = list(read)
+    there = {None, *map(split_in_name, read)}
+    for name in sorted(name for name in left if split_in_name(PurePath(name).name) not in there):
+        output.warning(f"{name} isn't read, because of its suffix: if it is data, give it by itself")
+    for name in sorted(filter(seems_held_out, read)):
         output.warning(
             f"{name} is read as training data{unless}: a test file has a name like test.jsonl or my-test.txt"
         )

@@ -10,6 +10,7 @@ by commas, and the ids of its supporting facts in the order of the reasoning, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
@@ -17,6 +18,8 @@ from dmn_cli.data.words.vocabulary import ANSWER_SEPARATOR
 from dmn_cli.errors import DataError
 from dmn_cli.notation import decoded
 from dmn_cli.records.text import Question, Story
+
+_UNTABBED = re.compile(r"\?( {2,}\S+| +\S+(\s+\d+)+)\s*$")  # a question whose tabs have become blanks
 
 
 def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
@@ -44,6 +47,8 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
             if questions:
                 yield Story(task, tuple(facts), tuple(questions))
             facts, questions, position_of = [], [], {}
+        elif not line_id:
+            raise wrong("a line has the id 0", "A story starts at 1.")
         elif line_id <= last_id:
             raise wrong(
                 f"line id {line_id} comes after {last_id}",
@@ -52,6 +57,8 @@ def parse(lines: Iterable[bytes], task: str, name: str) -> Iterator[Story]:
         last_id = line_id
         if "\t" in text:
             questions.append(_question(text, len(facts), position_of, wrong))
+        elif _UNTABBED.search(text):
+            raise wrong("the question has no tabs", "It is 'ID question<tab>answer<tab>ids of supporting facts'.")
         elif text.strip():
             position_of[line_id] = len(facts)
             facts.append(text.strip())

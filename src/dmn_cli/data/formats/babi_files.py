@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dmn_cli.data.formats.babi import lines, parse
-from dmn_cli.data.formats.splits import hold_out
+from dmn_cli.data.formats.splits import hold_out, split_named
 from dmn_cli.data.sources import archives
 from dmn_cli.errors import DataError, UsageError
 from dmn_cli.files import atomic_directory, write_json
@@ -44,7 +44,7 @@ TITLES = {
     "qa19": "path-finding",
     "qa20": "agents-motivations",
 }
-_NAME = re.compile(r"qa(\d{1,2})(?:_[\w-]*)?_(train|valid|test)\.txt")
+_NAME = re.compile(r"qa(\d{1,3})(?:_[\w-]*)?_([a-z]+)\.txt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BabiFiles:
 
     files: list[TaskFile]
     missing: list[str]
-    variant: str  # that was named, or found
+    variant: str  # that was named, or found; "": single files, of which none was named
     tasks: list[str]
 
     @property
@@ -116,7 +116,7 @@ def find(
         raise UsageError(f"there is no variant {variant!r}", hint=f"The variants are {', '.join(VARIANTS)}.")
     with tempfile.TemporaryDirectory(prefix="dmn-") as scratch:
         found: dict[tuple[str, str], TaskFile] = {}
-        chosen, whole = variant or USUAL, False
+        chosen, whole = variant or "", False
         for path in paths:
             if path.is_dir():
                 (chosen, files), whole = _in_folder(path, variant), True
@@ -127,7 +127,7 @@ def find(
             for file in files:
                 if found.setdefault((file.task, file.split), file) is not file:
                     raise UsageError(f"{file.task} has two files for {file.split}", where=file.name)
-        wanted = [task for task in TITLES if (task in tasks if tasks else any(task == t for t, _ in found))]
+        wanted = sorted(tasks or {task for task, _ in found}, key=_number)
         missing = _missing(found, wanted, chosen) if whole else {}
         names = [name for names in missing.values() for name in names]
         if names and not skip_missing:
@@ -162,7 +162,12 @@ def _only(places: Iterable[str], path: Path) -> str:
 
 def _task_of(name: str) -> tuple[str, str] | None:
     match = _NAME.fullmatch(PurePosixPath(name).name)
-    return (f"qa{int(match[1])}", match[2]) if match else None
+    split = split_named(match[2]) if match else None
+    return (f"qa{int(match[1])}", split) if match and split else None
+
+
+def _number(task: str) -> int:
+    return int(task.removeprefix("qa"))
 
 
 def _single(path: Path) -> TaskFile:

@@ -72,9 +72,8 @@ def read(
     """
     ids = _Ids()
     validated = any(_says_valid(path) for path in paths)
-    for path in paths:
-        pairs = _stories(_asked(path, task, cut, facts, ids, progress))
-        yield from pairs if validated else hold_out(pairs, seed)
+    pairs = (pair for path in paths for pair in _stories(_asked(path, task, cut, facts, ids, progress)))
+    yield from pairs if validated else hold_out(pairs, seed)
 
 
 def is_jsonl(name: str) -> bool:
@@ -85,11 +84,6 @@ def is_jsonl(name: str) -> bool:
 def size(paths: list[Path]) -> int:
     """The bytes on disk of all that `read` reads."""
     return archives.size(paths, is_jsonl)
-
-
-def names(paths: list[Path]) -> list[str]:
-    """The names of all files that `read` reads; if they are in a folder or an archive, their names in there."""
-    return [name for path in paths for name in archives.names(path) if is_jsonl(name) or path.name == name]
 
 
 def lines(split: str, story: Story) -> Iterator[str]:
@@ -183,6 +177,9 @@ def _parse(record: dict[str, Any], line: bytes, split: str, task: str, cut: Cut,
     if not isinstance(kind, str) or kind not in ("sentences", "words"):
         raise DataError('"facts" is neither "sentences" nor "words"')
     facts = tuple(cut[kind](story)) if isinstance(story, str) and is_text(story) else _texts(story)
+    if not facts and isinstance(story, list) and story:
+        number = next(i for i, fact in enumerate(story) if not is_text(fact))
+        raise DataError(f'fact {number} of "story", counted from 0, is blank or no text')
     if not facts:
         raise DataError('"story" is neither a text nor a list of texts, with at least one fact')
     if not is_text(question):
@@ -234,17 +231,19 @@ def _missing(record: dict[str, Any]) -> DataError:
 
 
 def answer_texts(value: Any, line: bytes) -> tuple[str, ...]:
-    """The answer's texts; a number, true or false is taken as the line spells it. Raises: DataError"""
+    """The answer's texts without the blanks around them; a number, true or false is taken as the line spells it.
+
+    Raises: DataError"""
     if is_text(value):
-        return (value,)
+        return (value.strip(),)
     if answers := _texts(value):
-        return answers
+        return tuple(map(str.strip, answers))
     value = json.loads(line, parse_int=str, parse_float=str)["answer"]
     values = value if isinstance(value, list) else [value]
     answers = _texts([to_json(one) if isinstance(one, bool) else one for one in values])
     if not answers:
         raise DataError('"answer" is not a text, a number, true, false or a list of these, or a text in it is empty')
-    return answers
+    return tuple(map(str.strip, answers))
 
 
 def is_text(value: Any) -> TypeGuard[str]:

@@ -13,8 +13,8 @@ S = TypeVar("S")
 
 _NAMES = {
     "train": "train training trn",
-    "valid": "valid validation validate val dev devel development eval evaluation evaluate",
-    "test": "test testing tst",
+    "valid": "valid validation validate val dev devel development eval evaluation evaluate testa",
+    "test": "test testing tst testb",  # testa and testb: as CoNLL-2003 calls them
 }
 SPLITS = tuple(_NAMES)
 _SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names.split()}

@@ -96,11 +96,6 @@ def size(paths: list[Path]) -> int:
     return archives.size(paths, is_table)
 
 
-def names(paths: list[Path]) -> list[str]:
-    """The names of all files that `rows` reads; if they are in a folder or an archive, their names in there."""
-    return [name for path in paths for name in archives.names(path) if is_table(name) or path.name == name]
-
-
 def read(
     rows: Iterator[Row],
     splits: np.ndarray,

@@ -1,8 +1,9 @@
 """What is in a table, and which split each of its rows belongs to.
 
-Rows with the same texts are one group and stay on one side. Within each class, groups are put in an order that only
-their texts and the seed decide, and those at its beginning are held out, until the class has given its share: the
-splits are stratified, and don't depend on the order of the rows.
+Rows with the same texts, but for case and blanks, are one group and stay on one side. Within each class, groups are put
+in an order that only their texts and the seed decide, and those at its beginning are held out, until the class has
+given its share: the splits are stratified, and don't depend on the order of the rows. What a class of a few rows can't
+give, the next one does, in the order of the alphabet.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _UNSAID = 3  # whether it is trained on or held out
 class Survey:
     """The rows of a table, in their order, and what was seen first."""
 
-    texts: np.ndarray  # (rows,) uint64: a hash of each row's texts, and of the seed
+    texts: np.ndarray  # (rows,) uint64: a hash of each row's texts, in lower case, and of the seed
     labels: np.ndarray  # (rows,) positions in `answers`; -1: the row has no label, or no text
     said: np.ndarray  # (rows,) the split that the row or its file names; 3: none
     answers: list[tuple[str, ...]]
@@ -66,7 +67,8 @@ class Survey:
                     by = "files" if named else by
                 said.append(of_file)
             labels.append(-1 if lacking else answers.setdefault(row.labels, len(answers)))
-            digest = hashlib.blake2b("\0".join(row.texts).encode(), digest_size=8, salt=salt).digest()
+            same = "\0".join(" ".join(text.split()) for text in row.texts).lower()
+            digest = hashlib.blake2b(same.encode(), digest_size=8, salt=salt).digest()
             texts.append(int.from_bytes(digest, "big"))
         if not answers:
             raise DataError("has no row with a text and a label", where=next(iter(without.values()), (0, None))[1])
@@ -98,23 +100,25 @@ class Survey:
 
     def _held_out(self, rows: np.ndarray, valid: float, test: float) -> np.ndarray:
         """The splits of some rows, which are theirs to share. The last group of each class is trained on."""
-        if not len(rows):
-            return np.empty(0, np.int8)
         _, first, group, sizes = np.unique(
             self.texts[rows], return_index=True, return_inverse=True, return_counts=True
         )  # ascending by hash: as by chance
-        label = self.labels[rows][first]
+        alphabetical = np.argsort(sorted(range(len(self.answers)), key=self.answers.__getitem__))
+        label = alphabetical[self.labels[rows][first]]
         order = np.argsort(label, kind="stable")
-        label, sizes = label[order], sizes[order]
-        total = np.bincount(label, sizes)
-        before = np.cumsum(total) - total
-        middle = np.cumsum(sizes) - sizes / 2 - before[label]
-        split = np.where(middle < (test + valid) * total[label], _VALID, _TRAIN)
-        split = np.where(middle < test * total[label], _TEST, split)
-        split[np.append(label[1:] != label[:-1], True)] = _TRAIN
-        by_group = np.empty(len(order), np.int8)
-        by_group[order] = split
-        return by_group[group]
+        label = label[order]
+        split = np.full(len(order), _TRAIN, np.int8)
+        owed = dict.fromkeys((_TEST, _VALID), 0.0)  # rows
+        for of_class in np.split(order, np.flatnonzero(label[1:] != label[:-1]) + 1):
+            begin, total = 0, sizes[of_class].sum()
+            for which, share in ((_TEST, test), (_VALID, valid)):
+                left = sizes[of_class[begin:-1]]
+                owed[which] += share * total
+                end = begin + int(np.searchsorted(np.cumsum(left) - left / 2, owed[which]))
+                split[of_class[begin:end]] = which
+                owed[which] = float(np.clip(owed[which] - sizes[of_class[begin:end]].sum(), -1, 1))
+                begin = end
+        return split[group]
 
     def as_json(self) -> dict[str, Any]:
         """What is in it, once it is divided.

@@ -25,6 +25,8 @@ _MAX_LINE = _MAX_RECORD = 1 << 24  # letters; each may be a cell, which takes te
 _MAX_LINES = 1 << 20  # of a record; each takes fifty bytes beside its letters
 _MAX_CELL = 1 << 24
 _MAX_HEADER = 100  # lines
+_START = 8  # bytes that show an encoding
+_NOTHING = " \t\r\n\x1a"  # a line of these has no row; the last one is the end of a file of DOS
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -90,6 +92,9 @@ class TextTable:
         taken: list[str] = []
         for cells in self._cut(self._noted(taken), self.delimiter):
             text, number = "".join(taken), self._number
+            cells = self._with_blanks(cells, text, self.delimiter)
+            if len(cells) != len(self.columns) and not text.strip(_NOTHING):
+                cells = []
             if cells and len(cells) != len(self.columns):
                 raise DataError(
                     f"the row has {_cells(len(cells))}, and the header {len(self.columns)}",
@@ -149,7 +154,16 @@ class TextTable:
 
     def _names(self, delimiter: str) -> list[str]:
         (names,) = islice((cells for cells in self._cut(self.header, delimiter) if cells), 1)
-        return [name.strip() for name in names]
+        return [name.strip() for name in self._with_blanks(names, "".join(self.header), delimiter)]
+
+    def _with_blanks(self, cells: list[str], text: str, delimiter: str) -> list[str]:
+        """The cells of a row, where `"a", "b"` has no blank before its second one."""
+        if self.quotes and f'{delimiter} "' in text:
+            with suppress(csv.Error, ValueError):  # ValueError: it isn't one row
+                [cells] = csv.reader(
+                    io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+                )
+        return cells
 
     def _cut(self, lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
         csv.field_size_limit(_MAX_CELL)
@@ -187,8 +201,10 @@ def joined(texts: Sequence[str], name: str, where: str) -> str:
 
 def encoding_of(stream: Stream, said: str | None) -> str:
     """As its first bytes or the user say. Raises: UsageError where there is no such encoding."""
-    start = stream.peek(4)[:4]
+    start = stream.peek(_START)[:_START]
     marked = next((encoding for bom, encoding in _BOMS.items() if start.startswith(bom)), None)
+    if said is None and not marked and len(start) == _START:  # of English in UTF-16, every other byte is 0
+        marked = {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get((any(start[1::2]), any(start[::2])))
     try:
         known = codecs.lookup(said or "utf-8")
         io.TextIOWrapper(io.BytesIO(), known.name)

@@ -93,7 +93,7 @@ def columns(lines: Lines, name: str, shape: Shape) -> Iterator[Sentence]:
                 words, tags = [], []
                 width = 0 if shape.given else width  # some have a column for each verb of the sentence
             continue
-        if line.startswith("#") and not words and shape.is_comment(fields):
+        if line.startswith("#") and not words and shape.is_comment(line):
             continue
         if shape.id is not None and len(fields) > shape.id and _NO_WORD.fullmatch(fields[shape.id]):
             continue
@@ -125,6 +125,7 @@ class Shape(NamedTuple):
     id: int | None = None  # the one that counts the words
     given: bool = False  # whether words and tags are in columns that somebody named
     examples: tuple[tuple[str, str], ...] = ()  # the first words with their tags
+    comment: str = ""  # the first line that could be about a word, but is taken for a comment
 
     @classmethod
     def of(
@@ -143,8 +144,7 @@ class Shape(NamedTuple):
         first column counts the words; or the tags repeat the words, as lemmas do, or are of more kinds than these.
         """
         names = global_columns(head)
-        every = ((number, row(line)) for number, line in head if line.strip() and not line.startswith(("#", "-DOC")))
-        rows = [(number, fields) for number, fields in every if not _NO_WORD.fullmatch(fields[0])]
+        rows, comments = _words_and_comments(head)
         width = Counter(len(fields) for _, fields in rows).most_common(1)[0][0] if rows else 0
         rows = [(number, fields) for number, fields in rows if len(fields) == width]
         numbers = [i for i in range(width) if len(rows) > 1 and all(_NUMBER.fullmatch(fields[i]) for _, fields in rows)]
@@ -160,18 +160,40 @@ class Shape(NamedTuple):
             _check(rows, name, numbers, word, tag, word_column, tag_column)
         there = [(fields[word], fields[tag]) for _, fields in rows if max(word, tag) < width]
         given = bool(names) or (word_column is not None and tag_column is not None)
-        return cls(word, tag, width, {tag for _, tag in there}, id_, given, tuple(there[:_EXAMPLES]))
+        shape = cls(word, tag, width, {tag for _, tag in there}, id_, given, tuple(there[:_EXAMPLES]))
+        unsure = (line for line in comments if len(row(line)) == width and shape.is_comment(line))
+        return shape._replace(comment=next(unsure, ""))
 
     def described(self) -> str:
         """For a person: which columns are read, and what stands in them."""
         if not self.examples:
             return f"words from column {self.word + 1}, tags from column {self.tag + 1}"
         words, tags = (", ".join(dict.fromkeys(column)) for column in zip(*self.examples, strict=True))
-        return f"words from column {self.word + 1} ({words}), tags from column {self.tag + 1} ({tags})"
+        comments = f"; lines like {self.comment[:40]!r} before a sentence are comments" if self.comment else ""
+        return f"words from column {self.word + 1} ({words}), tags from column {self.tag + 1} ({tags}){comments}"
 
-    def is_comment(self, fields: list[str]) -> bool:
+    def is_comment(self, line: str) -> bool:
         """Whether a line that begins with #, between sentences, isn't about a word like # or #this."""
-        return len(fields) != self.width or self.tag >= self.width or fields[self.tag] not in {*self.tags, "#"}
+        fields = row(line)
+        if len(fields) != self.width or self.tag >= self.width:
+            return True
+        if "\t" in line:  # comments hardly have one, and even less one for each column
+            return line.startswith("# ")
+        return fields[self.tag] not in {*self.tags, "#"}
+
+
+def _words_and_comments(head: list[tuple[int, str]]) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """The numbered rows of words, and the lines before sentences that begin with #. Within one, they are words."""
+    rows, comments, inside = [], [], False
+    for number, line in head:
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            inside = False
+        elif line.startswith("#") and not inside:
+            comments.append(line)
+        elif not _NO_WORD.fullmatch((fields := row(line))[0]):
+            rows.append((number, fields))
+            inside = True
+    return rows, comments
 
 
 def global_columns(head: list[tuple[int, str]]) -> list[str]:

@@ -36,6 +36,13 @@ MAX_LINE = 1 << 20
 _EXPANDS = 100  # times the size on disk, all that is read of a file or an archive taken together
 ROOM = 1 << 24  # bytes that it may have in any case
 _COMPRESSED_START = {".gz": rb"\x1f\x8b", ".bz2": rb"BZh[1-9]1AY&SY", ".xz": rb"\xfd7zXZ\x00"}
+_NOT_READ = {  # what such a file begins with, and what unpacks it
+    b"\x28\xb5\x2f\xfd": "zstd -d",
+    b"\x04\x22\x4d\x18": "lz4 -d",
+    b"7z\xbc\xaf\x27\x1c": "7z x",
+    b"Rar!\x1a\x07": "unrar x",
+    b"\x1f\x9d": "uncompress",
+}
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz"}
 _LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "icon\r"}
 _MAX_HEADER = 1 << 20
@@ -99,6 +106,8 @@ def members(
             with _opened(file, progress) as stream:
                 yield _member(stream, file, file.relative_to(path).as_posix(), str(file), Room(file, room), max_bytes)
         return
+    if path.is_fifo():
+        raise UsageError("is a pipe, and data are read more than once", where=path, hint="Write them to a file first.")
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
     kind = _kind(path)
@@ -125,6 +134,16 @@ def names(path: Path) -> list[str]:
 
     found += [member.inner for member in members(path, note)]  # a file by itself
     return found
+
+
+def chosen(paths: Iterable[Path], wanted: Wanted) -> tuple[list[str], list[str]]:
+    """The `inner` names of all files that are wanted, and of the others. Raises: as `members` does."""
+    taken: list[str] = []
+    left: list[str] = []
+    for path in paths:
+        for name in names(path):
+            (taken if wanted(name) or name == path.name else left).append(name)
+    return taken, left
 
 
 def is_archive(path: Path) -> bool:
@@ -264,6 +283,8 @@ def _decompressed(stream: Stream, path: Path, name: str, room: Room, max_bytes: 
     if way not in COMPRESSED:
         start = stream.peek(10)
         way = next((way for way, begins in _COMPRESSED_START.items() if re.match(begins, start)), "")
+        if command := next((command for begin, command in _NOT_READ.items() if start.startswith(begin)), None):
+            raise DataError("is compressed in a way that isn't read", where=name, hint=f"Unpack it: {command} FILE")
     plain: Any = COMPRESSED[way](stream) if way else stream
     return io.BufferedReader(_Checked(plain, path, name, max_bytes, room if way else None), _BLOCK), bool(way)
 

@@ -1,4 +1,4 @@
-"""Which held-out questions also occur in training: with the same facts before them, and the same answer.
+"""Which held-out questions also occur in training: with the same facts before them, in any case, and the same answer.
 
 Each question is hashed to 64 bits, by array operations alone. The hashes go to scratch files, equal ones to the same
 file, and the files are looked at one by one, so that memory holds one of them at a time. (The chance that any two
@@ -74,7 +74,7 @@ def _by_name(counts: np.ndarray, tasks: list[str]) -> dict[str, dict[str, int]]:
 
 def _hashes(chunk: Chunk) -> np.ndarray:
     """(questions,) the same for equal questions, within this process."""
-    sentence = np.array([*map(hash, chunk.sentences)], np.int64).view(np.uint64)
+    sentence = np.array([hash(text.lower()) for text in chunk.sentences], np.int64).view(np.uint64)
     answer = np.array([*map(hash, chunk.answers)], np.int64).view(np.uint64)
     starts = chunk.facts.offsets[:-1]
     nth = np.arange(len(chunk.facts.values)) - np.repeat(starts, np.diff(chunk.facts.offsets))

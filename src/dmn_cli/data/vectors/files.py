@@ -101,7 +101,7 @@ def _opened(file: archives.Member) -> Entries:
         )
     if head.startswith(b"\xba\x16\x4f\x2f"):
         raise DataError("is a fastText model, not vectors", where=name, hint="Give the .vec file that it came with.")
-    first = stream.readline(MAX_LINE)
+    first = stream.readline(MAX_LINE).removeprefix(codecs.BOM_UTF8)
     fields = first.split()
     if len(fields) != 2 or not all(field.isdigit() and len(field) < 12 for field in fields):
         size = trailing_numbers(fields)

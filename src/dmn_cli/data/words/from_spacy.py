@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from dmn_cli.data.words import rules
@@ -93,6 +94,8 @@ def blank_pipeline(language: str) -> Language:
     try:
         pipeline = spacy.blank(language)
     except ImportError as error:
+        if find_spec(f"spacy.lang.{language}"):
+            raise UsageError(f"spaCy's {language!r} needs what isn't installed", hint=str(error)) from error
         raise UsageError(f"spaCy knows no language {language!r}") from error
     pipeline.add_pipe("sentencizer")
     return pipeline
