@@ -116,8 +116,9 @@ def tagged(path: Path) -> None:
 
 def jsonl(path: Path) -> None:
     from dmn_cli.data.formats import jsonl
+    from dmn_cli.data.sources import archives
 
-    jsonl.names([path])
+    archives.chosen([path], jsonl.is_jsonl)
     for split, story in jsonl.read([path], "task", SEED, cut()):
         consume(line.encode() for line in jsonl.lines(split, story))
 
