@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 from dmn_cli.data.formats.splits import hold_out, split_in_name, split_named
-from dmn_cli.data.sources import archives
+from dmn_cli.data.sources import archives, compressed
 from dmn_cli.errors import DataError
 from dmn_cli.notation import LONGEST_LINE, is_unicode, load_object, to_json
 from dmn_cli.records.text import Question, Story
@@ -78,7 +78,7 @@ def read(
 
 def is_jsonl(name: str) -> bool:
     """Whether a file of a folder or an archive is called JSON lines. (A file by itself may have any name.)"""
-    return archives.suffix(name) in (".jsonl", ".ndjson")
+    return compressed.suffix(name) in (".jsonl", ".ndjson")
 
 
 def size(paths: list[Path]) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmn_cli.data.formats.table_json import JsonTable, is_json
 from dmn_cli.data.formats.table_text import Record, TextTable, Written, joined, places
-from dmn_cli.data.sources import archives
+from dmn_cli.data.sources import archives, compressed
 from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ParquetTable:
         """Its rows, `ROWS` at a time. names: of the columns; None: all"""
         import pyarrow as pa
 
-        done, rows, room = 0, self.file.metadata.num_rows, archives.Room(self._path)
+        done, rows, room = 0, self.file.metadata.num_rows, compressed.Room(self._path)
         with _sound(self.name):
             few = self.file.iter_batches(_DECODED, columns=None if names is None else list(names))
             while pieces := [*_within(room, islice(few, ROWS // _DECODED))]:
@@ -70,7 +70,7 @@ class ParquetTable:
                 number += 1
 
 
-def _within(room: archives.Room, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _within(room: compressed.Room, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Raises: DataError where they are more than there is room for."""
     for batch in batches:
         room.take(batch.nbytes)
@@ -106,7 +106,7 @@ def _texts(column: pa.Array, name: str, where: str) -> list[str]:
 
 def is_table(name: str) -> bool:
     """Whether a file of a folder or an archive is called a table. (A file by itself may have any name.)"""
-    return archives.suffix(name) in (*_TEXT, *_JSON, *_PARQUET)
+    return compressed.suffix(name) in (*_TEXT, *_JSON, *_PARQUET)
 
 
 def tables(
@@ -117,7 +117,7 @@ def tables(
 
     Raises: UsageError where there is no such path; DataError where it has no table, or one can't be read.
     """
-    if archives.suffix(path.name) in _WORKBOOKS:
+    if compressed.suffix(path.name) in _WORKBOOKS:
         raise DataError(
             "is a workbook",
             where=path,
@@ -129,7 +129,7 @@ def tables(
         return
     for member in archives.members(path, is_table, progress, max_bytes=archives.LARGE):
         found = True
-        if archives.suffix(member.inner) not in _PARQUET:
+        if compressed.suffix(member.inner) not in _PARQUET:
             yield member.inner, as_text_or_json(member.stream, member.name, written, wanted)
         elif member.packed:
             raise DataError("can't be read where it is packed", where=member.name, hint="Unpack it first.")
@@ -140,10 +140,10 @@ def tables(
 
 
 def as_text_or_json(
-    stream: archives.Stream, name: str, written: Written, wanted: Sequence[str]
+    stream: compressed.Stream, name: str, written: Written, wanted: Sequence[str]
 ) -> TextTable | JsonTable:
     """A table in text, by what it begins with, unless its name says what it is. Raises: as the two do"""
-    if archives.suffix(name) not in _TEXT and is_json(stream):
+    if compressed.suffix(name) not in _TEXT and is_json(stream):
         return JsonTable(stream, name, written)
     return TextTable(stream, name, written, wanted)
 
@@ -153,7 +153,7 @@ def one_table(
     path: Path, written: Written, wanted: Sequence[str], progress: Callable[[int], None] = lambda n: None
 ) -> Iterator[Table]:
     """The table in a file, plain or compressed. Raises: as `tables`; UsageError where it is a folder or an archive."""
-    if path.is_dir() or (archives.is_archive(path) and archives.suffix(path.name) not in _WORKBOOKS):
+    if path.is_dir() or (archives.is_archive(path) and compressed.suffix(path.name) not in _WORKBOOKS):
         raise UsageError("is not one table", where=path, hint="Give a single file.")
     with closing(tables(path, written, wanted, progress)) as found:
         yield next(found)[1]

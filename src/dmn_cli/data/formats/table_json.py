@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from dmn_cli.data.formats.table_text import Record, Written, check, encoding_of, joined, lines_of, places
-from dmn_cli.data.sources.archives import Stream
+from dmn_cli.data.sources.compressed import Stream
 from dmn_cli.errors import DataError
 from dmn_cli.notation import is_unicode, load_object
 

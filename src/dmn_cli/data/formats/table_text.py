@@ -16,7 +16,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from dmn_cli.data.sources.archives import Stream
+from dmn_cli.data.sources.compressed import Stream
 from dmn_cli.errors import DataError, UsageError
 
 DELIMITERS = ",;\t|"

@@ -21,7 +21,7 @@ from dmn_cli.data.formats import tagged_text
 from dmn_cli.data.formats.splits import hold_out, split_in_name
 from dmn_cli.data.formats.tagged_columns import Sentence
 from dmn_cli.data.formats.tagged_text import Column, Format
-from dmn_cli.data.sources import archives
+from dmn_cli.data.sources import archives, compressed
 from dmn_cli.errors import DataError
 from dmn_cli.records.text import Question, Story
 
@@ -112,7 +112,7 @@ def _is_sure(member: archives.Member, source: Chosen) -> bool:
     return (
         bool(split_in_name(PurePosixPath(member.inner).name))
         or member.name == str(source.path)
-        or archives.suffix(member.inner) in _FORMAT_OF
+        or compressed.suffix(member.inner) in _FORMAT_OF
     )
 
 
@@ -134,12 +134,12 @@ def _chosen(names: list[str], format_: Format | None) -> list[str]:
     """Those that are data; of those whose names differ only in folder and suffix, the one in the best format."""
 
     def rank(name: str) -> int:
-        suffix = archives.suffix(name)
+        suffix = compressed.suffix(name)
         if _FORMAT_OF.get(suffix) == format_ is not None:
             return 0
         return 1 + list(_FORMAT_OF).index(suffix) if suffix in _FORMAT_OF else 1 + len(_FORMAT_OF)
 
-    data = [name for name in names if archives.suffix(name) in _FORMAT_OF or not _is_about(name)]
+    data = [name for name in names if compressed.suffix(name) in _FORMAT_OF or not _is_about(name)]
     best: dict[str, int] = {}
     for name in data:
         best[_stem(name)] = min(rank(name), best.get(_stem(name), rank(name)))
@@ -147,9 +147,9 @@ def _chosen(names: list[str], format_: Format | None) -> list[str]:
 
 
 def _is_about(name: str) -> bool:
-    return archives.suffix(name) in _OTHER or bool(_ABOUT.fullmatch(PurePosixPath(name).name))
+    return compressed.suffix(name) in _OTHER or bool(_ABOUT.fullmatch(PurePosixPath(name).name))
 
 
 def _stem(name: str) -> str:
     """A file's name without its folder and its suffixes."""
-    return archives.bare(PurePosixPath(name).name).stem
+    return compressed.bare(PurePosixPath(name).name).stem

@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dmn_cli.data.sources import archives
+from dmn_cli.data.sources import archives, compressed
 from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
@@ -44,7 +44,7 @@ def size(texts: list[Path]) -> int:
 
 def is_text(name: str) -> bool:
     """Whether a file of an archive or a folder is read: it is named .txt. (A file by itself may have any name.)"""
-    return archives.suffix(name) == ".txt"
+    return compressed.suffix(name) == ".txt"
 
 
 def blocks(texts: list[Path], progress: Callable[[int], None], size: int = BLOCK) -> Iterator[Block]:

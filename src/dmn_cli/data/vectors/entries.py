@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dmn_cli.data.sources.archives import Stream
+from dmn_cli.data.sources.compressed import Stream
 from dmn_cli.data.vectors.kept import Entry, Kept, KeptRecords, KeptRows
 from dmn_cli.errors import DataError
 

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from dmn_cli.data.sources import archives
+from dmn_cli.data.sources import archives, compressed
 from dmn_cli.data.vectors import saved
 from dmn_cli.data.vectors.entries import MAX_LINE, BinaryEntries, Entries, Rows, TextEntries, trailing_numbers
 from dmn_cli.errors import DataError, UsageError
@@ -114,7 +114,7 @@ def _opened(file: archives.Member) -> Entries:
     return (BinaryEntries if _is_binary(stream, size) else TextEntries)(stream, name, size, words)
 
 
-def _is_binary(stream: archives.Stream, size: int) -> bool:
+def _is_binary(stream: compressed.Stream, size: int) -> bool:
     """Whether what follows a header isn't text: it has no line of numbers, and bytes that no text has."""
     start = stream.peek()
     if trailing_numbers(start.partition(b"\n")[0].split()) >= size:
