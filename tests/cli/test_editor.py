@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +128,13 @@ def test_ctrl_c_gives_a_line_up_and_ctrl_d_leaves(typed: Typed) -> None:
     assert "/help" not in out
 
 
+def test_lines_that_are_pasted_are_facts_each(typed: Typed) -> None:
+    out = typed(f"\x1b[200~{lines(*STORY.splitlines(), QUESTION)}\x1b[201~", ENTER, lines("/story"), CTRL_D)
+    assert re.match(r" {5}kitchen  (almost )?sure", out)
+    for number, fact in enumerate(STORY.splitlines(), start=1):
+        assert f"  {number}  {fact}\n" in out
+
+
 def test_quit_leaves(typed: Typed) -> None:
     assert typed(lines("/quit", "/help")) == ""
 
@@ -241,16 +249,31 @@ def test_at_a_real_terminal(
     assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_stop_ends_it(
-    dmn_process: Process, run: Path, tmp_path: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    dmn_process: Process,
+    run: Path,
+    tmp_path: Path,
+    terminal: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
 ) -> None:
+    """The terminal is as it was before, and lines are kept."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("TERM", "xterm-256color")
     person, program = terminal
+    before = termios.tcgetattr(program)
     process = dmn_process("ask", run, stdin=program, stdout=program)
     read_until(person, READY)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) != 0
+    os.write(person, b"Mary went to the kitchen.\r")
+    read_until(person, "  2  ", READY)
+    assert termios.tcgetattr(program) != before
+    process.send_signal(number)
+    assert process.wait(60) == 143
+    assert process.stderr
+    assert process.stderr.read().endswith(b"stopped: terminated\n")
+    assert termios.tcgetattr(program) == before
+    assert "+Mary went to the kitchen.\n" in (tmp_path / "dmn" / "stories").read_text()
 
 
 @pytest.mark.parametrize("option", ["--story", "--batch", "--table"])

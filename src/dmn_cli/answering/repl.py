@@ -7,7 +7,7 @@ a model knows texts alone, a line is a text, which is answered at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,11 @@ class Session:
     question: str = ""  # that was asked last, of this story or the one before
     heard: set[str] = field(default_factory=set)  # what was said of names
     answered: bool = False  # the last line was a text, whose answer need not come twice if a question follows
+
+    def replies(self, typed: str) -> Iterator[Reply]:
+        """Answers what was typed at once: one line, or several that were pasted, each as if it had been typed. Of a
+        model that knows texts alone, they are one text."""
+        yield from map(self.reply, [typed] if self.predictor.model.texts else typed.strip().split("\n"))
 
     def reply(self, line: str) -> Reply:
         """Answers one line; whatever is wrong with it is a reply too, never an exception."""

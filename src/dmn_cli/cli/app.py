@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,7 +142,8 @@ def _fail(error: DmnError) -> None:
         import traceback
 
         traceback.print_exc()
-    show_error(error)
+    with suppress(OSError):  # of a terminal that was closed
+        show_error(error)
     try:
         sys.stdout.flush()
     except OSError:

@@ -192,15 +192,16 @@ def command(
         ask_table(output, predictor, asked(predictor, table, out, input_, _question(predictor, question), written))
     else:
         from dmn_cli.answering.samples import Samples
-        from dmn_cli.cli.prompt import can_edit, prompt
+        from dmn_cli.cli.prompt import can_edit, ended_by_signals, prompt
 
         samples, facts = Samples(model, data), _to_begin_with(output, model)
-        if can_edit(output):
-            from dmn_cli.cli.editor import edit
+        with ended_by_signals():
+            if can_edit(output):
+                from dmn_cli.cli.editor import edit
 
-            edit(output, predictor, samples, facts, why=why)
-        else:
-            prompt(output, predictor, samples, facts, why=why)
+                edit(output, predictor, samples, facts, why=why)
+            else:
+                prompt(output, predictor, samples, facts, why=why)
 
 
 def _to_begin_with(output: Output, model: Path) -> list[str]:

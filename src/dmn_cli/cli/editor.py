@@ -76,18 +76,16 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
     while True:
         try:
             line = lines.prompt(default=waiting)
-            waiting = ""
-            reply = session.reply(line.encode(errors="replace").decode())
+            for reply in session.replies(line.encode(errors="replace").decode()):
+                if reply.end:
+                    return
+                waiting = reply.line
+                view.show(reply, session, why=why)
         except EOFError:
-            break
+            return
         except KeyboardInterrupt:
             waiting = ""
             view.say("Ctrl-D or /quit leaves.")
-            continue
-        if reply.end:
-            break
-        waiting = reply.line
-        view.show(reply, session, why=why)
 
 
 def _sign(line: str, session: Session) -> object:

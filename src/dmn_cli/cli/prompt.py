@@ -6,6 +6,7 @@ Shows what `answering.repl` replies. On a terminal there is an editor in its pla
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from dmn_cli.answering.samples import Samples
 from dmn_cli.cli.output import Output
 from dmn_cli.cli.plots import drawing
 from dmn_cli.cli.why import show_why
+from dmn_cli.errors import Terminated
 
 
 def can_edit(output: Output) -> bool:
@@ -35,18 +37,7 @@ def prompt(output: Output, predictor: Predictor, samples: Samples, story: Sequen
         session.story.add(story)
         output.note("\n".join(story))
     with _history(typed):
-        while True:
-            try:
-                line = _typed() if typed else _piped()
-            except EOFError:
-                break
-            except UnicodeDecodeError:
-                output.error("error: the line is not UTF-8, so it is left out")
-                continue
-            except KeyboardInterrupt:
-                sys.stderr.write("\n")
-                continue
-            reply = session.reply(line)
+        for reply in (reply for line in _lines(output, typed=typed) for reply in session.replies(line)):
             if reply.end:
                 break
             replied |= bool(reply.text or reply.answer)
@@ -79,6 +70,19 @@ def _show(output: Output, reply: Reply, *, why: bool) -> None:
             show_why(reply.answer)
 
 
+def _lines(output: Output, *, typed: bool) -> Iterator[str]:
+    """Until they end."""
+    while True:
+        try:
+            yield _typed() if typed else _piped()
+        except EOFError:
+            return
+        except UnicodeDecodeError:
+            output.error("error: the line is not UTF-8, so it is left out")
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+
+
 def _typed() -> str:
     if sys.stdout.isatty():
         return input("> ")
@@ -92,6 +96,24 @@ def _piped() -> str:
     if not line:
         raise EOFError
     return line.decode()
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """A signal that ends dmn leaves the terminal as it was before, and lines are kept. Raises: Terminated"""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit  # which nothing takes for an error of what runs just then
+
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # Windows has but one
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    except SystemExit as ended:
+        raise Terminated("terminated") from ended
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def state_folder() -> Path:
