@@ -69,6 +69,7 @@ class Task(_Document):
     accuracy: Fraction
     questions: Count
     loss: Loss
+    unknown_answers: Count = 1  # that the loss leaves out
     answers: Count = 1  # where each fact is answered
     exact: Fraction = 0
     gate_precision: Fraction = 0  # where supporting facts are known, and the network has gates

@@ -63,6 +63,25 @@ def test_a_score_that_is_not_reached(dmn: Dmn, run: Path, damaged: Path) -> None
     assert result.err.startswith("error: qa3 is ")
 
 
+def test_answers_that_the_model_does_not_know(dmn: Dmn, run: Path, tmp_path: Path) -> None:
+    """They are wrong and said, and the loss is of the others. A task's name may have a = in it."""
+    told = {"story": ["Mary went to the kitchen."], "question": "Where is Mary?", "task": "a=b"}
+    found = []
+    for name, answers in {"known": ["kitchen"], "both": ["kitchen", "kitchen Utopia", "Utopia"]}.items():
+        text, data = tmp_path / f"{name}.jsonl", tmp_path / name
+        stories = [{**told, "answer": "kitchen"}, *({**told, "answer": a, "split": "test"} for a in answers)]
+        text.write_text("".join(json.dumps(story) + "\n" for story in stories))
+        prepared = dmn("prepare", "jsonl", text, "--out", data)
+        assert prepared.code == 0, prepared.err
+        assert dmn("eval", run, data, "--fail-under", "a=b=0.3").code == 0
+        found.append(dmn("eval", run, data, "--json").document["tasks"]["a=b"])
+    known, both = found
+    assert "unknown_answers" not in known
+    assert (both["questions"], both["unknown_answers"], both["accuracy"]) == (3, 2, pytest.approx(1 / 3))
+    assert both["loss"] == pytest.approx(known["loss"])
+    assert "\n2 right answers with a word that the model doesn't know\n" in dmn("eval", run, tmp_path / "both").out
+
+
 def test_an_unknown_score_is_refused_before_the_work(
     dmn: Dmn, run: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,7 +194,7 @@ def _score(text: str) -> tuple[str, float]:
     """NAME=SCORE → (name, score). Raises: UsageError"""
     from dmn_cli.notation import as_text
 
-    name, _, score = as_text(text).partition("=")
+    name, _, score = as_text(text).rpartition("=")
     try:
         value = float(score)
     except ValueError:
@@ -228,6 +228,7 @@ def _show(output: Output, report: Report) -> None:
         f"mean accuracy {100 * report.accuracy:.2f} %, mean error {100 * (1 - report.accuracy):.2f} % "
         f"over {plural(len(report.tasks), 'task')}{judged}\n"
         f"{_calibrated(report)}{_reasons(report)}{_abstained(report)}{_unanswered(report)}"
+        f"{_unknown(report)}"
         f"{plural(report.questions, 'question')} in {report.seconds:.2f} s ({report.questions / report.seconds:,.0f}/s)"
     )
 
@@ -271,6 +272,12 @@ def _unanswered(report: Report) -> str:
     falsely = f"{100 * found['false_answers']:.2f} % of {found['questions']:,} unanswerable questions answered"
     unknown = f", {100 * found['false_unknowns']:.2f} % of the others not" if "false_unknowns" in found else ""
     return f"{falsely}{unknown}\n"
+
+
+def _unknown(report: Report) -> str:
+    """A line on the answers that the model can't give."""
+    unknown = int(sum(task.get("unknown_answers", 0) for task in report.tasks.values()))
+    return f"{plural(unknown, 'right answer')} with a word that the model doesn't know\n" if unknown else ""
 
 
 def _line(name: str, task: dict[str, float | int], shown: list[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dmn_cli.evaluation.right import right_answers
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import shared
 from dmn_cli.machine.threads import in_order
-from dmn_cli.records.batch import FACTS, Batch
+from dmn_cli.records.batch import END, FACTS, Batch
 from dmn_cli.records.left_out import Needs
 from dmn_cli.records.network import Network
 from dmn_cli.records.output import facts_read
@@ -134,20 +134,24 @@ class Tally:
     answers: int = 0
     right: int = 0
     exact: int = 0
-    loss: float = 0.0
+    unknown: int = 0  # answers with a word that the network doesn't know
+    loss: float = 0.0  # of the others
     hits: int = 0
     read: int = 0
     supports: int = 0
 
     def figures(self) -> dict[str, float | int]:
-        """accuracy, questions and loss. Where facts are answered one by one, accuracy and loss are of these answers,
-        and there are also their number and the share of questions without a mistake; where supporting facts are known
-        and the network has gates, precision and recall of the facts that were read."""
+        """accuracy, questions and loss (0 where no answer is known). Where facts are answered one by one, accuracy and
+        loss are of these answers, and there are also their number and the share of questions without a mistake; where
+        the loss leaves answers out, how many; where supporting facts are known and the network has gates, precision and
+        recall of the facts that were read."""
         figures: dict[str, float | int] = {
             "accuracy": self.right / self.answers,
             "questions": self.questions,
-            "loss": self.loss / self.answers,
+            "loss": self.loss / max(1, self.answers - self.unknown),
         }
+        if self.unknown:
+            figures["unknown_answers"] = self.unknown
         if self.answers != self.questions:
             figures["answers"] = self.answers
             figures["exact"] = self.exact / self.questions
@@ -159,11 +163,13 @@ class Tally:
 
 def tally(judged: Judged, tallies: list[Tally]) -> None:
     """Adds a judged batch to the tallies, one for each task of the data set."""
+    unknown = _unknown(judged)
     columns = {
         "answers": judged.answers,
         "right": judged.right,
         "exact": judged.right == judged.answers,
-        "loss": judged.loss,
+        "unknown": unknown,
+        "loss": np.where(judged.per_fact | (unknown == 0), judged.loss, 0),
         "hits": judged.hits,
         "read": judged.read,
         "supports": judged.supports,
@@ -176,3 +182,11 @@ def tally(judged: Judged, tallies: list[Tally]) -> None:
             setattr(tallies[task], name, getattr(tallies[task], name) + value)
     for task in np.flatnonzero(questions):
         tallies[task].questions += int(questions[task])
+
+
+def _unknown(judged: Judged) -> np.ndarray:
+    """How many right answers to each question have a word that the network doesn't know (-1). (questions,)"""
+    steps, ended = np.arange(judged.answer.shape[1]), (judged.answer == END).cumsum(axis=1) > 0
+    asked = np.where(judged.per_fact[:, np.newaxis], steps < judged.answers[:, np.newaxis], ~ended)
+    missing = (judged.answer == -1) & asked
+    return np.where(judged.per_fact, missing.sum(axis=1), missing.any(axis=1))
