@@ -207,6 +207,21 @@ def test_json_lines_come_back_with_answers(dmn: Dmn, sorter: Path, tmp_path: Pat
     assert invoice == ' {"body": "The invoice", "é": "\\u00e9", "answer_2": null, "confidence": null} '
 
 
+def test_no_row_of_json_lines_gets_a_key_twice(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
+    """The new columns are named by all rows; where these are read but once, a row that has one is refused."""
+    path = tmp_path / "new.jsonl"
+    path.write_text('{"subject": "the screen"}\n{"subject": "the parcel", "answer": "mine"}\n')
+    result = dmn("ask", sorter, "--table", path, "--input", "subject")
+    assert [[*line] for line in result.lines] == [
+        ["subject", "answer_2", "confidence"],
+        ["subject", "answer", "answer_2", "confidence"],
+    ]
+    assert result.lines[1]["answer"] == "mine"
+    piped = dmn("ask", sorter, "--table", "-", "--input", "subject", stdin=path.read_bytes())
+    assert piped.code == 3
+    assert "-:2: has 'answer'" in piped.err
+
+
 def test_a_parquet_table_keeps_its_types(dmn: Dmn, sorter: Path, tmp_path: Path) -> None:
     columns = {
         "n": [1, 2, None],
@@ -281,6 +296,8 @@ def test_several_labels_come_back_as_they_were_written(dmn: Dmn, tmp_path: Path)
         ("--table NEW --out NEW", 2, "--force"),
         ("--story NEW --input a", 2, "--input is for --table"),
         ("--batch NEW --out OUT", 2, "--out is for --table"),
+        ("--table NEW --out OUT.parquet --input text", 2, "new.csv is CSV or TSV"),
+        ("--table NEW --out OUT.gz --input text", 2, "a name that ends with .csv"),
         ("--table NOWHERE", 2, "nowhere.csv: No such file"),
         ("--table FOLDER", 2, "is not one table"),
         ("--table NEW --out OUT", 3, "new.csv: has no column 'body'"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from dmn_cli.cli.output import Output, plural, progress
 from dmn_cli.cli.tables import column_names
-from dmn_cli.errors import UsageError
+from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from dmn_cli.answering.predictor import Predictor
     from dmn_cli.data.formats.table_files import Table
     from dmn_cli.data.formats.table_text import Record, Written
+
+
+_OTHERS = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip")  # as what no table is written
 
 
 class Asked(NamedTuple):
@@ -55,14 +59,15 @@ def ask_table(output: Output, predictor: Predictor, asked: Asked) -> None:
     form = predictor.model.table
     size = Path(asked.table).stat().st_size if asked.table != "-" else None
     with progress(output, "answering", size) as advance, _opened(asked, advance) as table:
-        kinds = {"answer": str, "confidence": float}
-        columns = {new_name(name, table.columns): kind for name, kind in kinds.items()}
+        _check_suffix(table, asked.out)
+        kinds, there = {"answer": str, "confidence": float}, _columns(asked, table)
+        columns = {new_name(name, there): kind for name, kind in kinds.items()}
         if list(columns) != list(kinds):
             output.note(f"the table has such columns already, so the new ones are called {' and '.join(columns)}")
         rows = unanswered = abstained = 0
         with _written(asked.out) as file, copy(table, file, columns) as made:
             waiting: deque[Record] = deque()
-            cells = _noted(made.records(asked.columns), waiting)
+            cells = _noted(made.records(asked.columns), waiting, _free_of(columns, table))
             for results in labelled(predictor, cells, asked.question, form.separator if form else None):
                 for result in results:
                     record = waiting.popleft()
@@ -85,10 +90,58 @@ def ask_table(output: Output, predictor: Predictor, asked: Asked) -> None:
         output.result(f"{asked.out} has {plural(rows, 'row')}, with {' and '.join(columns)} ({seconds:.1f} s)")
 
 
-def _noted(records: Iterator[Record], waiting: deque[Record]) -> Iterator[Sequence[str]]:
+def _noted(
+    records: Iterator[Record], waiting: deque[Record], check: Callable[[Record], None]
+) -> Iterator[Sequence[str]]:
     for record in records:
+        check(record)
         waiting.append(record)
         yield record.cells
+
+
+def _columns(asked: Asked, table: Table) -> Sequence[str]:
+    """All that there are: a row of JSON lines may have others than the first one. Raises: DataError"""
+    from dmn_cli.data.formats.table_files import one_table
+    from dmn_cli.data.formats.table_json import JsonTable
+
+    path = Path(asked.table)
+    if not isinstance(table, JsonTable) or asked.table == "-" or not path.is_file():  # what is read but once
+        return table.columns
+    with one_table(path, asked.written, asked.columns) as again:
+        return [key for record in again.records(asked.columns) if record.cells for key in json.loads(record.text)]
+
+
+def _free_of(columns: Iterable[str], table: Table) -> Callable[[Record], None]:
+    """What checks a row of JSON lines that are read but once. Raises: DataError where it has one of the new columns"""
+    from dmn_cli.data.formats.table_json import JsonTable
+
+    def check(record: Record) -> None:
+        if isinstance(table, JsonTable) and record.cells and (found := json.loads(record.text).keys() & columns):
+            raise DataError(
+                f"has {min(found)!r}, as a new column is called that the first row lacks",
+                where=f"{table.name}:{record.number}",
+                hint="Write the table to a file and give that: columns are then named by all of its rows.",
+            )
+
+    return check
+
+
+def _check_suffix(table: Table, out: Path | None) -> None:
+    """Raises: UsageError where the file's name says something else than what is written."""
+    from dmn_cli.data.formats.table_files import ParquetTable
+    from dmn_cli.data.formats.table_json import JsonTable
+    from dmn_cli.data.formats.table_text import TextTable
+
+    written = {
+        TextTable: ("CSV or TSV", (".csv", ".tsv", ".tab")),
+        JsonTable: ("JSON lines", (".jsonl", ".ndjson", ".json")),
+        ParquetTable: ("Parquet", (".parquet", ".pq")),
+    }
+    name, own = written[type(table)]
+    others = [*_OTHERS, *(suffix for _, some in written.values() for suffix in some if suffix not in own)]
+    if out is not None and out.suffix.lower() in others:
+        said = f"{table.name} is {name}, and is written as that"
+        raise UsageError(said, where=out, hint=f"Give --out a name that ends with {own[0]}.")
 
 
 @contextmanager
