@@ -152,6 +152,28 @@ def test_preset_then_config_then_key(config: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '# mine\n[training]\nbatch_size = "many"',
+            ":3: training.batch_size = 'many': input should be a valid integer",
+        ),
+        ("training.epochs = -1", ":1: training.epochs = -1: "),
+        ("[training]\nlearning_rat = 1", ":2: there is no setting 'training.learning_rat'\nDid you mean training.lear"),
+        ("\nmodel = 3", ":2: there is no setting 'model'\nIt is a table, of model.network, "),
+        ("[model.passes]\nx = 1", ":2: there is no setting 'model.passes.x'\nmodel.passes is a value, and no table."),
+        ('[model]\nnetwork = "x"', ":2: there is no network 'x'"),
+        ("preset = 3", ":1: there is no preset 3"),
+    ],
+)
+def test_what_is_wrong_in_a_config_is_found_there(config: Path, text: str, said: str) -> None:
+    config.write_text(f"{text}\n", encoding="utf-8-sig")
+    with pytest.raises(UsageError) as error:
+        load(config=config)
+    assert str(error.value).startswith(f"{config}{said}")
+
+
 def test_a_key_that_a_runs_own_file_lacks_is_as_it_was_before_there_was_one(config: Path) -> None:
     before = load(overrides=[("training.epochs", 7)])
     text = [line for line in to_toml(before).splitlines() if not line.startswith("first_questions")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Callable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -51,8 +52,10 @@ def load(
     given = _read_toml(config.read_bytes, str(config)) if config else {}
     name = preset or given.pop("preset", "dmn-plus")
     given.pop("preset", None)
-    if not isinstance(name, str):
-        raise UsageError(f"preset = {name!r}: input should be a name", where=config)
+    if preset is None and config and name not in presets(folder):
+        raise UsageError(
+            f"there is no preset {name!r}", where=_line(config, "preset"), hint=_nearest(str(name), presets(folder))
+        )
     if name not in presets(folder):
         raise UsageError(f"there is no preset {name!r}", hint=_nearest(name, presets(folder)))
     values = _preset(name, folder)
@@ -65,16 +68,18 @@ def load(
             values.get(table, {}).pop(last, None)
     for key, value, where in chosen:
         if key == "model.network":
-            network = _known(value, where)
+            network = _known(value, where and _line(where, key))
     if network != _network(values):
         values["model"] = {}
     known = _keys(network)
     for key, value, where in chosen:
         if key not in known:
-            raise UsageError(f"there is no setting {key!r}", where=where, hint=_nearest(key, known))
+            place = where and _line(where, key)
+            raise UsageError(f"there is no setting {key!r}", where=place, hint=_what_there_is(key, known))
         table, _, last = key.partition(".")
         values.setdefault(table, {})[last] = value
-    return from_dict({**values, "preset": name})
+    found_in = {key: where for key, _, where in chosen}
+    return from_dict({**values, "preset": name}, lambda key: (file := found_in.get(key)) and _line(file, key))
 
 
 def preset_of(config: Path) -> Any:
@@ -96,7 +101,7 @@ def _network(values: dict[str, Any]) -> Any:
     return values["model"].get("network", DEFAULT)
 
 
-def _known(network: Any, where: Path | None) -> str:
+def _known(network: Any, where: str | None) -> str:
     """Raises: UsageError where there is no such network."""
     if isinstance(network, str) and network in NETWORKS:
         return network
@@ -118,8 +123,10 @@ def _fields(network: str) -> dict[str, FieldInfo]:
     return {f"{table}.{key}": field for table, schema in tables.items() for key, field in schema.model_fields.items()}
 
 
-def from_dict(values: dict[str, Any]) -> Settings:
-    """Raises: UsageError where there is no such network, or a value is missing or doesn't fit."""
+def from_dict(values: dict[str, Any], where: Callable[[str], str | None] = lambda key: None) -> Settings:
+    """where: file:line of the value of a dotted key, if it is known
+
+    Raises: UsageError where there is no such network, or a value is missing or doesn't fit."""
     _known(_network(values), None)
     try:
         model = network_settings(values["model"], auto=True)
@@ -127,22 +134,22 @@ def from_dict(values: dict[str, Any]) -> Settings:
         return Settings.model_validate({**values, "model": model, "training": training})
     except ValidationError as error:
         table = {Settings.__name__: (), TrainingSettings.__name__: ("training",)}.get(error.title, ("model",))
-        raise _unfit([{**one, "loc": (*table, *one["loc"])} for one in error.errors()]) from error
+        raise _unfit([{**one, "loc": (*table, *one["loc"])} for one in error.errors()], where) from error
 
 
-def _unfit(errors: list[dict[str, Any]]) -> UsageError:
+def _unfit(errors: list[dict[str, Any]], where: Callable[[str], str | None]) -> UsageError:
     """errors: as pydantic lists them"""
     missing = [_dotted(one) for one in errors if one["type"] == "missing"]
     if missing:
         hint = "Another network than the preset's needs all of its keys, from --config FILE or --set KEY=VALUE."
         return UsageError(f"not given: {', '.join(missing)}", hint=hint)
     first = errors[0]
+    key = _dotted(first)
     if isinstance(first["input"], dict):  # keys that don't go together
-        return UsageError(f"{_dotted(first)}: {first['msg'].removeprefix('Value error, ')}")
-    or_auto = (
-        f", or {AUTO!r}" if any(AUTO in one["msg"] and _dotted(one) == _dotted(first) for one in errors[1:]) else ""
-    )
-    return UsageError(f"{_dotted(first)} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{or_auto}")
+        return UsageError(f"{key}: {first['msg'].removeprefix('Value error, ')}")
+    or_auto = f", or {AUTO!r}" if any(AUTO in one["msg"] and _dotted(one) == key for one in errors[1:]) else ""
+    said = f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{or_auto}"
+    return UsageError(said, where=where(key))
 
 
 def _dotted(error: dict[str, Any]) -> str:
@@ -204,6 +211,26 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for key, value in values.items():
         pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
     return pairs
+
+
+def _line(file: Path, key: str) -> str:
+    """file:line of a dotted key in a TOML file; the file alone where it isn't written on a line of its own."""
+    table = ""
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        name = line.partition("=")[0].partition("#")[0].replace(" ", "").replace('"', "").strip()
+        if name.startswith("["):
+            table = f"{name.strip('[]')}."
+        if f"{table}{name}" == key or table == f"{key}.":
+            return f"{file}:{number}"
+    return str(file)
+
+
+def _what_there_is(key: str, known: list[str]) -> str:
+    """What can be set in place of a key that isn't there."""
+    if within := [name for name in known if name.startswith(f"{key}.")]:
+        return f"It is a table, of {', '.join(within)}."
+    above = key.rpartition(".")[0]
+    return f"{above} is a value, and no table." if above in known else _nearest(key, known)
 
 
 def _nearest(name: str, known: list[str]) -> str:
