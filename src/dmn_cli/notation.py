@@ -121,7 +121,8 @@ def _hint(text: str) -> str | None:
 
 
 def parse_toml(content: bytes, where: object) -> dict[str, Any]:
-    """A TOML file that a person wrote, also with a mark of the byte order. Raises: UsageError where it isn't TOML, or more of it than anybody writes."""
+    """A TOML file that a person wrote, with a mark of the byte order or without. Raises: UsageError where it isn't TOML,
+    or more of it than anybody writes."""
     import tomllib
 
     content = content.removeprefix(codecs.BOM_UTF8)

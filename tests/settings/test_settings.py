@@ -160,7 +160,7 @@ def test_preset_then_config_then_key(config: Path) -> None:
             ":3: training.batch_size = 'many': input should be a valid integer",
         ),
         ("training.epochs = -1", ":1: training.epochs = -1: "),
-        ("[training]\nlearning_rat = 1", ":2: there is no setting 'training.learning_rat'\nDid you mean training.lear"),
+        ("[training]\nlearning_rat = 1", ":2: there is no setting 'training.learning_rat'\nDid you mean training."),
         ("\nmodel = 3", ":2: there is no setting 'model'\nIt is a table, of model.network, "),
         ("[model.passes]\nx = 1", ":2: there is no setting 'model.passes.x'\nmodel.passes is a value, and no table."),
         ('[model]\nnetwork = "x"', ":2: there is no network 'x'"),
@@ -238,7 +238,7 @@ def test_an_unknown_key_in_a_config_names_the_file(config: Path) -> None:
     config.write_text("[model]\nhiden = 5\n")
     with pytest.raises(UsageError, match=r"no setting 'model\.hiden'") as caught:
         load(config=config)
-    assert caught.value.where == str(config)
+    assert caught.value.where == f"{config}:2"
     assert caught.value.hint == "Did you mean model.hidden?"
 
 
