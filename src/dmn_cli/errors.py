@@ -94,6 +94,8 @@ def from_os_error(error: OSError) -> DmnError:
             where=where,
             hint="Free some space or choose another --out. Nothing half-written was left behind.",
         )
+    if error.errno == errno.EBADF:  # all other files are dmn's own
+        return UsageError("stdin is closed", hint="Give a file, or what there is to read: … | dmn …")
     if error.errno == errno.EROFS:
         return not_writable(error, where)
     return UsageError(error.strerror or str(error), where=where)

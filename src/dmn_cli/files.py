@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -167,7 +168,7 @@ def memory_mapped(path: Path) -> np.ndarray:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file. Raises: FileNotFoundError where it is none, but a device or a pipe"""
+    """The SHA-256 of a file. Raises: OSError; FileNotFoundError where it is none, but a device or a pipe"""
     import hashlib  # loads OpenSSL, which help has no use for
 
     _check_is_file(path)
@@ -176,8 +177,11 @@ def file_digest(path: Path) -> str:
 
 
 def _check_is_file(path: Path) -> None:
-    """Raises: FileNotFoundError also where a link leads to what has no end."""
-    if not path.is_file():
+    """Raises: OSError where it can't be read; FileNotFoundError also where a link leads to what has no end."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
@@ -188,9 +192,9 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
         value = json.loads(path.read_bytes())
         found = value["format_version"]
         newer = int(found) > version
-    except FileNotFoundError as cause:
-        raise error("is missing", where=path) from cause
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, OSError) as cause:
+    except OSError as cause:
+        raise error(unreadable(cause), where=path) from cause
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as cause:
         raise error("is damaged: not the JSON that dmn writes", where=path) from cause
     if newer:
         raise error(
@@ -199,6 +203,13 @@ def load_versioned_json(path: Path, version: int, error: Any) -> dict[str, Any]:
             hint=NEWER,
         )
     return value
+
+
+def unreadable(error: OSError, whole: str = "") -> str:
+    """What is wrong with a file that can't be read. whole: what it is a part of"""
+    if isinstance(error, FileNotFoundError):
+        return f"is missing from the {whole}" if whole else "is missing"
+    return f"can't be read: {error.strerror or error}"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -121,11 +121,10 @@ def _hint(text: str) -> str | None:
 
 
 def parse_toml(content: bytes, where: object) -> dict[str, Any]:
-    """A TOML file that a person wrote, with a mark of the byte order or without. Raises: UsageError where it isn't TOML,
-    or more of it than anybody writes."""
+    """A TOML file that a person wrote. Raises: UsageError where it isn't TOML, or more of it than anybody writes."""
     import tomllib
 
-    content = content.removeprefix(codecs.BOM_UTF8)
+    content = content.removeprefix(codecs.BOM_UTF8)  # as some editors begin with
     if len(content) > _MOST_TOML:
         raise UsageError(f"is longer than {_MOST_TOML >> 20} MiB, which no such file is", where=where)
     deep = f"has tables or lists in each other, more than {_DEEPEST_TOML} deep"

@@ -1,5 +1,7 @@
 """The program itself: help, version, and what a mistake, a bug and Ctrl-C look like from outside."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,22 @@ def test_a_folder_that_is_gone(dmn: Dmn, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(gone)
     gone.rmdir()
     fails(dmn("ask", "demo", "--batch", "-", stdin=b"{}"), 2, "the folder that dmn runs in is gone", "cd")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("ask demo --batch - <&-", 2, "error: stdin is closed"),
+        ("info demo >&-", 2, "error: stdout is closed"),
+        ("info nowhere 2>&-", 2, ""),
+        ("info demo <&- 2>&-", 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed(command: str, code: int, said: str) -> None:
+    ended = subprocess.run(["sh", "-c", f'"$0" -m dmn_cli {command}', sys.executable], capture_output=True, timeout=120)
+    assert ended.returncode == code
+    assert ended.stderr.decode().startswith(said)
+    assert (b"demo" in ended.stdout) == (code == 0)
 
 
 @pytest.mark.usefixtures("bug")

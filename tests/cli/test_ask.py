@@ -166,6 +166,19 @@ def test_text_in_the_place_of_a_file(dmn: Dmn, run: Path, option: str) -> None:
     fails(dmn("ask", run, option, "Mary went home.", *asked), 2, "no such file", "comes from stdin: echo … | dmn … -")
 
 
+@pytest.mark.parametrize("option", ["--story", "--batch"])
+def test_a_file_that_cannot_be_read(dmn: Dmn, tmp_path: Path, option: str) -> None:
+    question = ("--question", QUESTION) if option == "--story" else ()
+    fails(dmn("ask", "demo", option, tmp_path, *question), 2, f"{tmp_path}: can't be read: Is a directory")
+
+
+def test_a_weight_file_that_cannot_be_read(dmn: Dmn, model: Path) -> None:
+    weights = model / "model.safetensors"
+    weights.unlink()
+    weights.mkdir()
+    fails(dmn("ask", model, "--batch", "-"), 4, f"{weights}: can't be read: Is a directory")
+
+
 def test_a_story_in_latin_1(dmn: Dmn, run: Path, story: Path) -> None:
     story.write_bytes(STORY.encode() + "René went to the office.\n".encode("latin-1"))
     fails(dmn("ask", run, "--story", story, "--question", QUESTION), 3, f"{story}:3: ", "UTF-8")

@@ -234,6 +234,15 @@ def test_a_missing_file_is_named(data_set: Path, name: str) -> None:
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize("name", [*ARROW, "vocabulary.json"])
+def test_a_file_that_cannot_be_read_is_no_damaged_one(data_set: Path, name: str) -> None:
+    (data_set / name).unlink()
+    (data_set / name).symlink_to(name)
+    with pytest.raises(DataError, match="can't be read: Too many levels of symbolic links") as caught:
+        read_all(data_set)
+    assert caught.value.where == str(data_set / name)
+
+
 @pytest.mark.parametrize("name", ARROW + JSON)
 def test_a_truncated_file_is_named(data_set: Path, name: str) -> None:
     content = (data_set / name).read_bytes()

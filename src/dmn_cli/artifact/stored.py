@@ -10,7 +10,7 @@ from typing import Any
 
 from dmn_cli.data.words.spec import file_names
 from dmn_cli.errors import ModelError
-from dmn_cli.files import file_digest, load_versioned_json
+from dmn_cli.files import file_digest, load_versioned_json, unreadable
 
 FORMAT_VERSION = 2
 CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocabulary.json"
@@ -75,8 +75,8 @@ def check(folder: Path, config: dict[str, Any], *, also: Collection[str] = ()) -
     for name in (*CHECKED, *tokenizer_files, *(name for name in also if name in hashes)):
         try:
             found = file_digest(folder / name)
-        except FileNotFoundError as error:
-            raise ModelError("is missing from the model", where=error.filename, hint=AGAIN) from error
+        except OSError as error:
+            raise ModelError(unreadable(error, "model"), where=folder / name, hint=AGAIN) from error
         if found != hashes[name]:
             raise ModelError("is damaged: it isn't the file that was saved", where=folder / name, hint=AGAIN)
     return list(tokenizer_files)
@@ -92,7 +92,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
             raise TypeError("figures")
         if not isinstance(metrics.get("calibration", {}), dict):
             raise TypeError("calibration")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        raise ModelError(unreadable(error, "model"), where=path, hint=AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError("is damaged: not the metrics that dmn writes", where=path) from error
     return metrics
 

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, train
 from dmn_cli.cli.commands import add
-from dmn_cli.cli.output import buffer_stdout, show_error, speak_utf_8
+from dmn_cli.cli.output import buffer_stdout, open_closed, show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.cli.torchrun import refuse, together
@@ -97,10 +97,13 @@ def options(
 def main() -> None:
     """The entry point: runs a command, and turns whatever goes wrong into one message and an exit code."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # has torch ask for large pages, which are ready sooner
+    closed = open_closed()
     buffer_stdout()
     speak_utf_8()
     leave_out_unused()
     try:
+        if "stdout" in closed:
+            raise UsageError("stdout is closed", hint="What isn't wanted goes to nowhere: dmn … > /dev/null")
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except (BrokenPipeError, _ReaderGone):
         _drop_stdout()

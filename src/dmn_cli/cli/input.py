@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dmn_cli.errors import DataError, UsageError
 
@@ -22,12 +22,19 @@ def lines_of(name: str, longest: int | None = None) -> Iterator[Iterator[list[by
     if name == "-":
         yield _lines(sys.stdin.buffer, longest)
         return
-    path = Path(name)
-    if not path.exists() or path.is_dir():  # a named pipe will do
-        hint = "What isn't in a file comes from stdin: echo … | dmn … -" if " " in name else None
-        raise UsageError("there is no such file", where=name, hint=hint)
-    with path.open("rb", buffering=0) as file:
+    with _opened(name) as file:
         yield _lines(file, longest)
+
+
+def _opened(name: str) -> IO[bytes]:
+    """Raises: UsageError"""
+    try:
+        return Path(name).open("rb", buffering=0)
+    except OSError as error:
+        hint = "What isn't in a file comes from stdin: echo … | dmn … -" if " " in name else None
+        missing = isinstance(error, FileNotFoundError)
+        said = "there is no such file" if missing else f"can't be read: {error.strerror}"
+        raise UsageError(said, where=name, hint=hint) from error
 
 
 def text_of(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -78,6 +79,17 @@ class Output:
     def table(self) -> bool:
         """Whether a person reads stdout: a table may use the width of the screen."""
         return not self.as_json and sys.stdout.isatty()
+
+
+def open_closed() -> list[str]:
+    """Opens stdin, stdout and stderr where dmn was started without them, or the next file would be taken for one.
+    stdin can then not be read; what goes to the others is lost. → the names of those that were closed"""
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        number = ("stdin", "stdout", "stderr").index(name)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
+    return closed
 
 
 def buffer_stdout() -> None:

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from dmn_cli.errors import ModelError
-from dmn_cli.files import atomic_file
+from dmn_cli.files import atomic_file, unreadable
 
 T = TypeVar("T")
 SUFFIX, OLD_SUFFIX = ".safetensors", ".pt"  # dmn wrote torch's own files before
@@ -69,6 +69,8 @@ def load(
         newer = version > newest
     except FileNotFoundError:
         raise
+    except OSError as error:
+        raise Damaged(f"{what}{unreadable(error)}", where=path, hint=AGAIN) from error
     except Exception as error:  # torch names no common class for what a damaged file raises
         raise Damaged(f"{what}is damaged", where=path, hint=AGAIN) from error
     if newer:

@@ -22,7 +22,7 @@ from dmn_cli.data.words.spec import file_names
 from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import DataError
-from dmn_cli.files import file_digest, load_versioned_json
+from dmn_cli.files import file_digest, load_versioned_json, unreadable
 from dmn_cli.records.ragged import spans
 from dmn_cli.records.regions import PictureForm
 from dmn_cli.records.text import Example, Form
@@ -75,16 +75,17 @@ they were written just now."""
 def _open(path: Path, schema: pa.Schema, trust: Trust) -> tuple[np.ndarray, list[pa.RecordBatch]]:
     """A file as an array of int32, and its record batches."""
     try:
+        path.open("rb").close()  # of which Python says better than Arrow why it can't be read
         file = pa.memory_map(os.fsencode(path)).read_buffer()
         batches = list(checks.batches(file, schema))
         if trust is not None:
             trust(path, batches)
         return np.frombuffer(file, np.int32, count=file.size // 4), batches
-    except FileNotFoundError as error:
-        raise DataError("is missing from the data set", where=path, hint=AGAIN) from error
     except DataError as error:
         raise DataError(error.message, where=error.where or path, hint=AGAIN) from error
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise DataError(unreadable(error, "data set"), where=path, hint=AGAIN) from error
         raise DataError(f"is damaged ({error})", where=path, hint=AGAIN) from error
 
 
@@ -175,16 +176,16 @@ class DataSet:
             for name in names:
                 self._check(name)
             return {name: (self.path / name).read_bytes() for name in names}
-        except FileNotFoundError as error:
-            raise DataError("is missing from the data set", where=error.filename, hint=AGAIN) from error
+        except OSError as error:
+            raise DataError(unreadable(error, "data set"), where=error.filename, hint=AGAIN) from error
 
     def check(self) -> None:
         """Raises: DataError where a file is missing, or isn't the one that was written."""
         for name in self.summary["sha256"]:
             try:
                 self._check(name)
-            except FileNotFoundError as error:
-                raise DataError("is missing from the data set", where=error.filename, hint=AGAIN) from error
+            except OSError as error:
+                raise DataError(unreadable(error, "data set"), where=error.filename, hint=AGAIN) from error
 
     def _trust_sentences(self, path: Path, batches: list[pa.RecordBatch]) -> None:
         self._check(path.name)
@@ -248,8 +249,8 @@ class DataSet:
             arrays = load_file(path)
             ids, vectors = arrays["ids"], arrays["vectors"]
             checks.vectors(ids, vectors, len(self.vocabulary.words))
-        except FileNotFoundError as error:
-            raise DataError("is missing from the data set", where=path, hint=AGAIN) from error
+        except OSError as error:
+            raise DataError(unreadable(error, "data set"), where=path, hint=AGAIN) from error
         except (SafetensorError, KeyError, TypeError) as error:
             raise DataError(f"is damaged ({error})", where=path, hint=AGAIN) from error
         return ids, vectors

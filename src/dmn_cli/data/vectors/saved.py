@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from dmn_cli.errors import DataError
-from dmn_cli.files import memory_mapped
+from dmn_cli.files import memory_mapped, unreadable
 
 _MAX_PIECE = 1 << 30  # bytes of an array or a text
 _BLOCK = 1 << 24  # bytes that are read at once
@@ -62,7 +62,9 @@ def _beside(path: Path) -> np.ndarray:
         return memory_mapped(path)
     except FileNotFoundError as error:
         raise DataError("is missing: the vectors are in it", where=path) from error
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise DataError(unreadable(error), where=path) from error
+    except ValueError as error:
         raise DataError(f"is damaged ({error})", where=path) from error
 
 
