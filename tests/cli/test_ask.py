@@ -42,6 +42,26 @@ def test_why_on_a_terminal_is_a_table_with_the_facts_as_they_are(dmn: Dmn, run: 
     assert "Sandra went to the [red]garden[/red]." in seen(result)
 
 
+def test_why_cuts_no_words_where_there_are_few_columns(dmn: Dmn, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    story.write_text("Mary journeyed to the observatory.\n")
+    shown = seen(dmn("ask", "demo", "--story", story, "--question", QUESTION, "--why", terminal=True))
+    assert re.search(r"• Mary journeyed to( +[01]\.\d\d){3} *\n +the observatory\. *\n", shown)
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_that_is_told_steers_the_terminal(dmn: Dmn, story: Path, *, terminal: bool) -> None:
+    story.write_text("Mary went to the \x1b]0;oops\x07kitchen.\n", encoding="utf-8")
+    shown = seen(dmn("ask", "demo", "--story", story, "--question", QUESTION, "--why", terminal=terminal))
+    prompt = seen(dmn("ask", "demo", stdin=f"{story.read_text()}/edit 1\n/story\n".encode()))
+    batch = seen(dmn("ask", "demo", "--batch", "\x9b31mred", terminal=terminal))
+    for said, spelled in ((shown, r"\x1b]0;oops\x07"), (prompt, r"\x1b]0;oops\x07"), (batch, r"\x9b31mred")):
+        assert spelled in said
+        assert not {"\x1b", "\x07", "\x9b"} & {*said}
+
+
 def test_all_ways_to_ask_give_the_same_answer(dmn: Dmn, run: Path, story: Path) -> None:
     text = "John went to the garden.\nMary went to the office.\nMary journeyed to the hallway.\n"
     story.write_text(text)

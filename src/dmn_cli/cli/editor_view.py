@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmn_cli.answering.in_words import confidence_in_words
-from dmn_cli.cli.output import Output, stdout
+from dmn_cli.cli.output import Output, printable, stdout
 from dmn_cli.cli.why import remarks, shaded_table
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class View:
         if reply.answer:
             self._answer(reply, reply.answer)
             if why or reply.why:
-                self._console.print(shaded_table(reply.answer))
+                self._console.print(shaded_table(reply.answer, self._console.width))
                 self.say("\n".join(remarks(reply.answer)), "")
 
     def say(self, text: str, style: str = "dim") -> None:
@@ -87,7 +87,8 @@ class View:
         from rich.text import Text
 
         width = max(20, self._console.width - len(margin()))
-        lines = Text.assemble(*parts).wrap(self._console, width)
+        shown = (printable(p) if isinstance(p, str) else (printable(p[0]), p[1]) for p in parts)
+        lines = Text.assemble(*shown).wrap(self._console, width)
         for n, line in enumerate(lines or [Text()]):
             line.rstrip()
             whole = Text.assemble(margin() if n else sign, line)

@@ -34,7 +34,7 @@ class Output:
     def result(self, text: str) -> None:
         """A line of the result, for a person."""
         if not self.as_json:
-            sys.stdout.write(_printable(text) + "\n")
+            sys.stdout.write(printable(text) + "\n")
             sys.stdout.flush()
 
     def prose(self, text: str) -> None:
@@ -51,7 +51,7 @@ class Output:
     def note(self, text: str) -> None:
         """Something worth knowing while the command runs."""
         if not self.quiet:
-            sys.stderr.write(_printable(text) + "\n")
+            sys.stderr.write(printable(text) + "\n")
 
     def warning(self, text: str) -> None:
         """Something that may not be as the user expects."""
@@ -138,23 +138,26 @@ def show_error(error: DmnError) -> None:
 
     where = f"{error.where}: " if error.where else ""
     kind = (f"{error.kind}: ", "bold red" if error.kind == "error" else "bold yellow")
-    line = Text.assemble(kind, (_printable(where), "bold"), _printable(error.message))
+    line = Text.assemble(kind, (printable(where), "bold"), printable(error.message))
     stderr().print(line, soft_wrap=True, highlight=False)
     if error.hint:
-        stderr().print(Text(f"  {_printable(error.hint)}"), soft_wrap=True, highlight=False)
+        stderr().print(Text(f"  {printable(error.hint)}"), soft_wrap=True, highlight=False)
 
 
 def _say(text: str, style: str) -> None:
-    stderr().print(_printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+    stderr().print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _printable(text: str) -> str:
-    """With the names of files as they are on the disk."""
-    if text.isascii():
-        return text
-    from dmn_cli.notation import as_text
+_STEERING = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
 
-    return as_text(text)
+
+def printable(text: str) -> str:
+    """With the names of files as they are on the disk, and what would steer the terminal as it is spelled: `\\x1b`."""
+    if not text.isascii():
+        from dmn_cli.notation import as_text
+
+        text = as_text(text)
+    return text if text.isprintable() else text.translate(_STEERING)
 
 
 WIDTH = 80  # columns, that what is written for a person fits
@@ -198,9 +201,9 @@ def show_rows(output: Output, lines: list[tuple[str, ...]], *, texts: int = 1, m
     from rich.text import Text
 
     console = stdout()
-    printable = [tuple(map(_printable, line)) for line in lines]
-    head, gap = _fitted(printable, console.width)
-    drawn = rows([*head, *printable[1:]], texts, gap).splitlines()
+    shown = [tuple(map(printable, line)) for line in lines]
+    head, gap = _fitted(shown, console.width)
+    drawn = rows([*head, *shown[1:]], texts, gap).splitlines()
     drawn.insert(len(head), "─" * max(map(len, drawn)))
     for n, line in enumerate(drawn, start=-len(head)):
         style = "bold" if n < 0 else "dim" if n == 0 else "red" if n in marked else ""

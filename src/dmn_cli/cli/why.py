@@ -6,12 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from dmn_cli.answering.in_words import needs_in_words
-from dmn_cli.cli.output import rows, stdout
+from dmn_cli.cli.output import printable, rows, stdout
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from dmn_cli.answering.answer import Answer
+
+
+_READ = "• "  # before a fact that was read
 
 
 def show_why(answer: Answer) -> None:
@@ -21,11 +24,11 @@ def show_why(answer: Answer) -> None:
 
         show_regions(answer, answer.picture)
     elif sys.stdout.isatty() and not stdout().options.ascii_only:
-        stdout().print(shaded_table(answer))
+        stdout().print(shaded_table(answer, stdout().width))
     else:
         _plain_columns(answer)
     for line in (f"confidence {answer.confidence:.4f}", *remarks(answer)):
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{printable(line)}\n")
 
 
 def remarks(answer: Answer) -> list[str]:
@@ -43,23 +46,27 @@ def _plain_columns(answer: Answer) -> None:
         (str(i + 1), f"{'*' if i in answer.read else ' '} {fact}", *(f"{row[i]:.2f}" for row in answer.passes))
         for i, fact in enumerate(answer.facts)
     ]
-    sys.stdout.write(rows([("", "  fact", *_passes(answer)), *table], texts=2) + "\n")
+    sys.stdout.write(printable(rows([("", "  fact", *_passes(answer)), *table], texts=2)) + "\n")
 
 
-def shaded_table(answer: Answer) -> Table:
+def shaded_table(answer: Answer, width: int) -> Table:
+    """Where its words don't fit beside shades into so many columns, gates are numbers alone."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    longest = max((len(word) for fact in answer.facts for word in printable(fact).split()), default=0) + len(_READ)
+    narrow = longest + 7 + 10 * len(answer.passes) > width
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if narrow else 1))
     table.add_column("", justify="right", style="dim", min_width=2)
-    table.add_column("  fact")
+    table.add_column("  fact", overflow="fold")
     for name in _passes(answer):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", width=4 if narrow else None)
     for i, fact in enumerate(answer.facts):
         read = i in answer.read
-        cells = [Text(f"{_block(row[i])} {row[i]:.2f}", _shade(row[i])) for row in answer.passes]
-        table.add_row(str(i + 1), Text(("• " if read else "  ") + fact, "bold" if read else ""), *cells)
+        gates = [row[i] for row in answer.passes]
+        cells = [Text(("" if narrow else f"{_block(gate)} ") + f"{gate:.2f}", _shade(gate)) for gate in gates]
+        table.add_row(str(i + 1), Text((_READ if read else "  ") + printable(fact), "bold" if read else ""), *cells)
     return table
 
 
