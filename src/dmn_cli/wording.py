@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -28,3 +29,8 @@ def duration(seconds: float) -> str:
 def one_text(story: Sequence[str]) -> str | None:
     """A story whose facts are single words, in one line; None where they are sentences."""
     return " ".join(story) if len(story) > 1 and all(len(fact.split()) == 1 for fact in story) else None
+
+
+def literal(text: str) -> str:
+    """Markdown that shows a text as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))

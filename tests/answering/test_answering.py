@@ -27,6 +27,8 @@ from dmn_cli.answering.predictor import Predictor
 from dmn_cli.artifact.model import Model
 from dmn_cli.data.formats.story_world.names import AT_HOME, HOUSE
 from dmn_cli.errors import ResourceError
+from dmn_cli.records.batch import Batch
+from dmn_cli.records.network import Likeliest
 
 QUESTION = "Where is Mary?"
 GOOD = {"story": ["Mary went to the kitchen.", "John went to the office."], "question": QUESTION}
@@ -128,10 +130,28 @@ def test_half_a_surrogate_pair_spoils_no_other_line(dmn: Dmn, run: Path, where: 
     assert (after["id"], after["answer"]) == (2, "kitchen")
 
 
-def test_a_number_too_big_for_a_float_comes_back_as_json(dmn: Dmn, run: Path) -> None:
-    result = dmn("ask", run, "--batch", "-", stdin=line(id=0, **GOOD).replace(b'"id": 0', b'"id": 1e999'))
+def test_the_first_of_the_likeliest_is_the_answer(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is no whole answer that is the likeliest, as early in training."""
+    likeliest = predictor.model.network.likeliest
+
+    def second_first(batch: Batch, k: int) -> Likeliest:
+        words, probability = likeliest(batch, k)
+        return Likeliest(words.roll(1, 1), probability)
+
+    monkeypatch.setattr(predictor.model.network, "likeliest", second_first)
+    answer = predictor.answer(GOOD["story"], QUESTION)
+    top = predictor.likeliest(GOOD["story"], QUESTION, 3)
+    assert top[0] == (answer.text, pytest.approx(answer.confidence))
+    assert len({text for text, _ in top}) == 3
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"[-1e999]", b"NaN"])
+def test_an_id_that_is_no_number_of_json_is_refused(dmn: Dmn, run: Path, number: bytes) -> None:
+    result = dmn("ask", run, "--batch", "-", stdin=line(id=0, **GOOD).replace(b'"id": 0', b'"id": ' + number))
     assert result.code == 0, result.err
-    assert len(result.lines) == 1
+    [said] = result.lines
+    assert said["id"] is None
+    assert said["error"].startswith('line 1: "id" holds what JSON')
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

@@ -8,6 +8,7 @@ import pytest
 from conftest import Dmn, fails
 
 from dmn_cli.artifact import directory
+from dmn_cli.artifact.card import card
 from dmn_cli.errors import ModelError
 
 
@@ -34,6 +35,17 @@ def test_the_same_weights_are_the_same_bytes(model: Path, tmp_path: Path) -> Non
     for i in range(8):  # since the order of a hash table is another one each time
         directory.save(tmp_path / str(i), loaded, metrics, [])
     assert len({(tmp_path / str(i) / "model.safetensors").read_bytes() for i in range(8)}) == 1
+
+
+def test_names_in_the_card_are_no_markdown_and_no_html(model: Path) -> None:
+    loaded = directory.load(model)
+    metrics = json.loads((model / "metrics.json").read_text())
+    [task] = metrics["tasks"].values()
+    task["classes"][0]["class"] = "*a*|<b>"
+    written = card(loaded, {**metrics, "tasks": {"<script>x": task}}, 1)
+    assert r"| \<script\>x | " in written
+    assert r"| \*a\*\|\<b\> | " in written
+    assert "<script" not in written.replace(r"\<", "")
 
 
 @pytest.mark.parametrize("network", [5, None, [1], {}])

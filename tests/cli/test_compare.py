@@ -162,6 +162,7 @@ def test_models_and_files_can_be_mixed(dmn: Dmn, run: Path, world: Path, tmp_pat
     assert all(one.a != one.answer for one in turned.only_b)
     both = dmn("compare", run, run / "model", world, *split)
     assert both.document["lost"] == 0
+    assert dmn("compare", "demo", file, world, *split).document["a"] == "demo"
 
 
 def test_tags_are_right_or_wrong_as_a_whole(dmn: Dmn) -> None:

@@ -94,6 +94,7 @@ def test_an_unknown_score_is_refused_before_the_work(
 @pytest.mark.parametrize(
     ("command", "said"),
     [
+        ("eval RUN WORLD WORLD/../data", "is the same data set as"),
         ("eval RUN WORLD --split dev", "test, valid and train"),
         ("eval RUN WORLD --fail-under mean", "NAME=SCORE"),
         ("eval RUN WORLD --fail-under mean=95", "fraction"),

@@ -143,7 +143,9 @@ class Predictor:
                     words, text = spoken[ids]
                 else:
                     words, text = spoken[ids] = self._spoken(ids, form, None)
-                top = None if columns.top is None or form.per_fact else self._top(columns.top, row, names)
+                top = None
+                if columns.top is not None and not form.per_fact:
+                    top = self._top(columns.top, row, names, (text, confidence))
                 by_fact = [*words] if form.per_fact else None
                 abstains = confidence < self.abstain_below
                 unknown, picture = [], None
@@ -176,10 +178,11 @@ class Predictor:
             for told, passes, start, end in zip(facts, gates, [0, *ends[:-1]], ends, strict=True)
         ]
 
-    def _top(self, top: tuple[np.ndarray, np.ndarray], row: int, names: Bound | None) -> list[tuple[str, float]]:
-        """The likeliest answers to the question in a row of a batch, and their probabilities."""
+    def _top(
+        self, top: tuple[np.ndarray, np.ndarray], row: int, names: Bound | None, answer: tuple[str, float]
+    ) -> list[tuple[str, float]]:
+        """The answer to the question in a row of a batch and the likeliest others, with their probabilities."""
         said = names.said if names else NOTHING
         words, probability = (column[row].tolist() for column in top)
-        return [
-            (self.model.vocabulary.answer_text(ids, said), p) for ids, p in zip(words, probability, strict=True) if p
-        ]
+        found = ((self.model.vocabulary.answer_text(ids, said), p) for ids, p in zip(words, probability, strict=True))
+        return [answer, *(other for other in found if other[1] and other[0] != answer[0])][: len(words)]

@@ -8,6 +8,7 @@ of the work is done in Python, which threads can't share.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ from dmn_cli.answering.predictor import Predictor
 from dmn_cli.errors import DataError, DmnError
 from dmn_cli.machine.device import networks_at_once
 from dmn_cli.machine.processes import Advance, can_fork, forked
-from dmn_cli.notation import LONGEST_LINE, is_unicode, json_line, load_object, to_json
+from dmn_cli.notation import LONGEST_LINE, is_unicode, json_line, load_object
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -229,8 +230,8 @@ def _record(line: bytes) -> dict[str, Any]:
         pass  # what Python takes for JSON, and how it says what is wrong, stays; so do numbers of any size in `id`
     record = load_object(line, _LIKE)
     try:
-        to_json(record.get("id")).encode()
-    except (UnicodeEncodeError, RecursionError) as error:
+        json.dumps(record.get("id"), ensure_ascii=False, allow_nan=False).encode()  # NaN and 1e400 are no JSON
+    except (ValueError, RecursionError) as error:
         raise DataError('"id" holds what JSON in UTF-8 can\'t represent') from error
     return record
 

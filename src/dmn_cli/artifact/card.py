@@ -7,7 +7,7 @@ from typing import Any
 from dmn_cli.artifact.model import Model
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.version import __version__
-from dmn_cli.wording import plural
+from dmn_cli.wording import literal, plural
 
 _FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 _TASKS = 3  # of more, only the figures above are shown
@@ -29,7 +29,8 @@ def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
             f"{model.ensemble} times as long to answer as one.\n"
         )
     texts = (
-        f"{one['name']} ({plural(one['words'], 'word')}, perplexity {one['perplexity']:.1f})" for one in model.read
+        f"{literal(one['name'])} ({plural(one['words'], 'word')}, perplexity {one['perplexity']:.1f})"
+        for one in model.read
     )
     read = f"\nIt has read, before it was trained: {', '.join(texts)}.\n" if model.read else ""
     words = plural(len(model.vocabulary.words) - 2, "word")
@@ -80,5 +81,6 @@ def _percent(value: float | None) -> str:
 
 def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """In Markdown: the first column is text, and the others are numbers."""
-    lines = [header, ("---", *("---:" for _ in header[1:])), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    alignment = ["---"] + ["---:"] * (len(header) - 1)
+    lines = [[literal(str(cell)) for cell in line] for line in (header, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], alignment, *lines[1:]))

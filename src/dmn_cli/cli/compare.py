@@ -37,7 +37,7 @@ def command(
     examples: Annotated[
         int, typer.Option(metavar="K", help="Show so many questions that one of them alone has right.", min=0)
     ] = 3,
-    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
+    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1, max=1_000_000)] = 512,
     no_bind: NoBind = False,
     device: Device = "auto",
     json: Json = False,
@@ -50,11 +50,13 @@ def command(
 
     Example: dmn compare runs/old runs/new data/two
     """
+    from dmn_cli.artifact.stored import is_demo
+
     output = Output(as_json=json, quiet=quiet)
     check_split(split)
-    if a.is_dir() or b.is_dir():
+    if models := [path for path in (a, b) if path.is_dir() or is_demo(path)]:
         if not data:
-            raise UsageError(f"which questions shall {a if a.is_dir() else b} answer?", hint="Give DATA after A and B.")
+            raise UsageError(f"which questions shall {models[0]} answer?", hint="Give DATA after A and B.")
     elif data:
         raise UsageError("two files of predictions are compared as they are, without DATA", where=data[0])
 
@@ -62,7 +64,7 @@ def command(
 
     both = []
     for path in (a, b):
-        if path.is_dir():
+        if path in models:
             both.append(_answered(output, path, data or [], split, device, batch_size, bind=not no_bind))
         else:
             both.append(read_predictions(path))

@@ -88,7 +88,7 @@ def command(
         Path | None,
         typer.Option(help="Write the result to this file, as Markdown for the page of a CI job.", show_default=False),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1)] = 512,
+    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1, max=1_000_000)] = 512,
     abstain_below: AbstainBelow = 0.0,
     no_bind: NoBind = False,
     device: Device = "auto",

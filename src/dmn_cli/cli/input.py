@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +49,18 @@ def text_of(name: str) -> str:
         line = raw[: error.start].count(b"\n") + 1
         said = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise DataError(said, where=f"{name}:{line}", hint=how_to_convert(raw)) from error
+
+
+def check_once(data: Sequence[Path]) -> None:
+    """Raises: UsageError where a data set, or a copy of one, is given twice: its questions would count twice"""
+    from dmn_cli.data.store.layout import fingerprint_of
+
+    seen: dict[str, Path] = {}
+    for path in data:
+        with suppress(OSError):  # what is wrong with it is said when it is opened
+            before = seen.setdefault(fingerprint_of(path), path)
+            if before is not path:
+                raise UsageError(f"is the same data set as {before}", where=path, hint="Give each once.")
 
 
 def _lines(file: Any, longest: int | None) -> Iterator[list[bytes]]:

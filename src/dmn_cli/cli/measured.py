@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dmn_cli.cli.input import check_once
 from dmn_cli.cli.output import Output
 from dmn_cli.errors import UsageError
 
@@ -88,6 +89,7 @@ def opened(output: Output, model: Path, data: Sequence[Path], split: str, device
     from dmn_cli.kernels.tune import tune
     from dmn_cli.machine.device import choose_device
 
+    check_once(data)
     where = choose_device(device)
     loaded = model_directory.load(model, where)
     with output.warned():

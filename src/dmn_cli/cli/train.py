@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from dmn_cli.cli.input import check_once
 from dmn_cli.cli.options import Device, Force, Json, Quiet
 from dmn_cli.cli.output import Output
 from dmn_cli.cli.torchrun import launched
@@ -171,6 +172,7 @@ def command(
     from dmn_cli.settings.load import CONFIG
 
     if not resume:
+        check_once(data or [])
         preset = suited(output, data or data_before(out, resume=False), preset, config)
     if launched() and not resume and (out / CONFIG).is_file():
         settings, resume = settings_again(out, preset, config, set_ or [], chosen), True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
 from dmn_cli.evaluation.gate import Gate
 from dmn_cli.evaluation.report import Report
-from dmn_cli.wording import one_text
+from dmn_cli.wording import literal, one_text
 
 _LOST = 10  # questions that are shown
 _LETTERS = 100  # letters of a text that are shown
@@ -18,12 +17,12 @@ _VERDICTS = {"pass": "✅ pass", "fail": "❌ fail", "investigate": "⚠️ inve
 
 def markdown(model: str, data: str, split: str, report: Report, short: Sequence[str], gate: Gate | None) -> str:
     """short: required scores that were not reached (`Report.below`)"""
-    parts = [f"## {_text(model)} on {_text(data)} ({split})"]
+    parts = [f"## {literal(model)} on {literal(data)} ({split})"]
     if short:
-        parts.append(f"**❌ below the required score**: {_text('; '.join(short))}")
+        parts.append(f"**❌ below the required score**: {literal('; '.join(short))}")
     if gate:
         parts.append(f"**{_VERDICTS[gate.verdict]}**: {gate.meaning}")
-        parts.append(f"Against {_text(gate.baseline)}: {gate.difference}; {gate.sees}.")
+        parts.append(f"Against {literal(gate.baseline)}: {gate.difference}; {gate.sees}.")
     parts.append(_table(report, gate))
     parts.append(f"Mean accuracy {100 * report.accuracy:.2f} %, {report.questions:,} questions.")
     if gate and gate.comparison.only_a:
@@ -42,7 +41,7 @@ def _table(report: Report, gate: Gate | None) -> str:
             limits = f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}"
             row += [f"{100 * one['difference']:+.2f}", limits, f"{one['gained']:,}", f"{one['lost']:,}"]
     alignment = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(map(_text, row))} |" for row in (header, alignment, *rows))
+    return "\n".join(f"| {' | '.join(map(literal, row))} |" for row in (header, alignment, *rows))
 
 
 def _lost(gate: Gate) -> str:
@@ -50,7 +49,8 @@ def _lost(gate: Gate) -> str:
     questions = gate.comparison.only_a
     count = f"{len(questions):,}" if len(questions) <= _LOST else f"{_LOST} of {len(questions):,}"
     lines = [
-        f"- {_text(one['task'])}: {_text(_asked(one))} answered {_text(one['b'])}, right is {_text(one['answer'])}"
+        f"- {literal(one['task'])}: {literal(_asked(one))} answered {literal(one['b'])}, "
+        f"right is {literal(one['answer'])}"
         for one in questions[:_LOST]
     ]
     return "\n".join([f"<details><summary>Lost: {count}</summary>", "", *lines, "", "</details>"])
@@ -60,8 +60,3 @@ def _asked(one: Mapping[str, Any]) -> str:
     """The question; of one that many texts are asked, the text too."""
     text = one_text(one["story"])
     return f"{one['question']} “{shorten(text, _LETTERS, placeholder=' …')}”" if text else one["question"]
-
-
-def _text(text: str) -> str:
-    """Text that is no Markdown and no HTML, in one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))

@@ -116,7 +116,7 @@ class TrainingSettings(_Strict):
 
     epochs: int = Positive
     steps: int = Field(default=1, gt=0)
-    batch_size: int = Positive
+    batch_size: int = Field(gt=0, le=1_000_000)
     parts: int = Field(ge=0)
     optimiser: Literal["adam", "sgd", "adagrad", "adadelta"] = "adam"
     learning_rate: float = Positive
