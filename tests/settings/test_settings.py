@@ -267,8 +267,17 @@ def _possible(model: dict[str, Any]) -> dict[str, Any]:
     return model | ({} if model["sentence"] == "gru" else {"characters": 0})
 
 
+def _few_at_once(training: dict[str, Any]) -> dict[str, Any]:
+    """Of a batch the greatest number is a million."""
+    return training | {"batch_size": training["batch_size"] % 1_000_000 + 1}
+
+
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(preset=st.sampled_from(presets()), model=fields(DmnSettings).map(_possible), training=fields(TrainingSettings))
+@given(
+    preset=st.sampled_from(presets()),
+    model=fields(DmnSettings).map(_possible),
+    training=fields(TrainingSettings).map(_few_at_once),
+)
 def test_settings_survive_being_written(
     config: Path, preset: str, model: dict[str, Any], training: dict[str, Any]
 ) -> None:
