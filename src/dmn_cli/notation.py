@@ -70,7 +70,7 @@ def decoded(line: bytes, file: object = None, number: int = 0, *, errors: str = 
     if number == 1:
         line = line.removeprefix(codecs.BOM_UTF8)
         if b"\0" in line:
-            raise DataError("has bytes that are 0, as UTF-16 has", where=f"{file}:1", hint=how_to_convert(line))
+            raise DataError("is not UTF-8: it has bytes that are 0", where=f"{file}:1", hint=how_to_convert(line))
     try:
         return line.decode(errors=errors)
     except UnicodeDecodeError as error:
