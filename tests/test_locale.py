@@ -44,7 +44,7 @@ def test_no_command_leans_on_the_locale(tmp_path: Path) -> None:
         "prepare jsonl café.jsonl --out dé --export eé.jsonl --train-vectors --vector-size 4",
         "prepare tagged é.txt --out té",
         "prepare story --tasks 1 --questions 20 --out world",
-        "train dé té --out ré --epochs 1 --set model.hidden=4",
+        "train dé té --out ré --epochs 1 --set model.hidden=4 --set training.steps=1",
         "train dé té --out ré --epochs 2 --resume --quiet",
         "eval ré dé --predictions pé.jsonl",
         "ask ré --batch pé.jsonl",

@@ -27,7 +27,7 @@ sys.addaudithook(refuse)
 """
 OFFLINE = (
     "prepare story --tasks 1 --questions 100 --out data",
-    "train data --out run --epochs 1 --device cpu --set model.hidden=16 --set training.parts=2",
+    "train data --out run --epochs 1 --device cpu --set model.hidden=16 --set training.parts=2 --set training.steps=1",
     "eval run data",
     "eval demo --verify",
     "ask run --story story.txt --question 'Where is Mary?' --why",

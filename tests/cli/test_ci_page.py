@@ -42,7 +42,7 @@ def checkout(tmp_path: Path) -> Path:
     ]
     for name, times in (("train.jsonl", 4), ("test.jsonl", 1)):
         (tmp_path / name).write_text("\n".join(times * lines) + "\n", encoding="utf-8")
-    settings = "[model]\nhidden = 16\n[training]\nepochs = 12\nlearning_rate = 0.02\nbatch_size = 8\n"
+    settings = "[model]\nhidden = 16\n[training]\nepochs = 12\nsteps = 1\nlearning_rate = 0.02\nbatch_size = 8\n"
     (tmp_path / "train.toml").write_text(settings, encoding="utf-8")
     command = tmp_path / "bin" / "dmn"
     command.parent.mkdir()

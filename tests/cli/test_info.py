@@ -112,7 +112,19 @@ def test_a_run_that_has_no_model_yet(dmn: Dmn, run: Path, tmp_path: Path) -> Non
 
 def test_a_run_of_several_seeds(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    trained = dmn("train", world, "--out", run, "--seeds", "1,2", "--epochs", 1, "--set", "model.hidden=8", "--json")
+    trained = dmn(
+        "train",
+        world,
+        "--out",
+        run,
+        "--seeds",
+        "1,2",
+        "--epochs",
+        1,
+        "--set=model.hidden=8",
+        "--set=training.steps=1",
+        "--json",
+    )
     about = InfoOfRun.model_validate_json(dmn("info", run, "--json").out)
     assert about.seeds
     assert about.seeds["mean"] == trained.document["mean"]

@@ -115,7 +115,7 @@ def test_force_overwrites_what_dmn_wrote(dmn: Dmn, run: Path, world: Path, tmp_p
     data, trained, predictions = (tmp_path / name for name in ("data", "run", "predictions.jsonl"))
     commands = (
         ("prepare", "story", "--tasks", "1", "--questions", 20, "--out", data),
-        ("train", world, "--out", trained, "--epochs", 1, "--set", "model.hidden=4"),
+        ("train", world, "--out", trained, "--epochs", 1, "--set=model.hidden=4", "--set=training.steps=1"),
         ("eval", run, world, "--predictions", predictions),
     )
     for command in commands:
@@ -139,7 +139,10 @@ def test_force_on_the_current_folder_loses_nothing(
     dmn: Dmn, run: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may do what it was asked or refuse, but not fail once the old one is gone."""
-    for source, command in ((world, ("prepare", "story", "--questions", 20)), (run, ("train", world, "--epochs", 1))):
+    for source, command in (
+        (world, ("prepare", "story", "--questions", 20)),
+        (run, ("train", world, "--epochs", 1, "--set=training.steps=1")),
+    ):
         here = Path(shutil.copytree(source, tmp_path / source.name))
         monkeypatch.chdir(here)
         result = dmn(*command, "--out", ".", "--force")
@@ -159,6 +162,8 @@ def test_a_full_disk(dmn: Dmn, tmp_path: Path, size: int) -> None:
 def test_a_disk_that_fills_up_in_training(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     """The weights fit, the checkpoint with the optimiser's state doesn't."""
     with disk_that_fills_up(250_000):
-        result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set", "model.hidden=32")
+        result = dmn(
+            "train", world, "--out", tmp_path / "run", "--epochs", 1, "--set=model.hidden=32", "--set=training.steps=1"
+        )
     fails(result, 5, "no room left to write")
     assert not [path for path in tmp_path.rglob("*") if ".tmp" in path.name]

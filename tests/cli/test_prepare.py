@@ -119,7 +119,7 @@ def test_a_model_cuts_words_as_its_training_did(dmn: Dmn, tmp_path: Path) -> Non
     lines = [{"story": [f"Nr.{n} came in-to town"], "question": "Who is in?", "answer": "John"} for n in range(30)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert dmn("prepare", "jsonl", path, "--tokenizer", "whitespace", "--out", data).code == 0
-    assert dmn("train", data, "--out", run, "--epochs", 1, "--set", "model.hidden=4").code == 0
+    assert dmn("train", data, "--out", run, "--epochs", 1, "--set=model.hidden=4", "--set=training.steps=1").code == 0
     asked = tmp_path / "asked.jsonl"
     asked.write_text(
         '{"story": ["came in-to"], "question": "who IS in?"}\n{"story": ["came in to"], "question": "in ?"}\n'

@@ -82,7 +82,7 @@ def test_texts_that_are_long_leave_fewer_questions(dmn: Dmn, tmp_path: Path) -> 
     (tmp_path / "long.jsonl").write_text(text)
     data, run, page = tmp_path / "data", tmp_path / "run", tmp_path / "page.html"
     assert dmn("prepare", "jsonl", tmp_path / "long.jsonl", "--out", data, "--tokenizer", "whitespace").code == 0
-    small = ("--epochs", 1, "--set", "model.hidden=8", "--device", "cpu")
+    small = ("--epochs", 1, "--set=model.hidden=8", "--set=training.steps=1", "--device", "cpu")
     assert dmn("train", data, "--out", run, *small).code == 0
     document = dmn("report", run, "--split", "valid", "--out", page, "--json").document
     assert (document["questions"], document["bytes"] < 1_000_000) == (1000, True)

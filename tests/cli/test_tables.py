@@ -142,7 +142,15 @@ def sorter(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_prompt_answers_each_line(dmn: Dmn, sorter: Path) -> None:
-    lines = ["This is the invoice.", "Where is the parcel?", "?", "which TEAM ?", "/edit 4 new invoice", "?", "A screen"]
+    lines = [
+        "This is the invoice.",
+        "Where is the parcel?",
+        "?",
+        "which TEAM ?",
+        "/edit 4 new invoice",
+        "?",
+        "A screen",
+    ]
     result = dmn("ask", sorter, stdin="\n".join(lines).encode())
     assert result.code == 0
     assert result.out.split() == ["billing", "001", "001", "billing", "tech"], "the ? behind a text says nothing new"

@@ -10,10 +10,12 @@ import pytest
 from commands import filled_in, seen
 from conftest import Dmn, Process, Result, fails, until_first_epoch
 
+SMALL = ("--set=model.hidden=8", "--set=training.steps=30")
+
 
 def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    sets = ("--epochs", 2, "--set", "model.hidden=4")
+    sets = ("--epochs", 2, "--set=model.hidden=4", "--set=training.steps=1")
     result = dmn("train", world, "--out", out, *sets, "--json", "--quiet")
     assert (result.code, result.err) == (0, "")
     assert result.document["run"] == str(out)
@@ -25,7 +27,7 @@ def test_json_of_train(dmn: Dmn, world: Path, tmp_path: Path) -> None:
 def test_progress_on_a_terminal_is_on_stderr(dmn: Dmn, tmp_path: Path) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     prepare = ("prepare", "story", "--tasks", "1", "--questions", 50, "--out", data, "--json")
-    train = ("train", data, "--out", run, "--epochs", 2, "--set", "model.hidden=4", "--json")
+    train = ("train", data, "--out", run, "--epochs", 2, "--set=model.hidden=4", "--set=training.steps=1", "--json")
     assert dmn(*prepare, terminal=True).document["tasks"] == ["qa1"]
     result = dmn(*train, terminal=True)
     assert result.document["epochs"] == 2
@@ -38,7 +40,7 @@ def test_an_interrupted_training_goes_on_as_it_said(
     dmn: Dmn, dmn_process: Process, world: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     run = tmp_path / "my run"
-    process = dmn_process("train", world, "--out", run, "--epochs", 4, "--device", "cpu", "--set", "model.hidden=8")
+    process = dmn_process("train", world, "--out", run, "--epochs", 4, "--device", "cpu", *SMALL)
     until_first_epoch(process)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
@@ -93,7 +95,7 @@ def test_a_configuration_that_does_not_fit(dmn: Dmn, world: Path, tmp_path: Path
 
 
 def test_a_training_that_diverges(dmn: Dmn, world: Path, tmp_path: Path) -> None:
-    settings = ("--epochs", 1, "--set", "model.hidden=4", "--set", "training.learning_rate=1e30")
+    settings = ("--epochs", 1, "--set=model.hidden=4", "--set=training.steps=1", "--set=training.learning_rate=1e30")
     run = tmp_path / "run"
     fails(dmn("train", world, "--out", run, *settings, "--json"), 5, "training.learning_rate", "non_finite.jsonl")
     asked = [json.loads(line) for line in (run / "non_finite.jsonl").read_text().splitlines()]
@@ -116,7 +118,9 @@ def test_a_network_too_big_for_the_memory(dmn: Dmn, world: Path, tmp_path: Path)
 
 def test_what_a_training_says_fits_80_columns(dmn: Dmn, world: Path, tmp_path: Path) -> None:
     """Also with names that change and gates that are taught, up to its last epoch, of which there is only one."""
-    result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 3, "--set", "model.hidden=8")
+    result = dmn(
+        "train", world, "--out", tmp_path / "run", "--epochs", 3, "--set=model.hidden=8", "--set=training.steps=1"
+    )
     said = (result.err + result.out).replace(str(tmp_path), "runs").replace(str(world), "data")
     assert max(map(len, said.splitlines())) <= 80
     [header] = [line for line in said.splitlines() if line.startswith("epoch ")]
@@ -133,6 +137,8 @@ def test_what_a_training_says_fits_80_columns(dmn: Dmn, world: Path, tmp_path: P
 
 
 def test_one_epoch_is_one_epoch(dmn: Dmn, world: Path, tmp_path: Path) -> None:
-    result = dmn("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set", "model.hidden=4")
+    result = dmn(
+        "train", world, "--out", tmp_path / "run", "--epochs", 1, "--set=model.hidden=4", "--set=training.steps=1"
+    )
     assert re.search(r"^Done after 1 epoch, \d+ s: 1 epoch is done\.$", result.out, re.MULTILINE)
     assert "1 epochs" not in result.out + result.err

@@ -15,7 +15,7 @@ DATA = Path(__file__).parents[1] / "golden" / "data-1"  # with supporting facts,
 def trained(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A run, and what was printed."""
     run = tmp_path_factory.mktemp("json") / "run"
-    options = ("--epochs", 2, "--set", "model.hidden=8", "--device", "cpu", "--json")
+    options = ("--epochs", 2, "--set=model.hidden=8", "--set=training.steps=1", "--device", "cpu", "--json")
     return run, dmn("train", DATA, "--out", run, *options).out
 
 

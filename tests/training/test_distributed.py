@@ -30,7 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def quick(*, hidden: int = 8, **training: Any) -> Settings:
-    changes = {"batch_size": 16, "epochs": 2, "parts": 3, **training}
+    changes = {"batch_size": 16, "epochs": 2, "steps": 1, "parts": 3, **training}
     keys = {"model.hidden": hidden} | {f"training.{key}": value for key, value in changes.items()}
     return load("dmn-plus", overrides=[*keys.items()])
 

@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 
 def quick(preset: str = "dmn-plus", *, dropout: float = 0.2, hidden: int = 8, **training: Any) -> Settings:
-    changes = {"batch_size": 16, "epochs": 2, **training}
+    changes = {"batch_size": 16, "epochs": 2, "steps": 1, **training}
     keys = {"model.hidden": hidden, "model.dropout": dropout} | {f"training.{k}": v for k, v in changes.items()}
     return load(preset, overrides=[*keys.items()])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers import COMMANDS
 
-SMALL = "--set model.hidden=16 --set training.batch_size=32 --set training.parts=2"
+SMALL = "--set model.hidden=16 --set training.batch_size=32 --set training.parts=2 --set training.steps=1"
 
 
 def begun(folder: Path, data: str, run: str, hash_seed: int) -> subprocess.Popen[bytes]:

@@ -43,7 +43,7 @@ def test_natural_text_is_read_as_such_where_nothing_else_is_said(dmn: Dmn, tmp_p
     data, run = tmp_path / "data", tmp_path / "run"
     prepared = dmn("prepare", "table", tmp_path / "t.csv", "--input", "text", "--label", "label", "--out", data)
     assert prepared.code == 0, prepared.err
-    train = "train", data, "--out", run, "--force", "--epochs", 1, "--set", "model.hidden=4"
+    train = "train", data, "--out", run, "--force", "--epochs", 1, "--set=model.hidden=4", "--set=training.steps=1"
     for more, preset, said in (
         ((), "text", True),
         (("--config", tmp_path / "mine.toml"), "text", True),

@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 
 def settings(**training: object) -> Settings:
-    quick = {"epochs": 4, "batch_size": 16, "flawless": 10**9, **training}
+    quick = {"epochs": 4, "steps": 1, "batch_size": 16, "flawless": 10**9, **training}
     model = {"hidden": 8, "dropout": 0.2}
     overrides = [(f"model.{k}", v) for k, v in model.items()] + [(f"training.{k}", v) for k, v in quick.items()]
     return load("dmn-plus", overrides=overrides)
@@ -136,7 +136,8 @@ def test_the_model_kept_has_a_temperature_and_the_one_in_training_has_none(data:
 
 def test_a_killed_training_resumes_to_the_same_weights(data: DataSet, tmp_path: Path) -> None:
     """kill -9, in a process of its own."""
-    options = ["--epochs", "6", "--set", "model.hidden=8", "--set", "training.batch_size=16", "--quiet"]
+    options = ["--epochs", "10", "--quiet"]
+    options += ["--set=model.hidden=8", "--set=training.batch_size=16", "--set=training.steps=1"]
 
     def command(run: str, *extra: str) -> list[str]:
         return [sys.executable, "-m", "dmn_cli", "train", str(data.path), "--out", str(tmp_path / run), *extra]
@@ -151,7 +152,7 @@ def test_a_killed_training_resumes_to_the_same_weights(data: DataSet, tmp_path: 
     process.wait()
     subprocess.run(command("killed", "--resume", "--quiet"), check=True, capture_output=True)
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
-    assert len(log.read_text().splitlines()) == 6
+    assert len(log.read_text().splitlines()) == 10
 
 
 def test_a_finished_training_goes_on_for_longer(data: DataSet, tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_it_stops_early(data: DataSet, tmp_path: Path) -> None:
     done = train(DataSet(tmp_path / "easy"), tmp_path / "flawless", epochs=60, flawless=40, learning_rate=0.003)
     assert isinstance(done[-1], Finished)
     assert (done[-1].reason, done[-1].epochs) == ("the last 40 validation questions were all answered right", 2)
-    done = train(DataSet(tmp_path / "easy"), tmp_path / "learnt", epochs=60, flawless=10**9, learning_rate=0.003)
+    done = train(DataSet(tmp_path / "easy"), tmp_path / "learnt", epochs=60, steps=100, learning_rate=0.003)
     epochs = [max(one.loss, one.validation.loss) < 0.001 for one in done if isinstance(one, Epoch)]
     assert isinstance(done[-1], Finished)
     assert done[-1].reason == "nothing is left to learn"
