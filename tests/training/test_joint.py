@@ -129,7 +129,7 @@ def test_the_prompt_cuts_facts_into_words_where_the_question_is_about_words(
 
 def assert_goes_on(data: Sequence[Path], folder: Path, steps: int, **changes: Any) -> None:
     """A training that is stopped after some steps and resumed ends with the weights of one that never was."""
-    quick = {"model.hidden": 8, "training.epochs": 3, "training.batch_size": 16, **changes}
+    quick = {"model.hidden": 8, "training.epochs": 3, "training.steps": 10, "training.batch_size": 16, **changes}
 
     def job(name: str) -> Training:
         sets = [DataSet(path) for path in data]
