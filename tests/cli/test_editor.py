@@ -21,6 +21,7 @@ from prompt_toolkit.output import DummyOutput
 
 from dmn_cli.answering.hints import Hints, Span
 from dmn_cli.answering.predictor import Predictor
+from dmn_cli.answering.repl import Session
 from dmn_cli.answering.samples import Samples
 from dmn_cli.cli import editor
 from dmn_cli.cli.editor_view import View
@@ -133,6 +134,14 @@ def test_lines_that_are_pasted_are_facts_each(typed: Typed) -> None:
     assert re.match(r" {5}kitchen  (almost )?sure", out)
     for number, fact in enumerate(STORY.splitlines(), start=1):
         assert f"  {number}  {fact}\n" in out
+
+
+def test_each_line_has_its_sign(predictor: Predictor, run: Path) -> None:
+    session = Session(predictor, Samples(run, seed=1), lambda *_: None)
+    session.story.add(["Mary went to the kitchen."])
+    pasted = ["John left.", "", "/why", "Where is Mary?", "John came.", ""]
+    assert [editor.sign(pasted, number, session) for number in range(6)] == [2, " ", "›", "?", 3, 4]
+    assert editor.sign([""], 0, session) == 2
 
 
 def test_quit_leaves(typed: Typed) -> None:

@@ -55,8 +55,12 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
     def typed() -> str:
         return lines.default_buffer.text
 
+    def before(number: int, wrapped: int = 0) -> StyleAndTextTuples:
+        return [("class:margin", margin("" if wrapped else sign(typed().split("\n"), number, session)))]
+
     lines: PromptSession[str] = PromptSession(
-        lambda: [("class:margin", margin(_sign(typed(), session)))],
+        lambda: before(0),
+        prompt_continuation=lambda width, number, wrapped: before(number, wrapped),
         lexer=Underlining(unknown),
         completer=Completing(hints, predictor.model.tasks),
         complete_while_typing=False,
@@ -88,11 +92,19 @@ def edit(output: Output, predictor: Predictor, samples: Samples, story: Sequence
             view.say("Ctrl-D or /quit leaves.")
 
 
-def _sign(line: str, session: Session) -> object:
-    """What stands before a line that is being typed."""
-    if line.startswith("/") or session.predictor.model.texts:
-        return "›"
-    return "?" if line.rstrip().endswith("?") else len(session.story.facts) + 1
+def sign(lines: Sequence[str], number: int, session: Session) -> object:
+    """What stands before a line that is being typed, or one of several that were pasted. number: of it, from 0"""
+    if session.predictor.model.texts:  # for which they are one text
+        return "" if number else "›"
+    signs = [_kind(line) for line in lines]
+    signs[-1] = signs[-1].strip()  # a fact may be typed there
+    return signs[number] or len(session.story.facts) + signs[: number + 1].count("")
+
+
+def _kind(line: str) -> str:
+    """The sign of a line, which is blank if it says nothing, and empty if it is a fact."""
+    line = line.strip()
+    return "›" if line.startswith("/") else "?" if line.endswith("?") else "" if line else " "
 
 
 def _remark(spans: list[Span], line: str) -> str:
