@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def plural(n: int, noun: str, *, nouns: str = "") -> str:
@@ -29,6 +29,12 @@ def duration(seconds: float) -> str:
 def one_text(story: Sequence[str]) -> str | None:
     """A story whose facts are single words, in one line; None where they are sentences."""
     return " ".join(story) if len(story) > 1 and all(len(fact.split()) == 1 for fact in story) else None
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The first column is text, and the others are numbers; cells are shown as they are."""
+    alignment = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join(f"| {' | '.join(literal(str(cell)) for cell in row)} |" for row in (header, alignment, *rows))
 
 
 def literal(text: str) -> str:

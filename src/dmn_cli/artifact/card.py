@@ -7,7 +7,7 @@ from typing import Any
 from dmn_cli.artifact.model import Model
 from dmn_cli.settings.networks import NETWORKS
 from dmn_cli.version import __version__
-from dmn_cli.wording import literal, plural
+from dmn_cli.wording import literal, markdown_table, plural
 
 _FIGURES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 _TASKS = 3  # of more, only the figures above are shown
@@ -18,7 +18,7 @@ def card(model: Model, metrics: dict[str, Any], weights: int) -> str:
     """metrics: a `Report` as JSON; weights: how many the network has"""
     tasks: dict[str, Any] = metrics["tasks"]
     rows = [(name, task["questions"], *(_percent(task.get(key)) for key in _FIGURES)) for name, task in tasks.items()]
-    figures = _table(("task", "questions", *_FIGURES.values()), rows)
+    figures = markdown_table(("task", "questions", *_FIGURES.values()), rows)
     by_answer = "".join(_by_answer(name, task) for name, task in tasks.items() if "classes" in task)
     title = f"A {NETWORKS[model.settings.network].title}"
     several = ""
@@ -65,9 +65,9 @@ def _by_answer(name: str, task: dict[str, Any]) -> str:
     """The figures of each answer of a task, and its most frequent mistakes."""
     rows = [(one["class"], one["count"], *map(_percent, _scores(one))) for one in task["classes"][:_CLASSES]]
     wrong = [(one["right"], one["answer"], one["count"]) for one in task["confusions"][:_CONFUSIONS]]
-    tables = [_table((name, "count", "precision", "recall", "F1"), rows)]
+    tables = [markdown_table((name, "count", "precision", "recall", "F1"), rows)]
     if wrong:
-        tables.append(_table((f"{name}: right answer", "answered", "times"), wrong))
+        tables.append(markdown_table((f"{name}: right answer", "answered", "times"), wrong))
     return "".join(f"\n{table}\n" for table in tables)
 
 
@@ -77,10 +77,3 @@ def _scores(one: dict[str, Any]) -> tuple[float, float, float]:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """In Markdown: the first column is text, and the others are numbers."""
-    alignment = ["---"] + ["---:"] * (len(header) - 1)
-    lines = [[literal(str(cell)) for cell in line] for line in (header, *rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], alignment, *lines[1:]))

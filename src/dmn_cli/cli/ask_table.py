@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from dmn_cli.cli.output import Output, plural, progress
 from dmn_cli.cli.tables import column_names
-from dmn_cli.errors import DataError, UsageError
+from dmn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +66,7 @@ def ask_table(output: Output, predictor: Predictor, asked: Asked) -> None:
         rows = unanswered = abstained = 0
         with _written(asked.out) as file, copy(table, file, columns) as made:
             waiting: deque[Record] = deque()
-            cells = _noted(made.records(asked.columns), waiting, _free_of(columns, table))
+            cells = _noted(made.records(asked.columns), waiting)
             for results in labelled(predictor, cells, asked.question, form.separator if form else None):
                 for result in results:
                     record = waiting.popleft()
@@ -90,11 +89,8 @@ def ask_table(output: Output, predictor: Predictor, asked: Asked) -> None:
         output.result(f"{asked.out} has {plural(rows, 'row')}, with {' and '.join(columns)} ({seconds:.1f} s)")
 
 
-def _noted(
-    records: Iterator[Record], waiting: deque[Record], check: Callable[[Record], None]
-) -> Iterator[Sequence[str]]:
+def _noted(records: Iterator[Record], waiting: deque[Record]) -> Iterator[Sequence[str]]:
     for record in records:
-        check(record)
         waiting.append(record)
         yield record.cells
 
@@ -108,22 +104,7 @@ def _columns(asked: Asked, table: Table) -> Sequence[str]:
     if not isinstance(table, JsonTable) or asked.table == "-" or not path.is_file():  # what is read but once
         return table.columns
     with one_table(path, asked.written, asked.columns) as again:
-        return [key for record in again.records(asked.columns) if record.cells for key in json.loads(record.text)]
-
-
-def _free_of(columns: Iterable[str], table: Table) -> Callable[[Record], None]:
-    """What checks a row of JSON lines that are read but once. Raises: DataError where it has one of the new columns"""
-    from dmn_cli.data.formats.table_json import JsonTable
-
-    def check(record: Record) -> None:
-        if isinstance(table, JsonTable) and record.cells and (found := json.loads(record.text).keys() & columns):
-            raise DataError(
-                f"has {min(found)!r}, as a new column is called that the first row lacks",
-                where=f"{table.name}:{record.number}",
-                hint="Write the table to a file and give that: columns are then named by all of its rows.",
-            )
-
-    return check
+        return [key for record in again.records(asked.columns) for key in record.keys]
 
 
 def _check_suffix(table: Table, out: Path | None) -> None:

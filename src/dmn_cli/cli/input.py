@@ -31,9 +31,10 @@ def _opened(name: str) -> IO[bytes]:
     try:
         return Path(name).open("rb", buffering=0)
     except OSError as error:
+        from dmn_cli.files import unreadable
+
         hint = "What isn't in a file comes from stdin: echo … | dmn … -" if " " in name else None
-        missing = isinstance(error, FileNotFoundError)
-        said = "there is no such file" if missing else f"can't be read: {error.strerror}"
+        said = "there is no such file" if isinstance(error, FileNotFoundError) else unreadable(error)
         raise UsageError(said, where=name, hint=hint) from error
 
 
@@ -53,6 +54,8 @@ def text_of(name: str) -> str:
 
 def check_once(data: Sequence[Path]) -> None:
     """Raises: UsageError where a data set, or a copy of one, is given twice: its questions would count twice"""
+    if len(data) < 2:
+        return
     from dmn_cli.data.store.layout import fingerprint_of
 
     seen: dict[str, Path] = {}

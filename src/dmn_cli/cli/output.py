@@ -84,11 +84,12 @@ class Output:
 def open_closed() -> list[str]:
     """Opens stdin, stdout and stderr where dmn was started without them, or the next file would be taken for one.
     stdin can then not be read; what goes to the others is lost. → the names of those that were closed"""
-    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
-    for name in closed:
-        number = ("stdin", "stdout", "stderr").index(name)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
+    closed: list[str] = []
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            closed.append(name)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
     return closed
 
 

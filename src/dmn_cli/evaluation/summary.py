@@ -8,7 +8,7 @@ from typing import Any
 
 from dmn_cli.evaluation.gate import Gate
 from dmn_cli.evaluation.report import Report
-from dmn_cli.wording import literal, one_text
+from dmn_cli.wording import literal, markdown_table, one_text
 
 _LOST = 10  # questions that are shown
 _LETTERS = 100  # letters of a text that are shown
@@ -40,8 +40,7 @@ def _table(report: Report, gate: Gate | None) -> str:
             one = by_task[row[0]]
             limits = f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}"
             row += [f"{100 * one['difference']:+.2f}", limits, f"{one['gained']:,}", f"{one['lost']:,}"]
-    alignment = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join(f"| {' | '.join(map(literal, row))} |" for row in (header, alignment, *rows))
+    return markdown_table(header, rows)
 
 
 def _lost(gate: Gate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -59,12 +59,11 @@ def write(
         shared.output.result(f"{shared.out} is ready. Next: dmn train {shared.out} --out RUN")
 
 
-def warn_of_names(output: Output, read: Iterable[str], left: Iterable[str] = (), unless: str = "") -> None:
+def warn_of_names(output: Output, read: Sequence[str], left: Sequence[str] = (), unless: str = "") -> None:
     """Warns of files that are read as training data, though by their names they may be meant for something else; and of
     those that are left out, though a split is named after them that no other file has."""
     from dmn_cli.data.formats.splits import seems_held_out, split_in_name
 
-    read = list(read)
     there = {None, *map(split_in_name, read)}
     for name in sorted(name for name in left if split_in_name(PurePath(name).name) not in there):
         output.warning(f"{name} isn't read, because of its suffix: if it is data, give it by itself")

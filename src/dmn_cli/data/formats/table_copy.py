@@ -110,6 +110,17 @@ class JsonCopy(_AsWritten):
         super().__init__(table, file)
         self._columns = list(columns)
 
+    def records(self, names: Sequence[str]) -> Iterator[Record]:
+        """Raises: DataError also where a row has one of the new keys."""
+        for record in super().records(names):
+            if found := set(self._columns).intersection(record.keys):
+                raise DataError(
+                    f"has {min(found)!r}, as a new column is called that the first row lacks",
+                    where=f"{self.table.name}:{record.number}",
+                    hint="Write the table to a file and give that: columns are then named by all of its rows.",
+                )
+            yield record
+
     def add(self, record: Record, cells: Sequence[Cell]) -> None:
         text = record.text
         if record.cells:

@@ -45,7 +45,7 @@ class JsonTable:
         for number, line in self._lines:
             row = self._row(number, line) if line.strip() else None
             cells = [] if row is None else [self._cell(row.get(name), name, number) for name in names]
-            yield Record(number, cells, line)
+            yield Record(number, cells, line, tuple(row or ()))
 
     def _row(self, number: int, line: str) -> dict[str, Any]:
         """Its numbers as they are written."""

@@ -44,6 +44,7 @@ class Record(NamedTuple):
     number: int  # its first line in the file; of Parquet, its row; from 1
     cells: list[str]
     text: str = ""  # as it is written, with its line end
+    keys: Sequence[str] = ()  # of JSON lines: all that the row has
 
 
 class TextTable:
@@ -159,17 +160,16 @@ class TextTable:
     def _with_blanks(self, cells: list[str], text: str, delimiter: str) -> list[str]:
         """The cells of a row, where `"a", "b"` has no blank before its second one."""
         if self.quotes and f'{delimiter} "' in text:
-            with suppress(csv.Error, ValueError):  # ValueError: it isn't one row
-                [cells] = csv.reader(
-                    io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-                )
+            with suppress(DataError, ValueError):  # ValueError: it isn't one row
+                [cells] = self._cut([text], delimiter, blanks=True)
         return cells
 
-    def _cut(self, lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    def _cut(self, lines: Iterable[str], delimiter: str, *, blanks: bool = False) -> Iterator[list[str]]:
+        """blanks: whether those before a cell don't count"""
         csv.field_size_limit(_MAX_CELL)
         quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         try:
-            yield from csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+            yield from csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=blanks, strict=True)
         except csv.Error as error:
             raise DataError(
                 f"a quote isn't closed, or stands within a cell ({error})",
