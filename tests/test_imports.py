@@ -146,6 +146,13 @@ def test_an_answer_needs_neither_spacy_nor_what_training_needs(run: Path, tmp_pa
     assert not used & (DATA - {"data/words"} | {"training", "evaluation"})
 
 
+def test_a_training_does_without_the_compiler(world: Path, tmp_path: Path) -> None:
+    """Which takes two seconds, and comes with the first optimiser of torch."""
+    _, imported = run_and_watch("train", world, "--out", tmp_path / "run", "--epochs", 1, "--set=training.steps=1")
+    assert "torch" in imported
+    assert not imported & {"torch._dynamo", "torch._inductor", "sympy"}
+
+
 @pytest.mark.parametrize("module", ["dmn_cli.data.prepare", "dmn_cli.data.text.prepare", "dmn_cli.reporting.info"])
 def test_data_are_read_without_torch(module: str) -> None:
     """It takes a second and memory, in each of the processes that split text into words too."""

@@ -104,9 +104,7 @@ def test_l2_and_rates_are_of_their_groups(name: str) -> None:
     network = Sum(sparse=False)
     optimiser = Optimiser(network, network.words, settings(optimiser=name, l2=0.5, vectors_rate=0.25), given=True)
     optimiser.learning_rate = 0.2
-    rates = {p: group["lr"] for part in optimiser.parts for group in part.param_groups for p in group["params"]}
-    shrinks = {
-        p: group["weight_decay"] for part in optimiser.parts for group in part.param_groups for p in group["params"]
-    }
+    rates = {p: group["lr"] for part in optimiser.parts for group in part.groups for p in group["params"]}
+    shrinks = {p: group["weight_decay"] for part in optimiser.parts for group in part.groups for p in group["params"]}
     assert [rates[p] for p in (network.W.weight, network.W.bias, network.words.weight)] == [0.2, 0.2, 0.05]
     assert [shrinks[p] for p in (network.W.weight, network.W.bias, network.words.weight)] == [0.5, 0, 0]

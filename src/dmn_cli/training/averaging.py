@@ -16,13 +16,13 @@ from dmn_cli.records.network import Network
 
 class Averaged:
     def __init__(self, network: Network, decay: float) -> None:
-        self.decay, self._network = decay, network
+        self.decay, self._parameters = decay, list(network.parameters())
         self.mean = [weight.clone() for weight in self._weights]
 
     @property
     def _weights(self) -> list[Tensor]:
         """Where they are now: helpers have them moved."""
-        return [parameter.data for parameter in self._network.parameters()]
+        return [parameter.data for parameter in self._parameters]
 
     def update(self, n: int) -> None:
         """After step n, from 0."""

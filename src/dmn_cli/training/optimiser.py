@@ -1,5 +1,5 @@
-"""Adam, plain SGD, Adagrad (Duchi et al. 2011) or Adadelta (Zeiler 2012), with tables in groups of their own: that of
-words where it is large or was given, and that of n-grams.
+"""Steps of all weights of a network, with tables in groups of their own: that of words where it is large or was given,
+and that of n-grams.
 
 A batch has few of the words of a large vocabulary, and few n-grams. The gradients of their tables are then sparse, and
 only the rows of what the batch has are read and written: else Adam's step would cost more than the network's
@@ -16,7 +16,9 @@ from torch import nn
 
 from dmn_cli.records.network import WordTable, sparse_tables
 from dmn_cli.settings.schema import TrainingSettings
-from dmn_cli.training.lazy_adadelta import EPS, RHO, LazyAdadelta
+from dmn_cli.training.rules import Adadelta, Adagrad, Adam, Rule, Sgd
+
+RULES: dict[str, type[Rule]] = {"adam": Adam, "sgd": Sgd, "adagrad": Adagrad, "adadelta": Adadelta}
 
 
 class Optimiser:
@@ -26,8 +28,8 @@ class Optimiser:
         """words: the network's table of them, if it has one; given: whether word vectors came from outside. They are
         trained at a rate of their own and without L2, which would pull the vectors of words that no batch has to zero.
         Large tables have no L2 for the same reason."""
-        self.network, self.clip = network, settings.clip
-        self.looks = settings.non_finite == "skip" or next(network.parameters()).is_cpu
+        self.parameters, self.clip = list(network.parameters()), settings.clip
+        self.looks = settings.non_finite == "skip" or self.parameters[0].is_cpu
         sparse = words is not None and words.sparse
         table = [words.weight] if words and (given or sparse) else []
         ngrams = [p for p in sparse_tables(network) if words is None or p is not words.weight]
@@ -45,24 +47,27 @@ class Optimiser:
             lazy.append({"params": ngrams, "rate": settings.ngrams_rate})
         if table and not sparse:
             groups.append(of_table)
-        self.parts = _made(settings.optimiser, groups, lazy, settings.learning_rate)
+        at_once = settings.optimiser in ("sgd", "adagrad")  # as checkpoints have them
+        parts = [[*groups, *lazy]] if at_once else [lazy, groups]
+        self.parts = [RULES[settings.optimiser](part, settings.learning_rate) for part in parts if part]
 
     @property
     def learning_rate(self) -> float:
-        return self.parts[-1].param_groups[0]["lr"]
+        return self.parts[-1].groups[0]["lr"]
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         for part in self.parts:
-            for group in part.param_groups:
+            for group in part.groups:
                 group["lr"] = value * group["rate"]
 
     def gradients(self, loss: torch.Tensor, clip: float = 0.0) -> list[torch.Tensor | None]:
         """Of each parameter, in their order; None where the loss doesn't depend on it. Sparse ones are coalesced.
         clip: the norm of all together; 0: as it is"""
-        self.network.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
-        gradients = [parameter.grad for parameter in self.network.parameters()]
+        gradients = [parameter.grad for parameter in self.parameters]
         gradients = [g.coalesce() if g is not None and g.is_sparse else g for g in gradients]
         if clip:
             _clipped(gradients, clip)
@@ -74,14 +79,13 @@ class Optimiser:
         Where that isn't finite no step is taken if it looks; a GPU would have to be waited for, so there it does so
         only if such batches are to be skipped.
         """
-        for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         norm = _clipped(gradients, self.clip, looks=self.looks)
         if self.looks and not norm.isfinite():
             return norm
-        with torch.sparse.check_sparse_tensor_invariants(enable=False):  # which Adagrad would warn of
-            for part in self.parts:
-                part.step()
+        for part in self.parts:
+            part.step()
         return norm
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,21 +104,6 @@ def _clipped(gradients: Sequence[torch.Tensor | None], clip: float, *, looks: bo
         scale = (clip / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(dense, scale)  # type: ignore[reportPrivateImportUsage]
     return norm
-
-
-def _made(
-    name: str, groups: list[dict[str, Any]], lazy: list[dict[str, Any]], rate: float
-) -> list[torch.optim.Optimizer]:
-    """Those of torch that take a step together. groups: of parameters; lazy: those whose gradients are sparse"""
-    if name == "sgd":
-        return [torch.optim.SGD([*groups, *lazy], lr=rate)]
-    if name == "adagrad":
-        return [torch.optim.Adagrad([*groups, *lazy], lr=rate)]
-    if name == "adadelta":
-        of_rows = [LazyAdadelta(lazy, lr=rate)] if lazy else []
-        return [*of_rows, torch.optim.Adadelta(groups, lr=rate, rho=RHO, eps=EPS)]
-    of_rows = [torch.optim.SparseAdam(lazy, lr=rate)] if lazy else []
-    return [*of_rows, torch.optim.Adam(groups, lr=rate, fused=True)]
 
 
 def _is_bias(name: str) -> bool:
