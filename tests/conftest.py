@@ -173,10 +173,10 @@ def world(dmn: Dmn, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(dmn: Dmn, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose model is good at `world`, also with names that are new to it."""
     out = tmp_path_factory.mktemp("run") / "run"
-    settings: dict[str, object] = {"model.hidden": 32, "training.batch_size": 32, "training.learning_rate": 0.01}
-    settings |= {"model.dropout": 0, "training.gate_supervision": "ordered"}
+    settings: dict[str, object] = {"model.hidden": 32, "training.batch_size": 128, "training.learning_rate": 0.01}
+    settings |= {"model.dropout": 0, "training.gate_supervision": "ordered", "training.steps": 50}
     sets = [f"--set={key}={value}" for key, value in settings.items()]
-    result = dmn("train", world, "--out", out, "--epochs", 20, "--device", "cpu", *sets)
+    result = dmn("train", world, "--out", out, "--epochs", 10, "--device", "cpu", *sets)
     assert result.code == 0, result.err
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,15 @@ What `--help` says of `dmn` and of each command. Written by `tools/cli_reference
 
 # nothing of the caller's environment comes through, so that the page is the same everywhere
 _ENVIRONMENT = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT / "src")}
-_DMN = "from dmn_cli.cli.app import app; app(prog_name='dmn')"
+_HELP = """
+import sys
+from dmn_cli.cli.app import app
+for words in sys.argv[1:]:
+    try:
+        app([*words.split(), "--help"], prog_name="dmn")
+    except SystemExit:
+        print(end=chr(0), flush=True)
+"""
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -34,18 +42,22 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
             yield from commands(command.commands[name], (*path, name))
 
 
-def help_of(path: tuple[str, ...]) -> str:
-    shown = subprocess.run(
-        [sys.executable, "-c", _DMN, *path, "--help"], env=_ENVIRONMENT, check=True, capture_output=True
-    )
-    return "\n".join(line.rstrip() for line in shown.stdout.decode().splitlines()).strip("\n")
+def helps(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """Of each, by one process."""
+    program = [sys.executable, "-c", _HELP, *map(" ".join, paths)]
+    shown = subprocess.run(program, env=_ENVIRONMENT, check=True, capture_output=True).stdout.decode()
+    return [
+        "\n".join(line.rstrip() for line in one.splitlines()).strip("\n")
+        for one in shown.removesuffix("\0").split("\0")
+    ]
 
 
 def reference() -> str:
     """The page."""
+    paths = [*commands(typer.main.get_command(app))]
     blocks = [
-        f"\n## {' '.join(('dmn', *path))}\n\n```text\n{help_of(path)}\n```\n"
-        for path in commands(typer.main.get_command(app))
+        f"\n## {' '.join(('dmn', *path))}\n\n```text\n{shown}\n```\n"
+        for path, shown in zip(paths, helps(paths), strict=True)
     ]
     return _INTRODUCTION + "".join(blocks)
 

@@ -21,10 +21,11 @@ def test_a_run(dmn: Dmn, run: Path, world: Path) -> None:
     assert {key: one.value for key, one in about.changed.items()} == {
         "model.hidden": 32,
         "model.dropout": 0,
-        "training.batch_size": 32,
+        "training.batch_size": 128,
+        "training.steps": 50,
         "training.learning_rate": 0.01,
         "training.gate_supervision": "ordered",
-        "training.epochs": 20,
+        "training.epochs": 10,
     }
     assert about.changed["model.hidden"].preset == 80
     [data] = about.data

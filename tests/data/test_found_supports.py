@@ -207,7 +207,8 @@ def test_prepare_finds_them_and_says_so(dmn: Dmn, chains: tuple[Path, list[Story
     example = data.example(split, 0)
     assert len(example.support) == 3
     assert example.answer[0] in example.facts[example.support[-1]].lower()
-    assert dmn("train", tmp_path / "found", "--out", tmp_path / "run", "--epochs", 1, "--quiet").code == 0
+    small = ("--epochs", 1, "--set=training.steps=1", "--set=model.hidden=8", "--quiet")
+    assert dmn("train", tmp_path / "found", "--out", tmp_path / "run", *small).code == 0
     metrics = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
     assert metrics["gate_loss"] > 0
 

@@ -438,7 +438,8 @@ def test_a_model_tags_a_word_that_it_never_saw_by_its_form(dmn: Dmn, tmp_path: P
     (tmp_path / "tags.txt").write_text("\n".join(sentences))
     data, run = tmp_path / "data", tmp_path / "run"
     dmn("prepare", "tagged", tmp_path / "tags.txt", "--affixes", "--out", data, "--quiet")
-    quick = ("--epochs", "6", "--set", "model.hidden=16", "--set", "training.batch_size=8", "--quiet")
+    quick = ("--epochs", "3", "--set", "model.hidden=16", "--set", "training.batch_size=8")
+    quick += ("--set", "training.steps=30", "--set", "training.learning_rate=0.01", "--quiet")
     dmn("train", data, "--out", run, *quick)
     (tmp_path / "story.txt").write_text("mermaid zapping mermaid")
     result = dmn("ask", run, "--story", tmp_path / "story.txt", "--question", "What are the tags?")

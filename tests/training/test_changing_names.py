@@ -180,18 +180,26 @@ def test_a_large_validation_is_read_under_other_names_less_often(
     assert ways[1 + copies :] == [{"thin": seed} for seed in range(thinned)]
 
 
+@pytest.fixture(scope="module")
+def whole(walks: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """One that nothing stopped, under other names, spares and a falling rate."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    training = Training([DataSet(walks)], run, load(overrides=quick()), CPU, processes=1)
+    training.begin()
+    epochs = [event for event in training.events() if isinstance(event, Epoch)]
+    assert [e.changed is not None for e in epochs] == [True] * len(epochs)
+    assert training.state.spares_from is not None
+    assert training.state.falls_from is not None
+    assert training.state.thin_from is not None
+    return training
+
+
 @pytest.mark.parametrize("stopped_after", [7, 20, 45, 71])
 def test_stopped_under_changed_names_it_resumes_to_the_same_weights(
-    walks: Path, tmp_path: Path, stopped_after: int
+    walks: Path, whole: Training, tmp_path: Path, stopped_after: int
 ) -> None:
     """Names, spares, the averaged weights, the falling rate and what was decided go on as they would have."""
     settings = load(overrides=quick())
-    whole = Training([DataSet(walks)], tmp_path / "whole", settings, CPU, processes=1)
-    whole.begin()
-    epochs = [event for event in whole.events() if isinstance(event, Epoch)]
-    assert whole.state.spares_from is not None
-    assert whole.state.falls_from is not None
-    assert whole.state.thin_from is not None
     asked = iter(range(1, 10**6))
     stopped = Training([DataSet(walks)], tmp_path / "stopped", settings, CPU, processes=1)
     stopped.begin()
@@ -206,8 +214,7 @@ def test_stopped_under_changed_names_it_resumes_to_the_same_weights(
     assert rest.averaged
     assert all(map(torch.equal, whole.averaged.mean, rest.averaged.mean))
     assert whole.state.best == rest.state.best
-    assert [e.changed is not None for e in epochs] == [True] * len(epochs)
-    models = [(tmp_path / run / "model" / "model.safetensors").read_bytes() for run in ("whole", "stopped")]
+    models = [(run / "model" / "model.safetensors").read_bytes() for run in (whole.run.path, tmp_path / "stopped")]
     assert models[0] == models[1]
 
 

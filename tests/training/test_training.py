@@ -209,7 +209,7 @@ def test_it_stops_early(data: DataSet, tmp_path: Path) -> None:
     done = train(DataSet(tmp_path / "easy"), tmp_path / "flawless", epochs=60, flawless=40, learning_rate=0.003)
     assert isinstance(done[-1], Finished)
     assert (done[-1].reason, done[-1].epochs) == ("the last 40 validation questions were all answered right", 2)
-    done = train(DataSet(tmp_path / "easy"), tmp_path / "learnt", epochs=60, steps=100, learning_rate=0.003)
+    done = train(DataSet(tmp_path / "easy"), tmp_path / "learnt", epochs=60, steps=20, learning_rate=0.01)
     epochs = [max(one.loss, one.validation.loss) < 0.001 for one in done if isinstance(one, Epoch)]
     assert isinstance(done[-1], Finished)
     assert done[-1].reason == "nothing is left to learn"
