@@ -160,7 +160,8 @@ def memory_mapped(path: Path) -> np.ndarray:
     import numpy as np
 
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        _check_is_file(path)
+        return np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
     except Exception as error:  # its header is Python, so there is much that reading it raises
@@ -233,6 +234,8 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None
             )
         if path.is_dir() and path.resolve() == Path.cwd():
             raise UsageError("is the current folder, so it isn't overwritten", where=path)
+        if path.is_file() and _is_kept(path):
+            raise UsageError("is a part of a run, a model or a data set, so it isn't overwritten", where=path)
         if ours and not path.is_dir():
             raise UsageError("is a file, and a folder is to be written: it isn't overwritten", where=path)
         if path.is_dir() and not (ours and ours(path)):
@@ -244,6 +247,14 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None
         raise UsageError(f"its folder can't be made: {error.strerror}", where=path) from error
     if not os.access(parent, os.W_OK):
         raise UsageError("its folder can't be written to", where=path)
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file is one by which a data set or a model is read, or a run goes on."""
+    folder = path.resolve().parent
+    of_run = folder.name == "checkpoints" or path.name in ("config.toml", "data.json", "metrics.jsonl")
+    run = folder.parent if folder.name == "checkpoints" else folder
+    return (folder / "vocabulary.json").is_file() or (of_run and (run / "config.toml").is_file())
 
 
 def check_directory(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:

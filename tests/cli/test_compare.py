@@ -201,4 +201,7 @@ def test_mistakes_on_the_command_line(dmn: Dmn, a: Path, b: Path, run: Path, wor
     fails(dmn("compare", a, tmp_path / "nothing"), 2, "no such file")
     fails(dmn("compare", run, a, world, "--split", "dev"), 2, "test, valid and train")
     fails(dmn("compare", tmp_path, run, world), 4, "no model")
+    fails(dmn("compare", a, world), 4, "is a data set, not a model")
+    for option in (("--split", "valid"), ("--batch-size", 3), ("--no-bind",)):
+        fails(dmn("compare", a, b, *option), 2, option[0], "as they are")
     fails(dmn("compare", a), 2, "B")

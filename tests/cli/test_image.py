@@ -142,6 +142,28 @@ def test_the_prompt_looks_at_pictures(dmn: Dmn, run: Path, picture: Path) -> Non
     assert "The right answer is" in sample.out, sample.err
 
 
+def test_a_name_that_no_file_has_ends_nothing(dmn: Dmn, run: Path, picture: Path, tmp_path: Path) -> None:
+    asked = [{"image": name, "question": QUESTION} for name in (str(picture), "a\0b", str(picture))]
+    first, second, third = dmn("ask", run, "--batch", "-", stdin="\n".join(map(json.dumps, asked)).encode()).lines
+    assert first["answer"] == third["answer"]
+    assert "line 2: " in second["error"]
+    assert "no file has such a name" in second["error"]
+    said = dmn("ask", run, stdin=f"/image a\0b\n/image {picture}\n{QUESTION}\n".encode())
+    assert "no file has such a name" in said.err
+    assert first["answer"] in said.out
+    (tmp_path / "p.png").write_bytes(picture.read_bytes())
+    onto = ("--plot", tmp_path / "p.png", "--force")
+    fails(dmn("ask", run, "--image", tmp_path / "p.png", "--question", QUESTION, *onto), 2, "is the picture")
+    assert (tmp_path / "p.png").read_bytes() == picture.read_bytes()
+    np.save(tmp_path / "f.npy", np.ones((5, 5, 3), np.float32))
+    fails(dmn("ask", run, "--image", tmp_path / "f.npy", "--question", QUESTION), 3, "f.npy", "a picture is wanted")
+
+
+def test_pictures_are_not_read_as_text(dmn: Dmn, shapes: Path, story: Path, tmp_path: Path) -> None:
+    for sets in ((), ("--set=model.sentence=gru",)):
+        fails(dmn("train", shapes, "--out", tmp_path / "run", "--read", story, *sets), 2, "the data are pictures")
+
+
 def test_text_and_pictures_are_told_apart(
     dmn: Dmn, run: Path, shapes: Path, picture: Path, world: Path, story: Path, tmp_path: Path
 ) -> None:

@@ -147,3 +147,12 @@ def test_coverage_counts_the_surest_answers() -> None:
     points = coverage_curve(confidence, right)
     assert [(p["below"], p["coverage"]) for p in points] == [(0.9, 0.25), (0.8, 0.75), (0.5, 1.0)]
     assert [p["selective_accuracy"] for p in points] == pytest.approx([1, 2 / 3, 0.5])
+
+
+@pytest.mark.parametrize("name", ["config.toml", "metrics.jsonl", "model/config.json", "model/golden.jsonl"])
+def test_a_page_takes_the_place_of_no_file_that_a_model_needs(dmn: Dmn, moved: Path, name: str) -> None:
+    before = (moved / name).read_bytes()
+    fails(dmn("report", moved, "--out", moved / name, "--force"), 2, name, "a part of a run, a model or a data set")
+    assert (moved / name).read_bytes() == before
+    (moved / "page.html").write_text("an older one")
+    assert dmn("report", moved, "--out", moved / "page.html", "--force").code == 0

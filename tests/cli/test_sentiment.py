@@ -203,3 +203,12 @@ def test_what_trees_cant_be_is_refused(dmn: Dmn, trees: Path, tmp_path: Path) ->
     refused = dmn("prepare", "sst", tmp_path / "bad", "--trees", "--out", tmp_path / "x")
     fails(refused, 3, "train.txt:2", "a node has 3 branches")
     assert dmn("prepare", "sst", tmp_path / "bad", "--out", tmp_path / "x", "--quiet").code == 0, "words need no tree"
+
+
+def test_trees_are_no_texts(dmn: Dmn, data: Callable[[str], Path], tmp_path: Path) -> None:
+    trees, texts, run = data("tree-lstm"), data("bi-lstm"), tmp_path / "run"
+    for both in ((trees, texts), (texts, trees)):
+        fails(dmn("train", *both, "--out", run, "--preset", "text"), 2, f"{trees}: has trees", f"{texts} has texts")
+    (tmp_path / "plain.txt").write_text("It is good.\n")
+    fails(dmn("train", trees, "--out", run, "--read", tmp_path / "plain.txt"), 2, "have trees", "without --trees")
+    assert not run.exists()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import tarfile
 import zlib
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import Dmn, fails
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_save_file
 
-from dmn_cli.data.formats.images import lines, pixels, sort_of_clevr
+from dmn_cli.data.formats.images import features, lines, pixels, sort_of_clevr
 from dmn_cli.data.formats.images.asked import pictured
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.errors import DataError, DmnError
@@ -185,6 +188,63 @@ def test_features_are_read_in_reading_order(dmn: Dmn, tmp_path: Path, suffix: st
     fails(dmn("ask", run, "--image", folder / "odd.npy", "--question", "What is it?"), 3, "odd.npy", "2 × 2 × 4")
     write(folder, [*records, LINE | {"image": "odd.npy"}])
     fails(dmn("prepare", "image", folder, "--out", tmp_path / "other"), 3, "q.jsonl:4", "2 × 2 × 4")
+
+
+def test_features_that_cannot_be_read(dmn: Dmn, folder: Path, tmp_path: Path) -> None:
+    good = np.ones((2, 2, 5), np.float32)
+    np.save(folder / "good.npy", good)
+    np.save(folder / "large.npy", np.full((2, 2, 5), 1e300))
+    with (folder / "several.npy").open("wb") as file:
+        np.savez(file, good)
+    os.mkfifo(folder / "pipe.npy")
+    torch_save_file({"x": torch.ones(2, 2, 5, dtype=torch.bfloat16)}, folder / "half.safetensors")
+    for name, *said in (
+        ("large.npy", "too large for float32"),
+        ("several.npy", "is no array of numpy"),
+        ("half.safetensors", "bfloat16", "float32"),
+        ("1.png", "features of 2 × 2 regions are wanted"),
+    ):
+        write(folder, [LINE | {"image": one} for one in ("good.npy", name)])
+        fails(dmn("prepare", "image", folder, "--out", tmp_path / "data"), 3, "q.jsonl:2", name, *said)
+    write(folder, [LINE | {"image": one} for one in ("1.png", "good.npy")])
+    fails(dmn("prepare", "image", folder, "--out", tmp_path / "data"), 3, "q.jsonl:2", "a picture is wanted")
+    with pytest.raises(DataError, match="is no file"):
+        features.form_of(folder / "pipe.npy")
+
+
+def test_options_that_say_nothing_of_what_is_read(dmn: Dmn, folder: Path, tmp_path: Path) -> None:
+    (folder / "UP.NPY").write_bytes(npy(np.ones((2, 2, 5), np.float32)))
+    write(folder, [LINE | {"image": "UP.NPY", "split": split} for split in ("train", "valid")])
+    prepare = ("prepare", "image", folder, "--out", tmp_path / "data")
+    for option in ("--side", "--grid"):
+        fails(dmn(*prepare, option, 9), 2, option, "features")
+    assert dmn(*prepare).code == 0
+    made = ("prepare", "image", "--make", "sort-of-clevr", "--out", tmp_path / "shapes")
+    fails(dmn(*made, "--task", "mine"), 2, "--task")
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_a_picture_is_one_under_all_of_its_names(dmn: Dmn, folder: Path, tmp_path: Path) -> None:
+    (folder / "link.png").symlink_to(folder / "1.png")
+    names = ("1.png", "link.png", "../photos/1.png", str(folder / "1.png"), "2.png")
+    write(folder, [LINE | {"image": name} for name in names])
+    assert dmn("prepare", "image", folder, "--out", tmp_path / "data", "--side", 8, "--grid", 2).code == 0
+    pictures = DataSet(tmp_path / "data").pictures
+    assert pictures is not None
+    assert len(pictures.array) == 2
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_of_32_bits_are_refused(folder: Path, kind: type) -> None:
+    """Nobody says which number is white."""
+    Image.fromarray(np.full((4, 4), 200, kind)).save(folder / "32.tif")
+    with pytest.raises(DataError, match="32 bits"):
+        pixels.decode(folder / "32.tif", 8)
 
 
 def test_daquar_is_read_from_its_archive(dmn: Dmn, tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ def _array(given: Given, form: PictureForm) -> np.ndarray:
 
     if isinstance(given, str | os.PathLike):
         path = Path(given)
+        if "\0" in os.fsdecode(given):
+            raise UsageError("no file has such a name", where=path)
         try:
             return asked.array(path, form)
         except DataError as error:

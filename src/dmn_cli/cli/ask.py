@@ -160,6 +160,8 @@ def command(
             raise UsageError("--plot draws the answer to one question", hint="Give --story or --image, and --question.")
         from dmn_cli.reporting.plots.style import check
 
+        if image is not None and isinstance(told, Path) and plot.resolve() == told.resolve():
+            raise UsageError("is the picture that is asked about, so it isn't overwritten", where=plot)
         check(plot, force=force)
     if out is not None:
         from dmn_cli.files import check_output

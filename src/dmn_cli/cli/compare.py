@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FACTS = 8  # of an example's story, the last ones
 _LETTERS = 300  # of an example's text
 _SIGNIFICANT = 0.05
+_BATCH = 512
 
 
 def command(
@@ -37,7 +38,7 @@ def command(
     examples: Annotated[
         int, typer.Option(metavar="K", help="Show so many questions that one of them alone has right.", min=0)
     ] = 3,
-    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1, max=1_000_000)] = 512,
+    batch_size: Annotated[int, typer.Option(help="Questions answered at once.", min=1, max=1_000_000)] = _BATCH,
     no_bind: NoBind = False,
     device: Device = "auto",
     json: Json = False,
@@ -50,15 +51,21 @@ def command(
 
     Example: dmn compare runs/old runs/new data/two
     """
-    from dmn_cli.artifact.stored import is_demo
+    from dmn_cli.artifact.stored import find, is_demo
 
     output = Output(as_json=json, quiet=quiet)
     check_split(split)
     if models := [path for path in (a, b) if path.is_dir() or is_demo(path)]:
+        for model in models:
+            find(model)
         if not data:
             raise UsageError(f"which questions shall {models[0]} answer?", hint="Give DATA after A and B.")
     elif data:
         raise UsageError("two files of predictions are compared as they are, without DATA", where=data[0])
+    else:
+        of_models = {"--split": split != "test", "--batch-size": batch_size != _BATCH, "--no-bind": no_bind}
+        if option := next((option for option, given in of_models.items() if given), None):
+            raise UsageError(f"{option} is for runs: two files of predictions are compared as they are")
 
     from dmn_cli.evaluation.compare import Comparison
 

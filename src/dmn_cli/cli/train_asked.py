@@ -147,6 +147,10 @@ def settings_to_resume(out: Path, chosen: list[tuple[str, Any]], mode: str | Non
     if not (out / CONFIG).is_file():
         raise UsageError("there is no run to resume", where=out, hint="Begin one by the same command without --resume.")
     if other_kind:
-        kind = "of one seed" if changeable == _USUAL else f"that was made with --{changeable[0]}"
+        kind = (
+            "of one seed"
+            if changeable == _USUAL
+            else f"that was made with {' or '.join(f'--{option}' for option in changeable)}"
+        )
         raise UsageError(f"is a run {kind}", where=out, hint="Continue it with --resume alone.")
     return load(config=out / CONFIG, overrides=chosen, of_run=True)

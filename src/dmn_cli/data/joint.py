@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.symmetries import Symmetries, folded, places
 from dmn_cli.data.symmetries.files import as_json, symmetries_of
 from dmn_cli.data.symmetries.spares import Kind, kinds
+from dmn_cli.data.words.trees import labels_of
 from dmn_cli.data.words.vocabulary import Vocabulary
 from dmn_cli.errors import UsageError
 from dmn_cli.records.names import NameKind, Names
@@ -183,13 +184,23 @@ def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
     """Raises: UsageError"""
     first = data[0].summary["tokenizer"]
     for one in data:
-        if one.summary["tokenizer"] != first:
+        spec = one.summary["tokenizer"]
+        if (labels_of(spec) is None) != (labels_of(first) is None):
+            trees, texts = (one.path, data[0].path) if labels_of(spec) is not None else (data[0].path, one.path)
+            raise UsageError(f"has trees, and {texts} has texts: no network reads both", where=trees)
+        if spec != first:
+            differ = [key for key in first | spec if first.get(key) != spec.get(key)]
             raise UsageError(
-                f"has another tokenizer than {data[0].path}: {one.summary['tokenizer']}, not {first}",
+                f"has other words than {data[0].path}: {_of(spec, differ)}, not {_of(first, differ)}",
                 where=one.path,
-                hint="Prepare both with the same --tokenizer, --language and --case.",
+                hint="Prepare both with the same --tokenizer, --language, --case and --affixes.",
             )
     return first
+
+
+def _of(spec: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """What a tokenizer has for some keys."""
+    return ", ".join(f"{key} {str(spec.get(key, 'none'))[:60]}" for key in keys)
 
 
 def _joined_forms(data: Sequence[DataSet]) -> dict[str, Form]:

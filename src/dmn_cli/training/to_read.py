@@ -14,6 +14,7 @@ from dmn_cli.data.text.batches import TextBatches
 from dmn_cli.data.text.prepare import prepare
 from dmn_cli.data.text.store import Text, frequent, is_prepared
 from dmn_cli.data.words.spec import from_spec
+from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import load_versioned_json, write_json
 from dmn_cli.settings.schema import Settings
@@ -36,6 +37,13 @@ class ToRead:
     @classmethod
     def of(cls, paths: Sequence[Path], extra_words: int, data: Sequence[DataSet], settings: Settings) -> ToRead:
         """Refuses what can't work before any work is done. Raises: UsageError, DataError"""
+        if any(one.picture_form for one in data):
+            raise UsageError("--read is for a network that reads text, and the data are pictures")
+        if any(labels_of(one.summary["tokenizer"]) is not None for one in data):
+            raise UsageError(
+                "--read is for texts, and the data have trees",
+                hint="Prepare them without --trees, and train --preset text.",
+            )
         if getattr(settings.model, "sentence", None) != "gru":
             raise UsageError(
                 "--read is for a network that reads sentences word by word",

@@ -42,8 +42,14 @@ def command(
         ),
     ] = None,
     grid: Annotated[
-        int, typer.Option(help="How many rows and columns of regions a picture is divided into.", min=1, max=64)
-    ] = _GRID,
+        int | None,
+        typer.Option(
+            help="How many rows and columns of regions a picture is divided into (10 by default).",
+            min=1,
+            max=64,
+            show_default=False,
+        ),
+    ] = None,
     side: Annotated[
         int | None,
         typer.Option(
@@ -76,7 +82,7 @@ def command(
         raise UsageError(
             "Give either a PATH or --make", hint="For example: dmn prepare image --make sort-of-clevr --out DATA"
         )
-    for option, value in (("--pictures", pictures), ("--side", side)):
+    for option, value in (("--pictures", pictures), ("--side", side), ("--task", task)):
         if value is not None and (make is not None) != (option == "--pictures"):
             raise UsageError(f"{option} is for pictures that are {'read' if make else 'made'}")
     if shared.export:
@@ -90,20 +96,25 @@ def command(
     if make:
         from dmn_cli.data.formats.images import sort_of_clevr
 
-        found = sort_of_clevr.made(pictures or _PICTURES, shared.seed, grid)
+        found = sort_of_clevr.made(pictures or _PICTURES, shared.seed, grid or _GRID)
         source |= {"made": make, "pictures": pictures or _PICTURES}
     else:
-        found = _read([Path(path) for path in given], shared, task, side or _SIDE, grid)
+        found = _read([Path(path) for path in given], shared, task, side, grid)
         source |= {"path": as_given(given)}
     write(shared, found.stories, found.total, source, pictures=found.pictures)
 
 
-def _read(paths: list[Path], shared: Shared, task: str | None, side: int, grid: int) -> Pictured:
+def _read(paths: list[Path], shared: Shared, task: str | None, side: int | None, grid: int | None) -> Pictured:
     from dmn_cli.data.formats.images import daquar, lines
     from dmn_cli.data.formats.images.asked import pictured
 
     if any(map(daquar.is_daquar, paths)):
         if len(paths) > 1:
             raise UsageError("DAQUAR is prepared by itself", hint="Train on several data sets: dmn train A B --out RUN")
-        return pictured(daquar.read(paths[0]), shared.seed, side, grid)
-    return pictured(lines.read(paths, shared.task_name(task)), shared.seed, side, grid)
+        if task is not None:
+            raise UsageError("--task is for JSON lines: the task of DAQUAR is daquar")
+        return pictured(daquar.read(paths[0]), shared.seed, side or _SIDE, grid or _GRID)
+    found = pictured(lines.read(paths, shared.task_name(task)), shared.seed, side or _SIDE, grid or _GRID)
+    if found.pictures.form.width and (option := "--side" if side else "--grid" if grid else None):
+        raise UsageError(f"{option} is for pictures, and these are features, which say what their regions are")
+    return found

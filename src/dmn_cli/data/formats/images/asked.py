@@ -24,6 +24,9 @@ T = TypeVar("T")
 _FEW = 64  # pictures that are read sooner here than by other processes
 
 
+_EITHER = "A data set, and a model, has either pictures or features of their regions."
+
+
 class Part(NamedTuple):
     """A file within an archive that isn't compressed."""
 
@@ -96,7 +99,7 @@ def pictured(asked: Iterable[Asked], seed: int, side: int, grid: int) -> Picture
 
 def _form(files: dict[File, str], side: int, grid: int) -> PictureForm:
     for path, where in files.items():
-        if isinstance(path, Path) and path.suffix in features.SUFFIXES:
+        if isinstance(path, Path) and features.are_in(path.name):
             return _at(where, path, lambda path=path: features.form_of(path))
         break
     return PictureForm(grid, grid, side)
@@ -120,6 +123,11 @@ def _one(form: PictureForm, file: tuple[File, str]) -> np.ndarray:
 
 def array(file: File, form: PictureForm) -> np.ndarray:
     """What is in a picture's file, of the form's shape. Raises: DataError; OSError"""
+    if features.are_in(file.name) and not form.width:
+        raise DataError("holds features of regions, and a picture is wanted", hint=_EITHER)
+    if form.width and not features.are_in(file.name):
+        wanted = f"features of {form.rows} × {form.columns} regions"
+        raise DataError(f"is no .npy or .safetensors, and {wanted} are wanted", hint=_EITHER)
     if form.width:
         assert isinstance(file, Path)
         return features.read(file, form)

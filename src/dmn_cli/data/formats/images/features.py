@@ -13,7 +13,12 @@ from dmn_cli.errors import DataError
 from dmn_cli.files import memory_mapped
 from dmn_cli.records.regions import LARGEST, MOST, PictureForm
 
-SUFFIXES = (".npy", ".safetensors")
+_SUFFIXES = (".npy", ".safetensors")
+
+
+def are_in(name: str) -> bool:
+    """Whether a file of this name holds features, and no picture."""
+    return Path(name).suffix.lower() in _SUFFIXES
 
 
 def read(path: Path, form: PictureForm) -> np.ndarray:
@@ -35,9 +40,10 @@ def in_order(array: np.ndarray, form: PictureForm) -> np.ndarray:
     shape = (form.rows, form.columns, form.width)
     if array.shape != shape and not (form.rows == 1 and array.shape == shape[1:]):
         raise DataError(f"its array is {_by(array.shape)}, and not {_by(shape)} as the others", hint=_HINT)
-    vectors = np.asarray(array, np.float32).reshape(form.regions, form.width)
+    with np.errstate(over="ignore"):
+        vectors = np.asarray(array, np.float32).reshape(form.regions, form.width)
     if not np.isfinite(vectors).all():
-        raise DataError("holds numbers that are infinite, or none (NaN)")
+        raise DataError("holds numbers that are infinite, too large for float32, or none (NaN)")
     return vectors[form.snake]
 
 
@@ -46,7 +52,9 @@ _HINT = "An array is rows × columns × width, or regions × width."
 
 def _load(path: Path) -> np.ndarray:
     """Raises: DataError; OSError"""
-    if path.suffix == ".npy":
+    if path.exists() and not path.is_file():
+        raise DataError("is no file")
+    if path.suffix.lower() == ".npy":
         try:
             array = memory_mapped(path)
         except ValueError as error:
@@ -64,7 +72,9 @@ def _only_tensor(path: Path) -> np.ndarray:
 
     try:
         tensors = load_file(path)
-    except (SafetensorError, KeyError, TypeError) as error:
+    except TypeError as error:  # bfloat16 and others that numpy hasn't
+        raise DataError(f"its array can't be read ({error})", hint="Save it as float16, float32 or float64.") from error
+    except (SafetensorError, KeyError) as error:
         raise DataError(f"is no safetensors, or damaged ({error})") from error
     if len(tensors) != 1:
         raise DataError(f"has {len(tensors)} arrays, and not one")

@@ -11,6 +11,7 @@ Only image, question and answer are required.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def read(paths: list[Path], task: str) -> Iterator[Asked]:
     Raises: DataError, with file:line, at the first line that isn't as above, or whose picture isn't there; UsageError
     where there is no such path.
     """
+    pictures: dict[str, Path] = {}  # by what a name leads to, so that a picture is one under all of its names
     for path in paths:
         if path.is_file() and archives.is_archive(path):
             raise DataError("is an archive, and pictures are read from a folder", where=path, hint="Unpack it.")
@@ -41,12 +43,12 @@ def read(paths: list[Path], task: str) -> Iterator[Asked]:
             split = split_in_name(member.inner) or "train"
             for number, line in enumerate(member.lines(LONGEST_LINE + 1), start=1):
                 if line.strip():
-                    yield _parsed(line, f"{member.name}:{number}", file.parent, split, task)
+                    yield _parsed(line, f"{member.name}:{number}", file.parent, split, task, pictures)
         if not found:
             raise DataError("has no .jsonl files", where=path, hint=f"Each line is like {_LIKE}")
 
 
-def _parsed(line: bytes, where: str, folder: Path, split: str, task: str) -> Asked:
+def _parsed(line: bytes, where: str, folder: Path, split: str, task: str, pictures: dict[str, Path]) -> Asked:
     try:
         record = load_object(line, _LIKE)
         for key in ("image", "question", "answer"):
@@ -64,6 +66,7 @@ def _parsed(line: bytes, where: str, folder: Path, split: str, task: str) -> Ask
         if not _is_file(picture):
             raise DataError(f"there is no picture {image}", hint="Names are from the folder that the lines are in.")
         answer = answer_texts(record["answer"], line)
+        picture = pictures.setdefault(os.path.realpath(picture), picture)
         return Asked(named, task, picture, question, answer, where, _points(record.get("support")))
     except DataError as error:
         raise DataError(error.message, where=where, hint=error.hint) from error

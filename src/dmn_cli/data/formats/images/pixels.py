@@ -44,6 +44,8 @@ def decode(file: Path | IO[bytes], side: int) -> np.ndarray:
             width, height = image.size
             if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
                 raise _too_large(f"{width:,} × {height:,} pixels")
+            if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+                raise DataError("has pixels of 32 bits", hint="Save it with 8 or 16 bits for each colour.")
             image.draft("RGB", (side, side))  # of JPEG, no more than that is expanded
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(_rgb(image).resize((side, side), Images.Resampling.BILINEAR))
