@@ -29,7 +29,9 @@ from dmn_cli.cli.app import app
 for words in sys.argv[1:]:
     try:
         app([*words.split(), "--help"], prog_name="dmn")
-    except SystemExit:
+    except SystemExit as ended:
+        if ended.code:
+            raise
         print(end=chr(0), flush=True)
 """
 

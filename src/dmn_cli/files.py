@@ -252,9 +252,10 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None
 def _is_kept(path: Path) -> bool:
     """Whether a file is one by which a data set or a model is read, or a run goes on."""
     folder = path.resolve().parent
-    of_run = folder.name == "checkpoints" or path.name in ("config.toml", "data.json", "metrics.jsonl")
-    run = folder.parent if folder.name == "checkpoints" else folder
-    return (folder / "vocabulary.json").is_file() or (of_run and (run / "config.toml").is_file())
+    if folder.name == "checkpoints":
+        return (folder.parent / "config.toml").is_file()
+    of_run = path.name in ("config.toml", "data.json", "metrics.jsonl") and (folder / "config.toml").is_file()
+    return of_run or (folder / "vocabulary.json").is_file()
 
 
 def check_directory(path: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:

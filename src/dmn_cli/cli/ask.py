@@ -140,6 +140,8 @@ def command(
         if not (story is None and batch is None and table is None):
             raise UsageError("--image is what is asked about, in place of --story, --batch or --table")
         told: Path | str | None = as_path(image)
+        if plot is not None and plot.resolve() == told.resolve():
+            raise UsageError("is the picture that is asked about, so it isn't overwritten", where=plot)
     else:
         told = story
     _check(told, question, batch, table, [option for option, given in for_tables.items() if given is not None])
@@ -160,8 +162,6 @@ def command(
             raise UsageError("--plot draws the answer to one question", hint="Give --story or --image, and --question.")
         from dmn_cli.reporting.plots.style import check
 
-        if image is not None and isinstance(told, Path) and plot.resolve() == told.resolve():
-            raise UsageError("is the picture that is asked about, so it isn't overwritten", where=plot)
         check(plot, force=force)
     if out is not None:
         from dmn_cli.files import check_output

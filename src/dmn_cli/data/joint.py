@@ -185,8 +185,8 @@ def _same_tokenizer(data: Sequence[DataSet]) -> dict[str, Any]:
     first = data[0].summary["tokenizer"]
     for one in data:
         spec = one.summary["tokenizer"]
-        if (labels_of(spec) is None) != (labels_of(first) is None):
-            trees, texts = (one.path, data[0].path) if labels_of(spec) is not None else (data[0].path, one.path)
+        if (has_trees := labels_of(spec) is not None) != (labels_of(first) is not None):
+            trees, texts = (one.path, data[0].path) if has_trees else (data[0].path, one.path)
             raise UsageError(f"has trees, and {texts} has texts: no network reads both", where=trees)
         if spec != first:
             differ = [key for key in first | spec if first.get(key) != spec.get(key)]

@@ -50,21 +50,25 @@ class Rule(ABC):
     def step(self) -> None:
         """Of those that have a gradient; sparse ones are coalesced."""
         for group in self.groups:
-            self._move([parameter for parameter in group["params"] if parameter.grad is not None], group)
+            given = [(parameter, g) for parameter in group["params"] if (g := parameter.grad) is not None]
+            self._move([(parameter, g) for parameter, g in given if not g.is_sparse], group)
+            for parameter, g in given:
+                if g.is_sparse:
+                    self._move_rows(parameter, g, group["lr"])
 
-    def _move(self, parameters: Sequence[Parameter], group: Mapping[str, Any]) -> None:
-        for parameter in parameters:
-            g, state = parameter.grad, self.state[parameter]
-            assert g is not None
-            if not g.is_sparse:
-                g = g.add(parameter, alpha=group["weight_decay"]) if group["weight_decay"] else g
-                parameter.add_(self.direction(g, state), alpha=-group["lr"])
-                continue
-            rows = g.indices()[0]
-            of_rows = {name: mean[rows] if name in self.means else mean for name, mean in state.items()}
-            parameter.index_add_(0, rows, self.direction(g.values(), of_rows), alpha=-group["lr"])
-            for name in self.means:
-                state[name].index_copy_(0, rows, of_rows[name])
+    def _move(self, given: Sequence[tuple[Parameter, Tensor]], group: Mapping[str, Any]) -> None:
+        """given: parameters, each with its gradient"""
+        for parameter, g in given:
+            if group["weight_decay"]:
+                g = g.add(parameter, alpha=group["weight_decay"])
+            parameter.add_(self.direction(g, self.state[parameter]), alpha=-group["lr"])
+
+    def _move_rows(self, parameter: Parameter, g: Tensor, rate: float) -> None:
+        rows, state = g.indices()[0], self.state[parameter]
+        of_rows = {name: mean[rows] if name in self.means else mean for name, mean in state.items()}
+        parameter.index_add_(0, rows, self.direction(g.values(), of_rows), alpha=-rate)
+        for name in self.means:
+            state[name].index_copy_(0, rows, of_rows[name])
 
     @abstractmethod
     def direction(self, g: Tensor, state: State) -> Tensor:
@@ -91,19 +95,21 @@ class Sgd(Rule):
 
 class Adagrad(Rule):
     means = ("sum",)
+    eps = 1e-10
 
     def direction(self, g: Tensor, state: State) -> Tensor:
         s = state["sum"].addcmul_(g, g)
-        return g / (s.sqrt() + 1e-10)
+        return g / (s.sqrt() + self.eps)
 
 
 class Adadelta(Rule):
     means = "square_avg", "acc_delta"
+    eps = 1e-6
 
     def direction(self, g: Tensor, state: State) -> Tensor:
-        u, w, eps = *state.values(), 1e-6
+        u, w = state.values()
         u.mul_(RHO).addcmul_(g, g, value=1 - RHO)
-        delta = (w + eps).sqrt_().div_((u + eps).sqrt_()).mul_(g)
+        delta = (w + self.eps).sqrt_().div_((u + self.eps).sqrt_()).mul_(g)
         w.mul_(RHO).addcmul_(delta, delta, value=1 - RHO)
         return delta
 
@@ -115,23 +121,23 @@ class Adam(Rule):
     def _begin(self, parameter: Parameter) -> State:
         return {**super()._begin(parameter), "step": torch.zeros((), dtype=torch.float32, device=parameter.device)}
 
-    def _move(self, parameters: Sequence[Parameter], group: Mapping[str, Any]) -> None:
-        """Those whose gradients are dense all at once."""
-        dense = [parameter for parameter in parameters if not parameter.grad.is_sparse]  # type: ignore[union-attr]
-        super()._move([parameter for parameter in parameters if parameter.grad.is_sparse], group)  # type: ignore[union-attr]
-        if dense:
-            m, v, n = zip(*(self.state[parameter].values() for parameter in dense), strict=True)
-            torch._foreach_add_(n, 1)  # type: ignore[reportPrivateImportUsage]
-            torch._fused_adam_(  # type: ignore[reportPrivateImportUsage]
-                *(dense, [parameter.grad for parameter in dense], m, v, [], n),
-                lr=group["lr"],
-                beta1=BETAS[0],
-                beta2=BETAS[1],
-                weight_decay=group["weight_decay"],
-                eps=self.eps,
-                amsgrad=False,
-                maximize=False,
-            )
+    def _move(self, given: Sequence[tuple[Parameter, Tensor]], group: Mapping[str, Any]) -> None:
+        """All at once."""
+        if not given:
+            return
+        parameters, g = zip(*given, strict=True)
+        m, v, n = zip(*(self.state[parameter].values() for parameter in parameters), strict=True)
+        torch._foreach_add_(n, 1)  # type: ignore[reportPrivateImportUsage]
+        torch._fused_adam_(  # type: ignore[reportPrivateImportUsage]
+            *(parameters, g, m, v, [], n),
+            lr=group["lr"],
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            weight_decay=group["weight_decay"],
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def direction(self, g: Tensor, state: State) -> Tensor:
         (m, v, n), (b1, b2) = state.values(), BETAS

@@ -27,25 +27,22 @@ def suited(data: Sequence[Mapping[str, Any]]) -> Preset | None:
     """The preset for data of which a user says nothing more; None: the usual one. data: dataset.json of each"""
     if all(one.get("pictures") for one in data):
         return Preset("dmn-image", "the data are pictures")
-    if all(_has_trees(one) for one in data):
+    if all(has_trees(one) for one in data):
         return Preset("tree-lstm", "the data are trees")
     if all(map(is_natural_text, data)):
         return Preset("text", "the data are natural text")
     return None
 
 
-def _has_trees(data: Mapping[str, Any]) -> bool:
+def has_trees(data: Mapping[str, Any]) -> bool:
+    """Whether its texts are trees. data: dataset.json"""
     return labels_of(data["tokenizer"]) is not None
 
 
 def is_natural_text(data: Mapping[str, Any]) -> bool:
     """Whether its stories have many words, answers to whole stories, and nothing that says what an answer rests on.
     data: dataset.json"""
-    if (
-        data.get("pictures")
-        or _has_trees(data)
-        or any(Form.from_json(form).per_fact for form in data["forms"].values())
-    ):
+    if data.get("pictures") or has_trees(data) or any(Form.from_json(form).per_fact for form in data["forms"].values()):
         return False
     return not is_taught(data) and data.get("words", 0) > _WORDS
 
@@ -68,7 +65,7 @@ def of_texts(joint: Joint) -> bool:
 
 def _is_of_texts(data: Mapping[str, Any]) -> bool:
     words = any(Form.from_json(form).facts_are_words for form in data["forms"].values())
-    return bool(data.get("table")) or words or _has_trees(data) or is_natural_text(data)
+    return bool(data.get("table")) or words or has_trees(data) or is_natural_text(data)
 
 
 def check_suits(network: Network, joint: Joint, gate_supervision: str) -> None:

@@ -14,13 +14,13 @@ from dmn_cli.data.text.batches import TextBatches
 from dmn_cli.data.text.prepare import prepare
 from dmn_cli.data.text.store import Text, frequent, is_prepared
 from dmn_cli.data.words.spec import from_spec
-from dmn_cli.data.words.trees import labels_of
 from dmn_cli.errors import ModelError, UsageError
 from dmn_cli.files import load_versioned_json, write_json
 from dmn_cli.settings.schema import Settings
 from dmn_cli.training.learner import Learner
 from dmn_cli.training.reading import Reading
 from dmn_cli.training.start import Start, joint_from
+from dmn_cli.training.suits import has_trees
 
 RECORD, OWN = "reading.json", "text"
 FORMAT_VERSION = 1
@@ -39,7 +39,7 @@ class ToRead:
         """Refuses what can't work before any work is done. Raises: UsageError, DataError"""
         if any(one.picture_form for one in data):
             raise UsageError("--read is for a network that reads text, and the data are pictures")
-        if any(labels_of(one.summary["tokenizer"]) is not None for one in data):
+        if any(has_trees(one.summary) for one in data):
             raise UsageError(
                 "--read is for texts, and the data have trees",
                 hint="Prepare them without --trees, and train --preset text.",
