@@ -212,6 +212,14 @@ def test_features_that_cannot_be_read(dmn: Dmn, folder: Path, tmp_path: Path) ->
         features.form_of(folder / "pipe.npy")
 
 
+def test_features_of_a_kind_that_another_library_taught_numpy(tmp_path: Path) -> None:
+    pytest.importorskip("ml_dtypes")  # once imported, safetensors reads bfloat16
+    torch_save_file({"x": torch.ones(2, 2, 5, dtype=torch.bfloat16)}, tmp_path / "half.safetensors")
+    with pytest.raises(DataError, match="bfloat16") as failed:
+        features.form_of(tmp_path / "half.safetensors")
+    assert "float32" in str(failed.value.hint)
+
+
 def test_options_that_say_nothing_of_what_is_read(dmn: Dmn, folder: Path, tmp_path: Path) -> None:
     (folder / "UP.NPY").write_bytes(npy(np.ones((2, 2, 5), np.float32)))
     write(folder, [LINE | {"image": "UP.NPY", "split": split} for split in ("train", "valid")])

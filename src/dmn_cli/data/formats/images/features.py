@@ -48,6 +48,7 @@ def in_order(array: np.ndarray, form: PictureForm) -> np.ndarray:
 
 
 _HINT = "An array is rows × columns × width, or regions × width."
+_KINDS = "Save it as float16, float32 or float64."
 
 
 def _load(path: Path) -> np.ndarray:
@@ -61,8 +62,10 @@ def _load(path: Path) -> np.ndarray:
             raise DataError("is no array of numpy, or a damaged one", hint=_HINT) from error
     else:
         array = _only_tensor(path)
-    if array.ndim not in (2, 3) or not array.size or array.dtype.kind != "f":
-        raise DataError(f"its array is {_by(array.shape)} {array.dtype}", hint=_HINT)
+    if array.ndim not in (2, 3) or not array.size:
+        raise DataError(f"its array is {_by(array.shape)}", hint=_HINT)
+    if array.dtype.kind != "f":
+        raise DataError(f"its array holds {array.dtype}", hint=_KINDS)
     return array
 
 
@@ -72,8 +75,8 @@ def _only_tensor(path: Path) -> np.ndarray:
 
     try:
         tensors = load_file(path)
-    except TypeError as error:  # bfloat16 and others that numpy hasn't
-        raise DataError(f"its array can't be read ({error})", hint="Save it as float16, float32 or float64.") from error
+    except TypeError as error:  # bfloat16 and others that numpy hasn't, or has once ml_dtypes is imported
+        raise DataError(f"its array can't be read ({error})", hint=_KINDS) from error
     except (SafetensorError, KeyError) as error:
         raise DataError(f"is no safetensors, or damaged ({error})") from error
     if len(tensors) != 1:
