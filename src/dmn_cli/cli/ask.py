@@ -179,7 +179,7 @@ def command(
             model, where, bind=not no_bind, top=top, abstain_below=abstain_below, why=why, brief=brief
         )
         with output.warned():
-            tune(predictor.model.settings.hidden, build=batch is not None or table is not None)
+            tune(predictor.model.settings.hidden, answering=True, build=batch is not None or table is not None)
     if batch is not None:
         share(processes, where)
         _stream(predictor, batch, processes)

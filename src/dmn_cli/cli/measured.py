@@ -93,7 +93,7 @@ def opened(output: Output, model: Path, data: Sequence[Path], split: str, device
     where = choose_device(device)
     loaded = model_directory.load(model, where)
     with output.warned():
-        tune(loaded.settings.hidden)
+        tune(loaded.settings.hidden, answering=True)
     data_sets = [DataSet(path) for path in data]
     for data_set in data_sets:
         check_trees(loaded.network, data_set)

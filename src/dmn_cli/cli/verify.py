@@ -22,7 +22,7 @@ def show_verified(output: Output, model: Path, device: str) -> None:
 
     predictor = Predictor(model, choose_device(device), bind=False)
     with output.warned():
-        tune(predictor.model.settings.hidden, build=False)
+        tune(predictor.model.settings.hidden, answering=True, build=False)
     found = verify(predictor)
     output.json({"model": str(model), **provenance(predictor.model), **found.as_json()})
     golden = plural(found.questions, "golden question")

@@ -8,19 +8,25 @@ from typing import Any
 import torch
 
 from dmn_cli.kernels import c_library, products
-from dmn_cli.machine.device import keep_memory
+from dmn_cli.machine.device import NETWORKS, keep_memory
+from dmn_cli.machine.threads import cores
 
 ONE_THREAD = 128  # the widest network whose products are too small to share
 
 
-def tune(hidden: int, *, build: bool = True) -> None:
-    """Makes the most of the CPU for a network of this width. build: whether it is worth a second or two of compiling
+def tune(hidden: int, *, answering: bool = False, build: bool = True) -> None:
+    """Makes the most of the CPU for a network of this width. answering: whether it only answers; build: whether it is
+    worth a second or two of compiling
 
     A small network gets one thread, unless OMP_NUM_THREADS says otherwise: on a busy machine two spend two thirds of
-    their time waiting for each other (docs/log.md). Processes share the work instead.
+    their time waiting for each other (docs/log.md). Processes share the work instead. Networks that only answer work
+    side by side, so that each needs but its share of the cores.
     """
-    if hidden <= ONE_THREAD and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
+    if "OMP_NUM_THREADS" not in os.environ:
+        if hidden <= ONE_THREAD:
+            torch.set_num_threads(1)
+        elif answering:
+            torch.set_num_threads(max(1, cores() // NETWORKS))
     products.adapt()
     keep_memory()
     if build:

@@ -13,7 +13,7 @@ from dmn_cli.wording import plural
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30  # of glibc's malloc.h; bytes
 _LARGEST_BEFORE_2_35 = 1 << 25  # the most that older versions of glibc take
-_NETWORKS = 4  # side by side; more would only wait for the interpreter
+NETWORKS = 4  # side by side; more would only wait for the interpreter
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,7 +53,7 @@ def networks_at_once(device: torch.device) -> int:
     """
     if device.type != "cpu":
         return 2
-    return max(1, min(cores_to_use() // torch.get_num_threads(), _NETWORKS))
+    return max(1, min(cores_to_use() // torch.get_num_threads(), NETWORKS))
 
 
 def seed(device: torch.device, number: int) -> None:
