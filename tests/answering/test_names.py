@@ -12,6 +12,7 @@ from conftest import Dmn, Result
 from schemas import Answered, Predicted
 
 from dmn_cli.answering.bound import Bound, Sentence
+from dmn_cli.answering.encoder import Encoder
 from dmn_cli.answering.names import Binder
 from dmn_cli.answering.predictor import Predictor
 from dmn_cli.answering.spelling import may_be_one_name, one_letter_apart
@@ -20,6 +21,7 @@ from dmn_cli.data.formats.story_world.names import HOUSE
 from dmn_cli.data.words.alike import alike
 from dmn_cli.data.words.tokenizer import Affixed, SpacyTokenizer
 from dmn_cli.records.names import NameKind, Names
+from dmn_cli.records.text import Form
 
 ROOT = Path(__file__).parents[2]
 STORY = ["Mary went to the kitchen.", "John moved to the office.", "Mary travelled to the hallway."]
@@ -129,6 +131,19 @@ def test_names_stay_unknown_where_they_are_not_to_be_bound(dmn: Dmn, run: Path) 
     assert "doesn't know: aisha, observatory" in ask(dmn, run, facts, "Where is Aisha?", "--no-bind").err
     known = [document(dmn, run, STORY, "Where is Mary?", *options) for options in ((), ("--no-bind",))]
     assert known[0] == known[1]
+
+
+def test_facts_that_are_words_have_no_names(run: Path) -> None:
+    """As those of a tagged sentence beside stories, each of which may be a word that the model doesn't know."""
+    predictor = Predictor(run)
+    question, words = "What are the tags?", ["Mray", "went", "to", "New", "York"]
+    predictor.model.forms[question] = Form(facts_are_words=True)
+    encoder = Encoder(predictor.model)
+    bound = encoder.bound(words, question)
+    assert bound.sentences == [*words, question]
+    assert bound.unknown[:3] == ["mray", "new", "york"]
+    assert not bound.as_json()
+    assert encoder.bound(words, "Where is Mary?").as_json()
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,8 @@ class Encoder:
         return [sentence.as_written(name.start, name.end) for name in names if not name.which & ~missing]
 
     def bound(self, facts: Sequence[str], question: str | None = None) -> Bound:
-        """What becomes of the names of a story."""
-        if not self.binder:
+        """What becomes of the names of a story; where its facts are single words it has none."""
+        if not self.binder or (question is not None and self.form(question).facts_are_words):
             texts = facts if question is None else [*facts, question]
             return Bound([*texts], unknown=self.unknown_words(texts))
         told = [Sentence.of(text, self.tokenizer) for text in facts]
