@@ -36,7 +36,7 @@ FORMATS = {
     "data/words/rules.py": ["data-1/rules.json"],
     "data/words/vocabulary.py": ["data-1/vocabulary.json"],
     "training/checkpoint.py": [None, "run-2", "run-3", "run-4"],
-    "training/reading.py": ["reading-1", "reading-2"],
+    "training/reading.py": ["reading-1", "reading-2", "reading-3"],
     "training/seeds.py": ["seeds-1"],
     "training/start.py": ["start-1", "start-2"],
     "training/to_read.py": ["reading-1/reading.json"],

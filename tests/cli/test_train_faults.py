@@ -65,6 +65,18 @@ def test_killed_at_random_it_ends_as_if_nothing_had_been(tmp_path: Path) -> None
     assert " 0 lost anything" in done.stdout
 
 
+def test_it_goes_on_where_nobody_reads_what_it_says(dmn_process: Process, world: Path, tmp_path: Path) -> None:
+    """dmn train … 2>&1 | head -1"""
+    reads, writes = os.pipe()
+    process = dmn_process("train", world, "--out", tmp_path / "run", "--epochs", 2, *SMALL, stderr=writes)
+    os.close(writes)
+    os.read(reads, 1)
+    os.close(reads)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith(b"Done after 2 epochs")
+
+
 def test_a_second_signal_ends_it_at_once(dmn_process: Process, dmn: Dmn, world: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = dmn_process("train", world, "--out", run, "--epochs", 1000, *SMALL)

@@ -1,9 +1,11 @@
 """dmn train --read and --start-from, as a user writes them."""
 
 import json
+import os
 import re
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,14 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (f"{names[i % 4]} went to the {('market', 'river')[i % 3 == 0]} .\n" for i in range(3000))
     path.write_text("".join(lines))
     return path
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory, dmn: Dmn) -> Path:
+    """Another data set."""
+    out = tmp_path_factory.mktemp("data") / "other"
+    assert dmn("prepare", "story", "--tasks", "6", "--questions", "200", "--out", out, "--quiet").code == 0
+    return out
 
 
 def test_it_reads_and_another_training_starts_from_it(dmn: Dmn, world: Path, text: Path, tmp_path: Path) -> None:
@@ -57,34 +67,89 @@ def test_it_reads_and_another_training_starts_from_it(dmn: Dmn, world: Path, tex
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_reading_goes_on_as_it_said(
-    dmn: Dmn, dmn_process: Process, world: Path, text: Path, tmp_path: Path, number: signal.Signals
+    dmn: Dmn, dmn_process: Process, world: Path, other: Path, text: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     run = tmp_path / "run"
-    process = dmn_process(
-        *("train", world, "--out", run, "--read", text, *SMALL, "--set=reading.epochs=300", "--set=reading.words=64")
-    )
+    long = ("--set=reading.epochs=40", "--set=reading.words=512")
+    process = dmn_process("train", world, "--out", run, "--read", text, *SMALL, *long)
     assert process.stderr
     while not (said := process.stderr.readline()).startswith(b"reading"):
         assert said, "it ended before it read"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     fails(Result(process.returncode, out.decode(), err.decode()), 128 + number, "words were read; everything is saved")
-    config = (run / "config.toml").read_text()
-    assert "[reading]\nepochs = 300" in config
-    (run / "config.toml").write_text(config.replace("epochs = 300", "epochs = 1").replace("words = 64", "words = 4096"))
     [command] = re.findall("Continue with: (.*)", err.decode())
     _, *words = shlex.split(command)
+    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    fails(dmn("train", other, "--out", run, "--resume"), 2, "trained on other data", "other is new")
+    fails(dmn("train", world, other, "--out", run, "--resume"), 2, "trained on other data", "other is new")
+    assert {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    config = (run / "config.toml").read_text()
+    assert "[reading]\nepochs = 40" in config
+    (run / "config.toml").write_text(config.replace("words = 512", "words = 4096"))
+    fails(dmn(*words), 2, "the settings have changed since: reading.words was 512, is 4096")
+    (run / "config.toml").write_text(config)
     result = dmn(*words)
     assert result.code == 0, result.err
     assert re.search(r"resuming at word [\d,]+", result.err)
     assert (run / "model" / "config.json").is_file()
 
 
+def test_what_a_reading_is_resumed_with_stays(
+    dmn: Dmn, dmn_process: Process, world: Path, text: Path, tmp_path: Path
+) -> None:
+    """How many epochs it shall have then, though it is stopped again before the first of them."""
+    run, long = tmp_path / "run", ("--set=reading.epochs=40", "--set=reading.words=512")
+    for options in (("--read", text, *SMALL, *long), ("--resume", "--epochs", 2)):
+        process = dmn_process("train", world, "--out", run, *options)
+        assert process.stderr
+        while not (said := process.stderr.readline()).startswith(b"reading"):
+            assert said, "it ended before it read"
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 143
+    assert "[training]\nepochs = 2\n" in (run / "config.toml").read_text()
+
+
+def test_a_text_that_cannot_be_read_leaves_no_run(dmn: Dmn, world: Path, text: Path, tmp_path: Path) -> None:
+    run, wrong = tmp_path / "run", tmp_path / "wrong.txt"
+    for content, *said in (
+        (b"caf\xe9\n", "wrong.txt:1", "UTF-8"),
+        (b"", "fewer than two sentences"),
+        (b"xyzzy xyzzy\n" * 99, "wrong.txt", "no word that the model knows", "--extra-words"),
+    ):
+        wrong.write_bytes(content)
+        fails(dmn("train", world, "--out", run, "--read", wrong, "--extra-words", 0, *SMALL), 3, *said)
+        assert not run.exists()
+    os.mkfifo(tmp_path / "pipe")
+    for path, said in ((tmp_path / "pipe", "is a pipe"), (Path("/dev/null"), "is no file")):
+        fails(dmn("train", world, "--out", run, "--read", path, *SMALL), 2, said)
+    assert not run.exists()
+    assert dmn("train", world, "--out", run, "--read", text, *SMALL).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_texts_are_split(
+    dmn_process: Process, world: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "long.txt").write_text("Mary went to the market with John and Sandra .\n" * 100_000)
+    run = tmp_path / "run"
+    process = dmn_process("train", world, "--out", run, "--read", tmp_path / "long.txt", *SMALL)
+    while not [*run.glob(".text.*")]:
+        assert process.poll() is None, "it ended before it split texts"
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    fails(Result(process.returncode, out.decode(), err.decode()), 128 + number, "while texts were split", "--resume")
+    assert not [*run.glob(".text.*")]
+    assert not (run / ".lock").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
         ("train WORLD --out NEW --read TEXT", 2, "--set model.sentence=gru"),
-        ("train WORLD --out NEW --read NOWHERE --set model.sentence=gru", 2, "no such text"),
+        ("train WORLD --out NEW --read NOWHERE --set model.sentence=gru", 2, "there is no such file"),
         ("train WORLD --out NEW --extra-words 5", 2, "--read"),
         ("train WORLD --out NEW --read TEXT --seeds 1-3", 2, "--start-from RUN --seeds"),
         ("train WORLD --out NEW --read TEXT --tune 10k-questions", 2, "can't be given together"),
@@ -127,6 +192,9 @@ def test_several_seeds_start_from_a_model_but_not_from_an_ensemble(
     usual = ("--epochs=1", "--set=model.hidden=32", "--set=training.steps=1", "--device=cpu")
     made = dmn("train", world, "--out", tmp_path / "two", "--start-from", run, "--ensemble", 2, *usual)
     assert made.code == 0, made.err
-    assert (tmp_path / "two" / "checkpoints" / "start.safetensors").is_file()
+    for name in ("two", "two/seed-1", "two/seed-2"):
+        assert (tmp_path / name / "checkpoints" / "start.safetensors").is_file(), name
+    alone = dmn("train", world, "--out", tmp_path / "two" / "seed-2", "--resume", "--epochs", 2)
+    assert alone.code == 0, alone.err
     assert dmn("train", world, "--out", tmp_path / "two", "--resume", "--ensemble", 2).code == 0
     fails(dmn("train", world, "--out", tmp_path / "new", "--start-from", tmp_path / "two", *usual), 2, "seed-1")

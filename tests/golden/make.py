@@ -113,8 +113,9 @@ def read(data: DataSet, stopped: Path, done: Path) -> None:
         for _ in to_read.reading(texts, path, [data], settings, CPU, None).events():
             pass
         made = (path / start.START).with_suffix(saved.SUFFIX)
-        (done / made.relative_to(path)).parent.mkdir(parents=True)
-        shutil.copy(made, done / made.relative_to(path))
+        if not done.exists():
+            (done / made.relative_to(path)).parent.mkdir(parents=True)
+            shutil.copy(made, done / made.relative_to(path))
     record = json.loads((stopped / "reading.json").read_text())
     (stopped / "reading.json").write_text(json.dumps({**record, "paths": ["text.txt"]}, indent=1) + "\n")
 

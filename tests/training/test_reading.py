@@ -77,7 +77,7 @@ def reading(data: DataSet, text: Path, run: Path, given: Settings | None = None,
     given = given or settings()
     to_read = ToRead.of([text], 100, [data], given)
     found = to_read.reading(to_read.texts(run, data), run, [data], given, CPU, None)
-    return Reading(found.learner, found.batches, run, **options)
+    return Reading(found.learner, found.batches, run, found.learner.settings, **options)
 
 
 def read(job: Reading) -> Start:
@@ -123,6 +123,18 @@ def test_a_reading_resumes_to_the_same_bits(data: DataSet, text: Path, tmp_path:
     assert not saved.find(tmp_path / "other" / CHECKPOINT)
     words = [json.loads(line)["words"] for line in (tmp_path / "other" / "reading.jsonl").read_text().splitlines()]
     assert words == sorted(set(words))
+
+
+def test_it_stops_while_what_is_held_out_is_measured(data: DataSet, text: Path, tmp_path: Path) -> None:
+    for name in ("whole", "other"):
+        (tmp_path / name).mkdir()
+    whole = read(reading(data, text, tmp_path / "whole"))
+    job = reading(data, text, tmp_path / "other")
+    *_, last = job.events(lambda: job.state.epoch > 1)
+    assert last == ReadingStopped(job.words, job.words)
+    again = reading(data, text, tmp_path / "other")
+    again.resume()
+    assert_equal(read(again), whole)
 
 
 def test_another_seed_reads_otherwise(data: DataSet, text: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from dmn_cli.cli import ask, compare, doctor, evaluate, export, info, report, train
 from dmn_cli.cli.commands import add
-from dmn_cli.cli.output import buffer_stdout, open_closed, show_error, speak_utf_8
+from dmn_cli.cli.output import buffer_stdout, drop, open_closed, outlive_stderr, show_error, speak_utf_8
 from dmn_cli.cli.prepare.app import app as prepare
 from dmn_cli.cli.quick_help import leave_out_unused
 from dmn_cli.cli.torchrun import refuse, together
@@ -99,6 +99,7 @@ def main() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # has torch ask for large pages, which are ready sooner
     closed = open_closed()
     buffer_stdout()
+    outlive_stderr()
     speak_utf_8()
     leave_out_unused()
     try:
@@ -106,7 +107,7 @@ def main() -> None:
             raise UsageError("stdout is closed", hint="What isn't wanted goes to nowhere: dmn … > /dev/null")
         sys.exit(app(prog_name="dmn", standalone_mode=False))
     except (BrokenPipeError, _ReaderGone):
-        _drop_stdout()
+        drop(sys.stdout)  # or the interpreter would complain when it flushes stdout at exit
         sys.exit(0)
     except KeyboardInterrupt:
         _fail(Interrupted("interrupted"))
@@ -150,10 +151,5 @@ def _fail(error: DmnError) -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _drop_stdout()
+        drop(sys.stdout)
     sys.exit(error.exit_code)
-
-
-def _drop_stdout() -> None:
-    """What can't be written is forgotten: the interpreter would complain when it flushes stdout at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dmn_cli.wording import duration as duration
 from dmn_cli.wording import plural as plural
@@ -99,6 +99,34 @@ def buffer_stdout() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
         buffered = io.BufferedWriter(sys.stdout.buffer)
         sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
+
+
+class _Lasting(io.FileIO):
+    """What is written to it once nobody reads it any more is forgotten."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(stream.fileno(), "w", closefd=False)
+        self._stream = stream  # which is closed with what stands for it
+
+    def write(self, data: Any) -> int | None:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            drop(self)
+            return len(data)
+
+
+def outlive_stderr() -> None:
+    """Has a command go on where whoever read its notes has gone, as in `dmn train … 2>&1 | head`."""
+    buffer = getattr(sys.stderr, "buffer", None)
+    if isinstance(getattr(buffer, "raw", buffer), io.FileIO):
+        lasting = io.BufferedWriter(_Lasting(sys.stderr))
+        sys.stderr = io.TextIOWrapper(lasting, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
+
+
+def drop(stream: IO[Any] | io.FileIO) -> None:
+    """From now on it leads to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def speak_utf_8() -> None:

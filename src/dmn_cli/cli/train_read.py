@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from dmn_cli.cli.output import Output, duration, plural, progress, stderr, wrapped
 from dmn_cli.cli.train_asked import Asked
-from dmn_cli.cli.train_stop import Stop, until_interrupted
+from dmn_cli.cli.train_stop import ended_at_once, until_interrupted
+from dmn_cli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from dmn_cli.training.reading import Measured, Read, ReadingEvent
+    from dmn_cli.training.reading import Measured, Read, Reading, ReadingEvent
     from dmn_cli.training.start import Start
     from dmn_cli.training.to_read import ToRead
 
@@ -20,16 +21,26 @@ _A_LINE_EVERY = 60.0  # seconds, where nobody watches a terminal
 
 
 def read_first(asked: Asked, to_read: ToRead, start: Start | None) -> None:
-    """Reads; the run then has what its training begins from. Raises: Interrupted where it was asked to stop"""
+    """Reads; the run then has what its training begins from. A new run that can't is removed.
+
+    Raises: Interrupted where it was asked to stop; UsageError, DataError
+    """
+    from dmn_cli.files import clear
+    from dmn_cli.settings.load import CONFIG
     from dmn_cli.training.reading import ReadingStopped
+    from dmn_cli.training.resuming import check_data
+    from dmn_cli.training.run import Run
 
     output, run = asked.output, asked.out
+    if asked.resume:
+        check_data(run, None, asked.data_sets)
+        Run(run).renew(asked.settings, asked.data_sets)
     try:
-        with progress(output, "splitting texts into words", to_read.unprepared(run)) as advance:
-            texts = to_read.texts(run, asked.data_sets[0], advance)
-    except KeyboardInterrupt as interrupt:
-        raise Stop(asked).to_continue("while texts were split into words") from interrupt
-    reading = to_read.reading(texts, run, asked.data_sets, asked.settings, asked.device, start)
+        reading = _opened(asked, to_read, start)
+    except (UsageError, DataError):
+        if not asked.resume:
+            clear(run, last=CONFIG)
+        raise
     for remark in reading.resume():
         output.warning(wrapped(remark))
     words = len(reading.learner.joint.vocabulary.words)
@@ -40,6 +51,18 @@ def read_first(asked: Asked, to_read: ToRead, start: Start | None) -> None:
             if isinstance(event, ReadingStopped):
                 raise stop.to_continue(f"after {plural(event.words, 'word')} were read")
             show(event)
+        if stop():
+            raise stop.to_continue("after all was read")
+
+
+def _opened(asked: Asked, to_read: ToRead, start: Start | None) -> Reading:
+    """The texts, split into words. Raises: as `read_first` does"""
+    with (
+        ended_at_once(asked, "while texts were split into words"),
+        progress(asked.output, "splitting texts into words", to_read.unprepared(asked.out)) as advance,
+    ):
+        texts = to_read.texts(asked.out, asked.data_sets[0], advance)
+    return to_read.reading(texts, asked.out, asked.data_sets, asked.settings, asked.device, start)
 
 
 @contextmanager

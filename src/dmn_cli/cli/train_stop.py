@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,22 @@ class Stop:
         return error(f"{where}; {saved}", hint=hint)
 
 
+@contextmanager
+def ended_at_once(asked: Asked, where: str) -> Iterator[None]:
+    """Here a signal ends what is done, and what was done before stays. where: that is. Raises: Interrupted"""
+    stop = Stop(asked)
+
+    def handle(number: int, frame: object) -> None:
+        stop.handle(number, frame)
+        raise KeyboardInterrupt
+
+    with _handled(handle):
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            raise stop.to_continue(where) from interrupt
+
+
 def command_to_resume(asked: Asked) -> str:
     return shlex.join(["dmn", "train", *map(str, asked.data), "--out", str(asked.out), "--resume"])
 
@@ -61,11 +77,19 @@ def until_interrupted(asked: Asked | None = None) -> Iterator[Stop]:
     Raises: Interrupted where a second one came
     """
     stop = Stop(asked)
-    before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(stop.handle):
+        try:
+            yield stop
+        except KeyboardInterrupt as interrupt:
+            raise stop.to_continue("at once", "what was saved before is there") from interrupt
+
+
+@contextmanager
+def _handled(handle: Callable[[int, object], None]) -> Iterator[None]:
+    """Here Ctrl-C and termination signals are told to `handle`."""
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
-    except KeyboardInterrupt as interrupt:
-        raise stop.to_continue("at once", "what was saved before is there") from interrupt
+        yield
     finally:
         for number, old in before.items():
             signal.signal(number, old)

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ class Training:
         self.state = Checkpoint(answers_from=answers_from, data=joint.fingerprint, decided=self.learner.decided)
 
     def begin(self, *, force: bool = False) -> None:
-        """Makes the run directory; with `force`, in place of the run that is there."""
-        self.run.begin(self.given, self.learner.joint.data, force=force)
+        """Makes the run directory, which keeps what the network begins from; with `force`, in place of the run that is
+        there."""
+        start = self.learner.start
+        also = partial(replace(start, read_here=False).save, self.run.path) if start else lambda: None
+        self.run.begin(self.given, self.learner.joint.data, force=force, also=also)
 
     def resume(self) -> None:
         """Continues from the last checkpoint that can be read, or from the beginning where there is none yet.
@@ -100,7 +104,7 @@ class Training:
 
     def _restore(self, state: Checkpoint) -> None:
         epochs = self.settings.training.epochs
-        resuming.check_settings(self.run.path, state, as_dict(self.settings))
+        resuming.check_settings(self.run.path, state.settings, as_dict(self.settings))
         resuming.check_epochs(self.run.path, state, epochs)
         self.state = state
         with resuming.fitting(self.run.path):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,18 @@ from dmn_cli.machine.threads import cores_to_use, in_order
 from dmn_cli.model.language_model import LanguageModel
 from dmn_cli.notation import json_line
 from dmn_cli.records.next_words import NextWords
+from dmn_cli.settings.load import as_dict
+from dmn_cli.settings.schema import Settings
 from dmn_cli.training import saved
 from dmn_cli.training.learner import Learner
 from dmn_cli.training.optimiser import Optimiser
+from dmn_cli.training.resuming import check_settings, fitting
 from dmn_cli.training.run import keep_lines
 from dmn_cli.training.start import Start
 
 CHECKPOINT = Path("checkpoints") / "reading"  # with the suffix that `saved` gives it
 LOG = "reading.jsonl"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _REPORT_EVERY, _SAVE_EVERY = 0.5, 300.0  # seconds
 _RANDOM = 0x7EAD  # keeps its random numbers apart from those of training
 _DISTORTION = 0.75  # words are sampled by their frequency to this power (Mikolov et al. 2013)
@@ -91,6 +94,7 @@ class _State:
     words: int = 0
     seconds: float = 0.0
     texts: str = ""  # their fingerprints
+    settings: dict[str, Any] = field(default_factory=dict)  # of the run, as given; empty: not known, of before
     model: dict[str, torch.Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] = field(default_factory=dict)
 
@@ -98,8 +102,12 @@ class _State:
 class Reading:
     """The network of a learner learns to read."""
 
-    def __init__(self, learner: Learner, batches: TextBatches, run: Path, *, save_every: float = _SAVE_EVERY) -> None:
-        """Raises: UsageError where the network doesn't read sentences word by word; DataError where no word of the
+    def __init__(
+        self, learner: Learner, batches: TextBatches, run: Path, given: Settings, *, save_every: float = _SAVE_EVERY
+    ) -> None:
+        """given: the settings of the run, of which the learner has decided the rest
+
+        Raises: UsageError where the network doesn't read sentences word by word; DataError where no word of the
         texts is one of the vocabulary."""
         self.learner, self.batches, self.run, self.device = learner, batches, run, learner.device
         self.settings, self.seed = learner.settings.reading, learner.settings.training.seed
@@ -112,13 +120,15 @@ class Reading:
         self.sampler = Sampler(batches.counts, self.settings.negatives)
         self.log_expected = torch.from_numpy(self.sampler.log_expected).to(self.device)
         self.words = int(batches.steps.sum(dtype=np.int64) - batches.steps[batches.held_out].sum(dtype=np.int64))
-        self.state = _State(texts=" ".join(text.fingerprint for text in batches.texts))
+        texts = " ".join(text.fingerprint for text in batches.texts)
+        self.state = _State(texts=texts, settings=as_dict(given))
         self._save_every = save_every
 
     def resume(self) -> list[str]:
         """Goes on from the last checkpoint, if there is one that can be read. Returns what is to be said if not.
 
-        Raises: UsageError where the texts have changed; ModelError where it is of another format version.
+        Raises: UsageError where the texts or the settings have changed; ModelError where it is of another network or
+        format version.
         """
         remarks = []
         if path := saved.find(self.run / CHECKPOINT):
@@ -134,9 +144,11 @@ class Reading:
     def _restore(self, state: _State) -> None:
         if state.texts != self.state.texts:
             raise UsageError("the texts have changed", where=self.run, hint="Train again with --force.")
-        self.model.load_state_dict(state.model)
-        self.optimiser.load_state_dict(state.optimiser)
-        self.state = state
+        check_settings(self.run, state.settings, self.state.settings)
+        with fitting(self.run):
+            self.model.load_state_dict(state.model)
+            self.optimiser.load_state_dict(state.optimiser)
+        self.state = replace(state, settings=self.state.settings)
 
     def save(self) -> None:
         state = self.state
@@ -183,11 +195,14 @@ class Reading:
                     losses.zero_()
                     count, reported = 0, now
                 if now - measured > self._save_every:
-                    yield self._measured(speed=(state.words - words_measured) / (now - measured))
+                    event = self._measured(stop, speed=(state.words - words_measured) / (now - measured))
+                    yield event
+                    if isinstance(event, ReadingStopped):
+                        return
                     measured, words_measured = time.perf_counter(), state.words
             state.epoch, state.step = state.epoch + 1, 0
         speed = (state.words - words_measured) / max(1e-9, time.perf_counter() - measured)
-        yield self._measured(speed=speed, over=True)
+        yield self._measured(stop, speed=speed, over=True)
 
     def _made(self, plan: Any, epoch: int, steps: range) -> Iterator[NextWords]:
         """The batches of some steps, made ahead by a thread: with large products, that pays."""
@@ -208,8 +223,9 @@ class Reading:
         norm = self.optimiser.step(self.optimiser.gradients(loss))
         return torch.where(norm.isfinite(), loss.detach(), math.nan)
 
-    def perplexity(self) -> float:
-        """Of the sentences that are held out, by the softmax over all words, in both directions."""
+    def perplexity(self, stop: Callable[[], bool] = lambda: False) -> float | None:
+        """Of the sentences that are held out, by the softmax over all words, in both directions. None: `stop` became
+        true."""
         self.model.eval()
         held_out, loss, count = self.batches.held_out, 0.0, 0
         none = np.empty(0, np.int64)
@@ -217,11 +233,16 @@ class Reading:
             batch = NextWords.of(*self.batches.take(held_out[start : start + _HELD_OUT]), none).to(self.device)
             total, words = self.model.full_loss(batch)
             loss, count = loss + total.item(), count + words
+            if stop():
+                return None
         return math.exp(min(loss / count, 700.0))
 
-    def _measured(self, *, speed: float, over: bool = False) -> Measured:
+    def _measured(self, stop: Callable[[], bool], *, speed: float, over: bool = False) -> Measured | ReadingStopped:
         """Raises: Diverged; what was saved before remains."""
-        state, perplexity = self.state, self.perplexity()
+        state, perplexity = self.state, self.perplexity(stop)
+        if perplexity is None:
+            self.save()
+            return ReadingStopped(state.words, self.words * self.settings.epochs)
         self._check(perplexity)
         rate = self.optimiser.learning_rate
         event = Measured(

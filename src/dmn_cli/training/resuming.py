@@ -44,11 +44,10 @@ def check_data(run: Path, state: Checkpoint | None, data: Sequence[DataSet]) -> 
     )
 
 
-def check_settings(run: Path, state: Checkpoint, settings: dict[str, Any]) -> None:
-    """settings: all of them, decided. Raises: UsageError, which says what differs, where a step would be another"""
-    before = _flat(state.settings)
-    now = {key: value for key, value in _flat(settings).items() if key in before}
-    differ = [f"{key} was {before[key]}, is {now[key]}" for key in now if before[key] != now[key]]
+def check_settings(run: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """before, now: all of them. Raises: UsageError, which says what differs, where a step would be another"""
+    known, given = _flat(before), _flat(now)
+    differ = [f"{key} was {known[key]}, is {given[key]}" for key in given if known.get(key, given[key]) != given[key]]
     if differ:
         raise UsageError(
             f"the settings have changed since: {'; '.join(differ)}",

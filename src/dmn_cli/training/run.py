@@ -50,10 +50,14 @@ class Run:
     def take_up(self, settings: Settings, data: Sequence[DataSet], state: Checkpoint) -> None:
         """Makes the directory ready to go on from a state: what a killed process left is removed, and lines of what is
         trained again are dropped. settings, data: those of before, but for how many epochs and where it is"""
-        for folder in (self.path, self.path / FOLDER):
-            tidy(folder)
+        self.renew(settings, data)
         keep_lines(self.path / METRICS, lambda line: line["epoch"] < state.epoch)
         keep_lines(self.path / NON_FINITE, lambda line: (line["epoch"], line["step"]) <= (state.epoch, state.step))
+
+    def renew(self, settings: Settings, data: Sequence[DataSet]) -> None:
+        """What a killed process left is removed, and what the run is resumed with is kept."""
+        for folder in (self.path, self.path / FOLDER):
+            tidy(folder)
         write_text(self.path / CONFIG, to_toml(settings))
         trained_on.write(self.path, data)
 

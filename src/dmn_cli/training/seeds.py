@@ -191,6 +191,9 @@ class Seeds:
 
     def _keep_all(self, device: torch.device) -> None:
         models = [directory.load(self.run(seed), device) for seed in self.seeds]
+        if any(one.vocabulary.words.items != models[0].vocabulary.words.items for one in models):
+            hint = "Train again with --force."
+            raise ModelError("its networks don't know the same words", where=self.path, hint=hint)
         network = together([one.network for one in models]).eval()
         model = replace(models[0], network=network, ensemble=len(models), seed=self.seeds)
         valid = joint_from(self.start, self.data, self.settings).batches("valid")

@@ -95,6 +95,11 @@ class Start:
     def check(self, settings: NetworkSettings) -> None:
         """Raises: UsageError where a network of these settings can't begin with it."""
         given = settings.model_dump()
+        if (network := self.model.get("network", settings.network)) != settings.network:
+            raise UsageError(
+                f"what is started from is another kind of network: {network}, not {settings.network}",
+                hint="Give the --preset that it was trained with; its config.toml says which.",
+            )
         other = [f"model.{key}={value}" for key, value in self.model.items() if given.get(key) != value]
         if other:
             raise UsageError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from dmn_cli.data.sources import archives
 from dmn_cli.data.store.reader import DataSet
 from dmn_cli.data.text import blocks
 from dmn_cli.data.text.batches import TextBatches
@@ -51,11 +52,10 @@ class ToRead:
             )
         spec = data[0].summary["tokenizer"]
         for path in paths:
-            if not path.exists():
-                raise UsageError("there is no such text", where=path)
+            archives.check_there(path)
             if is_prepared(path):
                 _same_words(Text(path), spec, data[0].path)
-        return cls([str(path.resolve()) for path in paths], extra_words)
+        return cls([str(path.absolute()) for path in paths], extra_words)
 
     @classmethod
     def load(cls, run: Path) -> ToRead | None:
@@ -108,7 +108,7 @@ class ToRead:
         joint = joint_from(start, data, settings, frequent(texts, known, self.extra_words))
         learner = Learner(joint, settings, device, processes=1, start=start)
         save_every = 60 * settings.training.save_minutes
-        return Reading(learner, TextBatches(texts, joint.vocabulary), run, save_every=save_every)
+        return Reading(learner, TextBatches(texts, joint.vocabulary), run, settings, save_every=save_every)
 
 
 def _same_words(text: Text, spec: object, data: Path) -> Text:

@@ -91,10 +91,7 @@ def members(
             with opened(file, progress) as stream:
                 yield _member(stream, file, file.relative_to(path).as_posix(), str(file), Room(file, room), max_bytes)
         return
-    if path.is_fifo():
-        raise UsageError("is a pipe, and data are read more than once", where=path, hint="Write them to a file first.")
-    if not path.is_file():
-        raise UsageError("there is no such file", where=path)
+    check_there(path)
     kind = _kind(path)
     with sound(path), opened(path, progress) as stream:
         left = Room(path, room)
@@ -129,6 +126,16 @@ def chosen(paths: Iterable[Path], wanted: Wanted) -> tuple[list[str], list[str]]
         for name in names(path):
             (taken if wanted(name) or name == path.name else left).append(name)
     return taken, left
+
+
+def check_there(path: Path) -> None:
+    """Raises: UsageError where it is neither a file nor a folder"""
+    if path.is_fifo():
+        raise UsageError("is a pipe, and data are read more than once", where=path, hint="Write them to a file first.")
+    if not path.exists():
+        raise UsageError("there is no such file", where=path)
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError("is no file", where=path)
 
 
 def is_archive(path: Path) -> bool:

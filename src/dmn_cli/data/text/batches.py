@@ -54,7 +54,9 @@ class TextBatches:
         counts[:2] = 0
         counts[self.vocabulary.words.affixes()] = 0
         if not counts.any():
-            raise DataError("has no word of the vocabulary", where=self.texts[0].path)
+            named = ", ".join(name for text in self.texts for name in text.names)
+            hint = "--extra-words N lets it know the N most frequent ones."
+            raise DataError(f"{named}: has no word that the model knows", hint=hint)
         return counts
 
     @cached_property

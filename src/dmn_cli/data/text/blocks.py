@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,12 +81,26 @@ def worked(blocks: Iterator[Block], tokenizer: Tokenizer, work: Work[R]) -> Iter
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(_PROCESSES, context, _start, (tokenizer.spec, tokenizer.files, os.getpid())) as pool:
             for block in itertools.chain(first, itertools.islice(blocks, _RENEWED)):
-                waiting.append(pool.submit(_work, work, block))
+                with _without_ctrl_c():
+                    waiting.append(pool.submit(_work, work, block))
                 if len(waiting) == _FEW:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
         first = list(itertools.islice(blocks, 1))
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Here processes are started that never see it, not even as they start: it is for the one that starts them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[R]) -> R:
@@ -99,7 +114,7 @@ _tokenizer: Tokenizer
 
 
 def _start(spec: dict[str, Any], files: dict[str, bytes], parent: int) -> None:
-    """Runs first in each process. Ctrl-C is for the process that started it."""
+    """Runs first in each process."""
     global _tokenizer
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
