@@ -240,6 +240,8 @@ def check_output(path: Path, *, force: bool, ours: Callable[[Path], bool] | None
             raise UsageError("is a file, and a folder is to be written: it isn't overwritten", where=path)
         if path.is_dir() and not (ours and ours(path)):
             raise UsageError("is a folder that dmn didn't write, so it isn't overwritten", where=path)
+    if path.is_symlink() and not path.exists():
+        raise UsageError("is a link that leads nowhere", where=path, hint="Remove it, or make what it leads to.")
     parent = path.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)

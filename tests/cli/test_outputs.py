@@ -35,6 +35,12 @@ def test_an_output_that_exists_is_not_overwritten(
     assert (out / "thesis.tex").read_text() == "precious"
 
 
+@pytest.mark.parametrize("command", ["prepare story --out OUT", "train WORLD --out OUT", "export RUN --onnx OUT"])
+def test_an_output_that_is_a_link_to_nothing(dmn: Dmn, run: Path, world: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    fails(dmn(*filled_in(command, RUN=run, WORLD=world, OUT=tmp_path / "link")), 2, "is a link that leads nowhere")
+
+
 def test_force_never_overwrites_what_is_read_nor_a_file_by_a_folder(
     dmn: Dmn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
