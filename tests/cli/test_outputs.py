@@ -35,7 +35,9 @@ def test_an_output_that_exists_is_not_overwritten(
     assert (out / "thesis.tex").read_text() == "precious"
 
 
-@pytest.mark.parametrize("command", ["prepare story --out OUT", "train WORLD --out OUT", "export RUN --onnx OUT"])
+@pytest.mark.parametrize(
+    "command", ["prepare story --out OUT", "train WORLD --out OUT", "eval RUN WORLD --predictions OUT"]
+)
 def test_an_output_that_is_a_link_to_nothing(dmn: Dmn, run: Path, world: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     fails(dmn(*filled_in(command, RUN=run, WORLD=world, OUT=tmp_path / "link")), 2, "is a link that leads nowhere")
