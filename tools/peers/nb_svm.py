@@ -43,7 +43,8 @@ def fit(task: Task, *, ngrams: int, C: float, beta: float) -> Predict:
     for one in task.classes[1:] if len(task.classes) == 2 else task.classes:
         is_one = answers == one
         r = log_count_ratio(np.asarray(f[is_one].sum(0)).ravel(), np.asarray(f[~is_one].sum(0)).ravel())
-        svm: Any = LinearSVC(C=C, dual=False).fit(f.multiply(r).tocsr(), is_one)
+        # the dual where there are fewer texts than n-grams: a hundred times as fast on IMDb
+        svm: Any = LinearSVC(C=C, dual="auto", random_state=0).fit(f.multiply(r).tocsr(), is_one)
         scorers.append((interpolated(svm.coef_[0], beta) * r, float(svm.intercept_[0])))
     W, b = np.stack([w for w, _ in scorers], axis=1), np.array([b for _, b in scorers])
 
