@@ -10,6 +10,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -81,7 +82,7 @@ def worked(blocks: Iterator[Block], tokenizer: Tokenizer, work: Work[R]) -> Iter
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(_PROCESSES, context, _start, (tokenizer.spec, tokenizer.files, os.getpid())) as pool:
             for block in itertools.chain(first, itertools.islice(blocks, _RENEWED)):
-                with _without_ctrl_c():
+                with _undisturbed():
                     waiting.append(pool.submit(_work, work, block))
                 if len(waiting) == _FEW:
                     yield _result(waiting.popleft())
@@ -91,16 +92,23 @@ def worked(blocks: Iterator[Block], tokenizer: Tokenizer, work: Work[R]) -> Iter
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Here processes are started that never see it, not even as they start: it is for the one that starts them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+def _undisturbed() -> Iterator[None]:
+    """Here a process is started: a signal to this one waits until that is done, and Ctrl-C, which reaches all, never
+    comes to the new one."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    handlers = {n: signal.signal(n, lambda n, _: came.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _result(future: Future[R]) -> R:
