@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,10 @@ def test_what_cannot_be_started_from_says_what_to_write(data: DataSet, text: Pat
     with pytest.raises(UsageError) as caught:
         Training([data], tmp_path / "run", settings(model__hidden=8), CPU, start=start)
     assert caught.value.hint == "Give its settings: --set model.hidden=16"
+    other = replace(start, model={**start.model, "network": "bi-lstm", "reader": None})
+    with pytest.raises(UsageError, match="another kind of network: bi-lstm, not dmn") as caught:
+        other.check(settings().model)
+    assert "--preset" in str(caught.value.hint)
     (tmp_path / "read" / START).with_suffix(saved.SUFFIX).write_bytes(b"nonsense")
     with pytest.raises(ModelError, match="damaged"):
         Start.load(tmp_path / "read")

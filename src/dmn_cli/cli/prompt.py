@@ -19,6 +19,7 @@ from dmn_cli.cli.output import Output
 from dmn_cli.cli.plots import drawing
 from dmn_cli.cli.why import show_why
 from dmn_cli.errors import Terminated
+from dmn_cli.machine.signals import handled
 
 
 def can_edit(output: Output) -> bool:
@@ -106,14 +107,11 @@ def ended_by_signals() -> Iterator[None]:
         raise SystemExit  # which nothing takes for an error of what runs just then
 
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # Windows has but one
-    before = {number: signal.signal(number, end) for number in numbers}
     try:
-        yield
+        with handled(end, numbers):
+            yield
     except SystemExit as ended:
         raise Terminated("terminated") from ended
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def state_folder() -> Path:

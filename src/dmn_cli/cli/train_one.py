@@ -33,7 +33,7 @@ def train_one(asked: Asked) -> None:
         training.resume()
     if asked.resume:
         output.note(_resuming(training))
-    elif start is None:
+    elif not (start and start.read_here):
         training.begin(force=asked.force)
     introduce(output, training)
     with until_interrupted(asked) as stop, output.warned():
@@ -51,7 +51,7 @@ def _resuming(training: Training) -> str:
 
 
 def _started(asked: Asked) -> Start | None:
-    """What the training begins from, if there is something: the run is made then, and all is read that is to be."""
+    """What the training begins from, if there is something. Texts are read first, and the run is made for them."""
     from dmn_cli.training.run import Run
     from dmn_cli.training.start import Start, joint_from
     from dmn_cli.training.to_read import ToRead
@@ -64,14 +64,12 @@ def _started(asked: Asked) -> Start | None:
         joint_from(start, asked.data_sets, asked.settings)
         to_read = None
         if asked.read:
-            to_read = ToRead.of(asked.read, asked.extra_words, asked.data_sets, asked.settings)
-        if start or to_read:
+            to_read = found = ToRead.of(asked.read, asked.extra_words, asked.data_sets, asked.settings)
 
             def also() -> None:
                 if start:
                     start.save(run)
-                if to_read:
-                    to_read.save(run)
+                found.save(run)
 
             Run(run).begin(asked.settings, asked.data_sets, force=asked.force, also=also)
     if to_read and not (start and start.read_here):

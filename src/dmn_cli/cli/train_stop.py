@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -53,13 +53,15 @@ class Stop:
 @contextmanager
 def ended_at_once(asked: Asked, where: str) -> Iterator[None]:
     """Here a signal ends what is done, and what was done before stays. where: that is. Raises: Interrupted"""
+    from dmn_cli.machine.signals import handled
+
     stop = Stop(asked)
 
     def handle(number: int, frame: object) -> None:
         stop.handle(number, frame)
         raise KeyboardInterrupt
 
-    with _handled(handle):
+    with handled(handle):
         try:
             yield
         except KeyboardInterrupt as interrupt:
@@ -76,20 +78,11 @@ def until_interrupted(asked: Asked | None = None) -> Iterator[Stop]:
 
     Raises: Interrupted where a second one came
     """
+    from dmn_cli.machine.signals import handled
+
     stop = Stop(asked)
-    with _handled(stop.handle):
+    with handled(stop.handle):
         try:
             yield stop
         except KeyboardInterrupt as interrupt:
             raise stop.to_continue("at once", "what was saved before is there") from interrupt
-
-
-@contextmanager
-def _handled(handle: Callable[[int, object], None]) -> Iterator[None]:
-    """Here Ctrl-C and termination signals are told to `handle`."""
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from dmn_cli.errors import ResourceError
 from dmn_cli.machine.parent import end_with_parent
+from dmn_cli.machine.signals import without_ctrl_c
 from dmn_cli.machine.threads import cores
 
 S = TypeVar("S")
@@ -96,9 +97,7 @@ def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T 
     """Runs `_in_turn` in another process."""
     receiver, sender = Pipe(duplex=False)
     parent = os.getpid()
-    # Ctrl-C reaches all processes but is for this one to handle: the new one must never see it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with without_ctrl_c():
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", DeprecationWarning
@@ -107,8 +106,6 @@ def forked(makes: Sequence[Make[T]]) -> Iterator[Callable[[Advance], Iterator[T 
         if process == 0:
             receiver.close()
             _run(makes, sender, parent)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     sender.close()
     try:
         yield lambda advance: _received(receiver, advance)

@@ -10,12 +10,10 @@ import itertools
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +22,7 @@ from dmn_cli.data.words.spec import from_spec
 from dmn_cli.data.words.tokenizer import Tokenizer
 from dmn_cli.errors import DataError, ResourceError
 from dmn_cli.machine.parent import end_with_parent
+from dmn_cli.machine.signals import undisturbed
 from dmn_cli.notation import decoded
 
 BLOCK = 1 << 18  # bytes
@@ -82,33 +81,13 @@ def worked(blocks: Iterator[Block], tokenizer: Tokenizer, work: Work[R]) -> Iter
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(_PROCESSES, context, _start, (tokenizer.spec, tokenizer.files, os.getpid())) as pool:
             for block in itertools.chain(first, itertools.islice(blocks, _RENEWED)):
-                with _undisturbed():
+                with undisturbed():
                     waiting.append(pool.submit(_work, work, block))
                 if len(waiting) == _FEW:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
         first = list(itertools.islice(blocks, 1))
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Here a process is started: a signal to this one waits until that is done, and Ctrl-C, which reaches all, never
-    comes to the new one."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    came: list[int] = []
-    handlers = {n: signal.signal(n, lambda n, _: came.append(n)) for n in (signal.SIGINT, signal.SIGTERM)}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number in came:
-            signal.raise_signal(number)
 
 
 def _result(future: Future[R]) -> R:
